@@ -1,0 +1,137 @@
+/** The vocabulary of the DAG (consensus.md). Rounds and indices are safe integers; digests are 32-byte lower-case hex. */
+import type { Address, Hex } from "../lib/hex.ts";
+
+export interface BlockRef {
+  readonly round: number;
+  readonly author: number;
+  readonly digest: Hex;
+}
+
+/** A partial signature on a batch header, carried in a block or sent alone. */
+export interface BatchPartial {
+  readonly sequence: bigint;
+  readonly suite: "bls12-381" | "bn254";
+  readonly digest: Hex;
+  readonly signature: Uint8Array;
+}
+
+export interface CoinShare {
+  readonly round: number;
+  readonly signature: Uint8Array;
+}
+
+/** One member's message in one round. Genesis blocks (round 0) are implicit and never sent. */
+export interface Block {
+  readonly epoch: bigint;
+  readonly author: number;
+  readonly round: number;
+  /** parents[0] is the author's own previous block; the rest sorted by (round descending, author, digest). */
+  readonly parents: readonly BlockRef[];
+  /** Opaque to consensus; the member room encodes instructions and observations in it. */
+  readonly payload: Uint8Array;
+  readonly coinShares: readonly CoinShare[];
+  readonly partials: readonly BatchPartial[];
+  /** 65-byte signature over the digest by the author's identity. */
+  readonly signature: Hex;
+}
+
+/** A block that passed validation, with what was computed once: its digest and its canonical bytes. */
+export interface VerifiedBlock extends Block {
+  readonly digest: Hex;
+  readonly bytes: Uint8Array;
+}
+
+/** The coin as consensus sees it; real (threshold BLS) or a simulator's stand-in. Pure. */
+export interface CoinScheme {
+  /** This member's share for a round; undefined for learners. */
+  share(round: number): Uint8Array | undefined;
+  /** Combines shares by author index. Verified; `bad` authors are dropped for good. */
+  combine(round: number, shares: ReadonlyMap<number, Uint8Array>): { signature: Uint8Array | undefined; bad: readonly number[] };
+  /** Verifies a combined coin somebody else sent. */
+  verify(round: number, signature: Uint8Array): boolean;
+  /** The author elected by a combined coin: rejection sampling over its hash, uniform in [0, n). */
+  leader(round: number, signature: Uint8Array): number;
+}
+
+export interface ConsensusConfig {
+  readonly committeeId: Hex;
+  readonly epoch: bigint;
+  /** Binds committee, ledger genesis and (later epochs) the closing batch. */
+  readonly genesisHash: Hex;
+  /** Identities by index. */
+  readonly members: readonly Address[];
+  /** Own index; undefined for a learner, which never proposes. */
+  readonly self: number | undefined;
+  readonly coin: CoinScheme;
+  /** K: retained rounds. */
+  readonly retainedRounds: number;
+  /** A: activity window in rounds, ≥ 2. */
+  readonly activityWindow: number;
+  readonly limits: ConsensusLimits;
+}
+
+/** Every bound has a reason beside its default (consensus/limits.ts). */
+export interface ConsensusLimits {
+  readonly maxBlockBytes: number;
+  readonly maxPayloadBytes: number;
+  readonly maxParents: number;
+  readonly maxWeakLinks: number;
+  /** Blocks waiting for ancestors, per sender. */
+  readonly maxPendingPerPeer: number;
+  readonly maxFetchRefs: number;
+  /** Uncommitted rounds beyond which only payload-free blocks are proposed. */
+  readonly maxUncommittedRounds: number;
+}
+
+/** The unit of the total order: one committed block and everything new below it. */
+export interface Commit {
+  /** From 1, gap-free within an epoch. */
+  readonly index: bigint;
+  readonly leader: BlockRef;
+  /** In output order (round, author, digest); the leader's block is among them. */
+  readonly blocks: readonly VerifiedBlock[];
+  /** Digest of the commit before it; the genesis hash for the first. */
+  readonly previous: Hex;
+  readonly digest: Hex;
+}
+
+/** All slots of one round are decided: the boundary at which the ledger closes a batch. Rounds come in order, none is left out. */
+export interface OutputRound {
+  readonly round: number;
+  readonly commits: readonly Commit[];
+}
+
+/** Between consensus instances of different members; encoded by consensus/wire.ts. */
+export type ConsensusMessage =
+  | { readonly kind: "block"; readonly bytes: Uint8Array }
+  | { readonly kind: "coinShares"; readonly shares: readonly CoinShare[] }
+  | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
+  | { readonly kind: "coinRequest"; readonly round: number }
+  | { readonly kind: "fetch"; readonly refs: readonly BlockRef[] }
+  | { readonly kind: "fetched"; readonly blocks: readonly Uint8Array[]; readonly notFound: readonly BlockRef[] };
+
+/** What a step asks the member to do, in this order. */
+export type ConsensusEffect =
+  /** A block entered the DAG: persist its bytes before any later `send` leaves. Emitted in causal order, own blocks included. */
+  | { readonly kind: "accepted"; readonly block: VerifiedBlock }
+  | { readonly kind: "send"; readonly to: number | "all"; readonly message: ConsensusMessage }
+  /** A coin was combined or verified: worth persisting, never needs to be asked for again. */
+  | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
+  | { readonly kind: "output"; readonly output: OutputRound }
+  /** Two different signed blocks of one (author, round): objective, slashable. */
+  | { readonly kind: "exposed"; readonly author: number; readonly first: VerifiedBlock; readonly second: VerifiedBlock }
+  /** A peer sent something an honest member never sends. */
+  | { readonly kind: "punish"; readonly member: number; readonly code: string; readonly details: Readonly<Record<string, unknown>> }
+  /** f + 1 authors are more than K rounds ahead: catch up from a certificate. */
+  | { readonly kind: "behind"; readonly round: number };
+
+/** What the member gives when it proposes. */
+export interface ProposalContent {
+  readonly payload: Uint8Array;
+  readonly partials: readonly BatchPartial[];
+}
+
+export type SlotStatus =
+  | { readonly kind: "commit"; readonly block: BlockRef }
+  | { readonly kind: "skip" }
+  | { readonly kind: "undecided" };
