@@ -6,11 +6,11 @@
  *   bls12-381  | 96 bytes: signature x ‖ y, 48 each                            | 256 bytes: EIP-2537 G2, x.c0 ‖ x.c1 ‖ y.c0 ‖ y.c1, 64 each
  *   bn254      | 224 bytes: words signature.x, .y, inverse, y0, w0, y1, w1     | 128 bytes: EIP-197 G2, x.c1 ‖ x.c0 ‖ y.c1 ‖ y.c0, 32 each
  */
-import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { bigintToBytes, concatBytes } from "../lib/bytes.ts";
+import { decodeBls12381PublicKey, decodeBls12381Signature } from "./bls12381-points.ts";
 import { computeBn254Hints } from "./bn254-hints.ts";
 import { decodeBn254PublicKey, decodeBn254Signature } from "./bn254-points.ts";
-import { ThresholdError } from "./errors.ts";
+import { checkMessage } from "./message.ts";
 import type { Suite } from "./types.ts";
 
 /** Proof for the suite's verifier contract. Throws INVALID_POINT on bytes that are no signature; does not verify. */
@@ -20,7 +20,7 @@ export function encodeProof(suite: Suite, signature: Uint8Array, digest: Uint8Ar
 
 /** 224 bytes: the 64-byte signature and the five hints for hashing `digest` (32 bytes) on chain. */
 export function encodeBn254Proof(signature: Uint8Array, digest: Uint8Array): Uint8Array {
-  if (digest.length !== 32) throw new ThresholdError("INVALID_MESSAGE", "a message is a 32-byte digest");
+  checkMessage(digest);
   decodeBn254Signature(signature);
   const { inverse, y0, w0, y1, w1 } = computeBn254Hints(digest);
   return concatBytes(signature, ...[inverse, y0, w0, y1, w1].map((value) => bigintToBytes(value, 32)));
@@ -28,13 +28,7 @@ export function encodeBn254Proof(signature: Uint8Array, digest: Uint8Array): Uin
 
 /** 96 bytes: the compressed 48-byte signature as x ‖ y. */
 export function encodeBls12381Proof(signature: Uint8Array): Uint8Array {
-  try {
-    const point = bls12_381.shortSignatures.Signature.fromBytes(signature);
-    if (point.is0()) throw new RangeError("identity");
-    return point.toBytes(false);
-  } catch (cause) {
-    throw new ThresholdError("INVALID_POINT", "not a bls12-381 signature", { cause });
-  }
+  return decodeBls12381Signature(signature).toBytes(false);
 }
 
 /** The group key as the suite's verifier constructor takes it. Throws INVALID_POINT on bytes that are no key. */
@@ -44,14 +38,6 @@ export function encodePublicKeyForVerifier(suite: Suite, key: Uint8Array): Uint8
     decodeBn254PublicKey(key);
     return Uint8Array.from(key);
   }
-  try {
-    if (key.length !== 96) throw new RangeError("length");
-    const point = bls12_381.G2.Point.fromBytes(key);
-    if (point.is0()) throw new RangeError("identity");
-    point.assertValidity();
-    const { x, y } = point.toAffine();
-    return concatBytes(...[x.c0, x.c1, y.c0, y.c1].map((limb) => bigintToBytes(limb, 64)));
-  } catch (cause) {
-    throw new ThresholdError("INVALID_POINT", "not a bls12-381 public key", { cause });
-  }
+  const { x, y } = decodeBls12381PublicKey(key).toAffine();
+  return concatBytes(...[x.c0, x.c1, y.c0, y.c1].map((limb) => bigintToBytes(limb, 64)));
 }
