@@ -12,12 +12,12 @@ export const BLS12381_PUBLIC_KEY_LENGTH = 96;
 type G1Point = WeierstrassPoint<bigint>;
 type G2Point = WeierstrassPoint<ReturnType<typeof bls12_381.fields.Fp2.create>>;
 
-/** 48 bytes, compressed G1. Throws INVALID_POINT. */
+/** 48 bytes, compressed G1. Throws invalidPoint. */
 export function decodeBls12381Signature(bytes: Uint8Array): G1Point {
   return decode("signature", BLS12381_SIGNATURE_LENGTH, bytes, () => bls12_381.G1.Point.fromBytes(bytes));
 }
 
-/** 96 bytes, compressed G2. Throws INVALID_POINT. */
+/** 96 bytes, compressed G2. Throws invalidPoint. */
 export function decodeBls12381PublicKey(bytes: Uint8Array): G2Point {
   return decode("public key", BLS12381_PUBLIC_KEY_LENGTH, bytes, () => bls12_381.G2.Point.fromBytes(bytes));
 }
@@ -36,5 +36,5 @@ function decode<P extends { is0(): boolean }>(what: string, length: number, byte
 }
 
 function invalid(what: string, reason: string, cause?: unknown): ThresholdError {
-  return new ThresholdError("INVALID_POINT", `not a bls12-381 ${what}: ${reason}`, { cause });
+  return new ThresholdError("invalidPoint", `not a bls12-381 ${what}: ${reason}`, { cause });
 }

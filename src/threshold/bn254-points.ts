@@ -15,13 +15,13 @@ export const BN254_PUBLIC_KEY_LENGTH = 128;
 type G1Point = WeierstrassPoint<bigint>;
 type G2Point = WeierstrassPoint<ReturnType<typeof Fp2.create>>;
 
-/** 64 bytes x ‖ y. Throws INVALID_POINT. The cofactor is 1: every point on the curve is in the group. */
+/** 64 bytes x ‖ y. Throws invalidPoint. The cofactor is 1: every point on the curve is in the group. */
 export function decodeBn254Signature(bytes: Uint8Array): G1Point {
   const [x, y] = coordinates(bytes, 2, "signature");
   return checked("signature", () => bn254.G1.Point.fromAffine({ x: x!, y: y! }));
 }
 
-/** 128 bytes x.c1 ‖ x.c0 ‖ y.c1 ‖ y.c0. Throws INVALID_POINT; checks the subgroup, because the twist's cofactor is large. */
+/** 128 bytes x.c1 ‖ x.c0 ‖ y.c1 ‖ y.c0. Throws invalidPoint; checks the subgroup, because the twist's cofactor is large. */
 export function decodeBn254PublicKey(bytes: Uint8Array): G2Point {
   const [xc1, xc0, yc1, yc0] = coordinates(bytes, 4, "public key");
   return checked("public key", () =>
@@ -54,10 +54,10 @@ function checked<P extends { assertValidity(): void }>(what: string, make: () =>
     point.assertValidity();
     return point;
   } catch (cause) {
-    throw new ThresholdError("INVALID_POINT", `not a bn254 ${what}`, { cause });
+    throw new ThresholdError("invalidPoint", `not a bn254 ${what}`, { cause });
   }
 }
 
 function invalid(what: string, reason: string): ThresholdError {
-  return new ThresholdError("INVALID_POINT", `not a bn254 ${what}: ${reason}`);
+  return new ThresholdError("invalidPoint", `not a bn254 ${what}: ${reason}`);
 }

@@ -118,7 +118,7 @@ export function createNobleEngine(suite: Suite): Engine {
         .map((share, i) => curve.decodeSignature(share.signature).multiplyUnsafe(coefficients[i]!))
         .reduce((a, b) => a.add(b));
       // Only crafted shares can cancel out; the identity has no encoding here.
-      if (sum.is0()) throw new ThresholdError("INVALID_POINT", "the shares sum to the identity");
+      if (sum.is0()) throw new ThresholdError("invalidPoint", "the shares sum to the identity");
       return curve.encodeSignature(sum);
     },
   };

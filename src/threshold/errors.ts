@@ -2,27 +2,27 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
 
 export type ThresholdErrorCode =
   /** A secret scalar that is not 32 bytes in [1, r), or a secret that does not belong to the key it is used with. */
-  | "INVALID_SECRET"
+  | "invalidSecret"
   /** A scalar of the field that is not in [0, r). */
-  | "INVALID_SCALAR"
+  | "invalidScalar"
   /** A message that is not a 32-byte digest. */
-  | "INVALID_MESSAGE"
+  | "invalidMessage"
   /** Bytes that are not the one encoding of a point of the right subgroup, or are the identity. */
-  | "INVALID_POINT"
+  | "invalidPoint"
   /** A Shamir coordinate or member index that is zero, negative, not an integer or out of range. */
-  | "INVALID_COORDINATE"
+  | "invalidCoordinate"
   /** The same coordinate given twice. */
-  | "DUPLICATE_COORDINATE"
+  | "duplicateCoordinate"
   /** Threshold and number of members that make no sharing (0 < t ≤ n). */
-  | "INVALID_THRESHOLD"
+  | "invalidThreshold"
   /** Fewer shares than are needed. */
-  | "NOT_ENOUGH_SHARES"
+  | "notEnoughShares"
   /** Random bytes of the wrong length. */
-  | "INVALID_RANDOMNESS"
+  | "invalidRandomness"
   /** A key, share or engine of another suite or committee than the one it was used with. */
-  | "MISMATCH"
+  | "keyMismatch"
   /** The curve engine could not be started (no WebAssembly, or its self-test failed). */
-  | "ENGINE_UNAVAILABLE";
+  | "engineUnavailable";
 
 export class ThresholdError extends ClocklessError<ThresholdErrorCode> {
   override readonly name = "ThresholdError";

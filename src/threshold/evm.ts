@@ -13,7 +13,7 @@ import { decodeBn254PublicKey, decodeBn254Signature } from "./bn254-points.ts";
 import { checkMessage } from "./message.ts";
 import type { Suite } from "./types.ts";
 
-/** Proof for the suite's verifier contract. Throws INVALID_POINT on bytes that are no signature; does not verify. */
+/** Proof for the suite's verifier contract. Throws invalidPoint on bytes that are no signature; does not verify. */
 export function encodeProof(suite: Suite, signature: Uint8Array, digest: Uint8Array): Uint8Array {
   return suite === "bn254" ? encodeBn254Proof(signature, digest) : encodeBls12381Proof(signature);
 }
@@ -31,7 +31,7 @@ export function encodeBls12381Proof(signature: Uint8Array): Uint8Array {
   return decodeBls12381Signature(signature).toBytes(false);
 }
 
-/** The group key as the suite's verifier constructor takes it. Throws INVALID_POINT on bytes that are no key. */
+/** The group key as the suite's verifier constructor takes it. Throws invalidPoint on bytes that are no key. */
 export function encodePublicKeyForVerifier(suite: Suite, key: Uint8Array): Uint8Array {
   if (suite === "bn254") {
     // EIP-197 order is our own encoding already; only check it.

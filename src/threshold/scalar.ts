@@ -25,11 +25,11 @@ export const ORDERS: Readonly<Record<Suite, bigint>> = {
   bn254: bn254.fields.Fr.ORDER,
 };
 
-/** Reads a secret: 32 bytes, big-endian, in [1, r). Throws INVALID_SECRET; the error never contains the bytes. */
+/** Reads a secret: 32 bytes, big-endian, in [1, r). Throws invalidSecret; the error never contains the bytes. */
 export function decodeSecret(bytes: Uint8Array, order: bigint): bigint {
-  if (bytes.length !== SCALAR_BYTES) throw new ThresholdError("INVALID_SECRET", "a secret has 32 bytes");
+  if (bytes.length !== SCALAR_BYTES) throw new ThresholdError("invalidSecret", "a secret has 32 bytes");
   const value = bytesToBigint(bytes);
-  if (value === 0n || value >= order) throw new ThresholdError("INVALID_SECRET", "a secret lies in [1, r)");
+  if (value === 0n || value >= order) throw new ThresholdError("invalidSecret", "a secret lies in [1, r)");
   return value;
 }
 
@@ -38,15 +38,15 @@ export function encodeScalar(value: bigint, order: bigint): Uint8Array {
   return bigintToBytes(value, SCALAR_BYTES);
 }
 
-/** Throws INVALID_SCALAR unless 0 ≤ value < r. */
+/** Throws invalidScalar unless 0 ≤ value < r. */
 export function checkScalar(value: bigint, order: bigint): void {
-  if (value < 0n || value >= order) throw new ThresholdError("INVALID_SCALAR", "a scalar lies in [0, r)");
+  if (value < 0n || value >= order) throw new ThresholdError("invalidScalar", "a scalar lies in [0, r)");
 }
 
-/** Reduces at least 48 uniform bytes mod r without noticeable bias. Throws INVALID_RANDOMNESS on fewer. */
+/** Reduces at least 48 uniform bytes mod r without noticeable bias. Throws invalidRandomness on fewer. */
 export function reduceWide(bytes: Uint8Array, order: bigint): bigint {
   if (bytes.length < WIDE_SCALAR_BYTES) {
-    throw new ThresholdError("INVALID_RANDOMNESS", "a random scalar takes at least 48 bytes", {
+    throw new ThresholdError("invalidRandomness", "a random scalar takes at least 48 bytes", {
       details: { length: bytes.length },
     });
   }
@@ -54,30 +54,29 @@ export function reduceWide(bytes: Uint8Array, order: bigint): bigint {
 }
 
 /**
- * Throws INVALID_COORDINATE on x = 0 (the secret itself) and anything else outside [1, MAX_COORDINATE], and
- * DUPLICATE_COORDINATE when an x comes twice (two shares of one member would count as two members).
+ * Throws invalidCoordinate on x = 0 (the secret itself) and anything else outside [1, MAX_COORDINATE], and
+ * duplicateCoordinate when an x comes twice (two shares of one member would count as two members).
  */
 export function checkCoordinates(xs: readonly number[]): void {
   const seen = new Set<number>();
   for (const x of xs) {
     if (!Number.isInteger(x) || x < 1 || x > MAX_COORDINATE) {
-      throw new ThresholdError("INVALID_COORDINATE", "a Shamir coordinate is an integer from 1 to 65535", {
+      throw new ThresholdError("invalidCoordinate", "a Shamir coordinate is an integer from 1 to 65535", {
         details: { x },
       });
     }
-    if (seen.has(x))
-      throw new ThresholdError("DUPLICATE_COORDINATE", `coordinate ${x} given twice`, { details: { x } });
+    if (seen.has(x)) throw new ThresholdError("duplicateCoordinate", `coordinate ${x} given twice`, { details: { x } });
     seen.add(x);
   }
 }
 
 /**
  * Lagrange coefficients at 0, in the order of `xs`: λᵢ = Π_{j≠i} xⱼ / (xⱼ − xᵢ) mod r, so that Σ λᵢ·f(xᵢ) = f(0) for
- * every polynomial of degree < xs.length. Throws as `checkCoordinates` does, and NOT_ENOUGH_SHARES when empty.
+ * every polynomial of degree < xs.length. Throws as `checkCoordinates` does, and notEnoughShares when empty.
  */
 export function lagrangeAtZero(xs: readonly number[], order: bigint): bigint[] {
   checkCoordinates(xs);
-  if (xs.length === 0) throw new ThresholdError("NOT_ENOUGH_SHARES", "no shares to interpolate");
+  if (xs.length === 0) throw new ThresholdError("notEnoughShares", "no shares to interpolate");
   // λᵢ = (Π xⱼ) / (xᵢ·Π_{j≠i} (xⱼ − xᵢ)). Plain integers below some kilobits are cheaper than reducing at each step.
   const product = xs.reduce((acc, x) => acc * BigInt(x), 1n) % order;
   const denominators = xs.map((xi) => {

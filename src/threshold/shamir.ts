@@ -28,7 +28,7 @@ export function splitRandomnessLength(threshold: number): number {
 /**
  * Splits a secret (32 bytes in [1, r)) among members 0 … n − 1 so that any t of them recover it and fewer learn nothing.
  * `randomness` is (t − 1)·48 uniform bytes: the other coefficients, reduced without bias.
- * Throws INVALID_SECRET, INVALID_THRESHOLD, INVALID_RANDOMNESS (also in the 2^−250 case that a share comes out zero).
+ * Throws invalidSecret, invalidThreshold, invalidRandomness (also in the 2^−250 case that a share comes out zero).
  */
 export function splitSecret(
   secret: Uint8Array,
@@ -39,7 +39,7 @@ export function splitSecret(
 ): SecretShare[] {
   checkThreshold(threshold, n);
   if (randomness.length !== splitRandomnessLength(threshold)) {
-    throw new ThresholdError("INVALID_RANDOMNESS", "splitting takes 48 random bytes per coefficient", {
+    throw new ThresholdError("invalidRandomness", "splitting takes 48 random bytes per coefficient", {
       details: { expected: splitRandomnessLength(threshold), length: randomness.length },
     });
   }
@@ -50,12 +50,12 @@ export function splitSecret(
   return Array.from({ length: n }, (_, i) => {
     const value = evaluatePolynomial(coefficients, i + 1, order);
     // A zero share could not sign, and its public share would be the identity, which every engine refuses.
-    if (value === 0n) throw new ThresholdError("INVALID_RANDOMNESS", "a share came out as zero; split again");
+    if (value === 0n) throw new ThresholdError("invalidRandomness", "a share came out as zero; split again");
     return { x: i + 1, secret: encodeScalar(value, order) };
   });
 }
 
-/** f(x) mod r for f(X) = Σ coefficients[j]·X^j. Throws INVALID_COORDINATE for x = 0, INVALID_SCALAR for a coefficient. */
+/** f(x) mod r for f(X) = Σ coefficients[j]·X^j. Throws invalidCoordinate for x = 0, invalidScalar for a coefficient. */
 export function evaluatePolynomial(coefficients: readonly bigint[], x: number, order: bigint): bigint {
   checkCoordinates([x]);
   let value = 0n;
@@ -69,7 +69,7 @@ export function evaluatePolynomial(coefficients: readonly bigint[], x: number, o
 
 /**
  * The secret f(0) from exactly the given shares (all are used: give t of them).
- * Throws on x = 0, duplicates, non-canonical shares, and INVALID_SECRET when the result is zero.
+ * Throws on x = 0, duplicates, non-canonical shares, and invalidSecret when the result is zero.
  */
 export function recoverSecret(shares: readonly SecretShare[], order: bigint): Uint8Array {
   const coefficients = lagrangeAtZero(
@@ -80,15 +80,15 @@ export function recoverSecret(shares: readonly SecretShare[], order: bigint): Ui
   shares.forEach((share, i) => {
     value = (value + coefficients[i]! * decodeSecret(share.secret, order)) % order;
   });
-  if (value === 0n) throw new ThresholdError("INVALID_SECRET", "the shares recover zero");
+  if (value === 0n) throw new ThresholdError("invalidSecret", "the shares recover zero");
   return encodeScalar(value, order);
 }
 
-/** Throws INVALID_THRESHOLD unless 0 < t ≤ n ≤ 65535, all integers. */
+/** Throws invalidThreshold unless 0 < t ≤ n ≤ 65535, all integers. */
 export function checkThreshold(threshold: number, n: number): void {
   const isValid = Number.isInteger(threshold) && Number.isInteger(n) && threshold > 0 && threshold <= n;
   if (!isValid || n > MAX_COORDINATE) {
-    throw new ThresholdError("INVALID_THRESHOLD", "threshold and members must satisfy 0 < t ≤ n ≤ 65535", {
+    throw new ThresholdError("invalidThreshold", "threshold and members must satisfy 0 < t ≤ n ≤ 65535", {
       details: { threshold, n },
     });
   }
