@@ -1,0 +1,372 @@
+/**
+ * One committee member: consensus orders, the ledger settles, the certifier signs. A state machine without I/O; the simulator
+ * and the real node drive this same object. Effects come out in the order in which they must be carried out: one durable
+ * write, then what may leave, then what may be shown.
+ */
+import { headerDigest } from "../batch/header.ts";
+import type { Certificate } from "../batch/types.ts";
+import { Consensus } from "../consensus/consensus.ts";
+import type { BatchPartial, Commit, ConsensusEffect, OutputRound, VerifiedBlock } from "../consensus/types.ts";
+import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
+import { decodePayload } from "../ledger/codec.ts";
+import { instructionDigest, instructionId } from "../ledger/instruction.ts";
+import { genesisHash, Ledger } from "../ledger/ledger.ts";
+import type { BatchItem, SettledBatch, SignedInstruction } from "../ledger/types.ts";
+import { assert } from "../lib/assert.ts";
+import { type Hex, hexToBytes } from "../lib/hex.ts";
+import { keccakOfHex } from "../lib/hash.ts";
+import { SUITES } from "../threshold/types.ts";
+import { Certifier, type CertifierResult } from "./certifier.ts";
+import { CertificateCache } from "./certificate-cache.ts";
+import { Mempool } from "./mempool.ts";
+import { EffectBuffer } from "./effect-buffer.ts";
+import { SignatureCache } from "./signature-cache.ts";
+import type { MemberConfig, MemberEffect, MemberInput, Recovered, SubmitVerdict } from "./types.ts";
+import { decodeMessage, encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
+
+/** Genesis of the first epoch: binds the committee and everything its ledger starts from. */
+export function epochGenesis(committeeId: Hex, ledgerGenesis: Hex): Hex {
+  return keccakOfHex(committeeId, ledgerGenesis);
+}
+
+export class Member {
+  readonly #config: MemberConfig;
+  readonly #consensus: Consensus;
+  readonly #ledger: Ledger;
+  readonly #certifier: Certifier;
+  readonly #mempool: Mempool;
+  readonly #certificates = new CertificateCache();
+  readonly #signatures: SignatureCache;
+  /** Accepted blocks with a payload that are not output yet, by digest: while there are any, rounds must go on quickly. */
+  readonly #unsettled = new Map<Hex, number>();
+  /** Own partials not yet carried by an own block. */
+  #carried: BatchPartial[] = [];
+  #lastProposalMs = Number.NEGATIVE_INFINITY;
+  #lastAskMs = Number.NEGATIVE_INFINITY;
+  #nextPeer = 0;
+  #wakeAtMs: number | undefined;
+  readonly #out = new EffectBuffer();
+  #registered: (kind: "batch", position: bigint) => Hex | undefined = () => undefined;
+
+  constructor(config: MemberConfig) {
+    this.#config = config;
+    const { committee } = config;
+    this.#signatures = new SignatureCache(config.identities);
+    this.#ledger = new Ledger(config.genesis, { verify: this.#signatures.verify });
+    this.#certifier = new Certifier(committee, config.engines, config.limits.maxFuturePartials);
+    this.#mempool = new Mempool(config.limits, config.retainedRounds);
+    this.#consensus = new Consensus({
+      committeeId: committee.id,
+      epoch: committee.epoch,
+      genesisHash: epochGenesis(committee.id, genesisHash(config.genesis)),
+      members: committee.members.map((member) => member.address),
+      self: config.self,
+      coin: config.coin,
+      retainedRounds: config.retainedRounds,
+      activityWindow: config.activityWindow,
+      limits: config.consensusLimits,
+      identities: config.identities,
+    });
+  }
+
+  /** The settled ledger; read only. */
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  /** The DAG; read only. */
+  get consensus(): Consensus {
+    return this.#consensus;
+  }
+
+  /** Highest sequence certified without a gap in every required suite. */
+  get certifiedSequence(): bigint {
+    return this.#certifier.certifiedSequence();
+  }
+
+  get pendingInstructions(): number {
+    return this.#mempool.size;
+  }
+
+  isPending(id: Hex): boolean {
+    return this.#mempool.has(id);
+  }
+
+  /** When the next `tick` has something to do, if nothing else happens before. */
+  get wakeAtMs(): number | undefined {
+    return this.#wakeAtMs;
+  }
+
+  /**
+   * Replays what the store kept; call once, before the first step. Delivers batches again (the ledger is rebuilt from the log)
+   * and at the end a write for partials that were not registered before the crash. Nothing is sent: peers ask, or connect.
+   */
+  restore(recovered: Recovered, deliver: (effect: MemberEffect) => void): void {
+    assert(this.#consensus.lastOwnRound === 0, "restore comes before the first step");
+    this.#registered = (kind, position) => recovered.registered(kind, position);
+    for (const certificate of recovered.certificates) this.#certificates.add(certificate);
+    for (const effect of this.#consensus.restore(recovered.log)) {
+      this.#perform(effect, true);
+      for (const shown of this.#out.drainShown()) deliver(shown);
+    }
+    // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
+    for (const effect of this.#out.drain()) if (effect.kind !== "send") deliver(effect);
+  }
+
+  /** Takes one input and says what to do, in this order: persist, send, show. Never throws on foreign input. */
+  step(input: MemberInput, nowMs: number): MemberEffect[] {
+    switch (input.kind) {
+      case "message":
+        this.#receive(input.from, input.bytes, nowMs);
+        break;
+      case "connected":
+        this.#performAll(this.#consensus.connected(input.peer, nowMs));
+        this.#sendOpenPartials(input.peer, this.#certifier.certifiedSequence() + 1n);
+        break;
+      case "submit":
+        this.#submit(input.instructions);
+        break;
+      case "observe":
+        this.#mempool.observe(input.observations, this.#consensus.lastOwnRound + 1);
+        break;
+      case "tick":
+        this.#performAll(this.#consensus.tick(nowMs));
+        this.#askForCertificates(nowMs);
+        break;
+    }
+    this.#propose(nowMs);
+    return this.#out.drain();
+  }
+
+  #receive(from: number, bytes: Uint8Array, nowMs: number): void {
+    let message: ReturnType<typeof decodeMessage>;
+    let consensusMessage: ReturnType<typeof decodeConsensusMessage> | undefined;
+    try {
+      message = decodeMessage(bytes);
+      if (message.kind === "consensus") consensusMessage = decodeConsensusMessage(message.bytes);
+    } catch (error) {
+      this.#out.show({ kind: "punish", member: from, code: "malformedMessage", details: { reason: String(error) } });
+      return;
+    }
+    if (consensusMessage !== undefined) return this.#performAll(this.#consensus.receive(from, consensusMessage, nowMs));
+    switch (message.kind) {
+      case "partials":
+        for (const partial of message.partials) this.#performCertified(this.#certifier.receive(from, partial));
+        break;
+      case "certificates":
+        for (const certificate of message.certificates) this.#receiveCertificate(from, certificate);
+        break;
+      case "certificatesWanted":
+        this.#answerCertificates(from, message.from);
+        break;
+      case "instructions":
+        for (const signed of message.instructions) this.#admit(signed, false);
+        break;
+    }
+  }
+
+  #performAll(effects: readonly ConsensusEffect[]): void {
+    for (const effect of effects) this.#perform(effect, false);
+  }
+
+  #perform(effect: ConsensusEffect, replaying: boolean): void {
+    switch (effect.kind) {
+      case "accepted":
+        this.#accepted(effect.block, replaying);
+        break;
+      case "send":
+        this.#out.send(effect.to, encodeMessage({ kind: "consensus", bytes: encodeConsensusMessage(effect.message) }));
+        break;
+      case "coin":
+        if (!replaying) this.#out.persistCoin(effect.round, effect.signature);
+        break;
+      case "output":
+        this.#settle(effect.output);
+        break;
+      case "exposed":
+      case "punish":
+      case "behind":
+        this.#out.show(effect);
+        break;
+    }
+  }
+
+  #accepted(block: VerifiedBlock, replaying: boolean): void {
+    if (!replaying) this.#out.persistBlock(block, block.author === this.#config.self);
+    if (block.payload.length > 0) this.#unsettled.set(block.digest, block.round);
+    if (block.author === this.#config.self) return;
+    for (const partial of block.partials) this.#performCertified(this.#certifier.receive(block.author, partial));
+  }
+
+  #settle(output: OutputRound): void {
+    const last = output.commits.at(-1);
+    const items = output.commits.flatMap((commit) => this.#itemsOf(commit));
+    for (const [digest, round] of this.#unsettled) if (round <= this.#consensus.floor) this.#unsettled.delete(digest);
+    if (last === undefined) return;
+    const batch = this.#ledger.apply({ commit: last.digest, items });
+    if (batch === undefined) return;
+    for (const receipt of batch.receipts) this.#mempool.remove(receipt.instructionId);
+    this.#out.show({ kind: "batch", batch });
+    this.#certify(batch);
+  }
+
+  #itemsOf(commit: Commit): BatchItem[] {
+    const items: BatchItem[] = [];
+    for (const block of commit.blocks) {
+      this.#unsettled.delete(block.digest);
+      if (block.payload.length === 0) continue;
+      const payload = decodePayloadOrNothing(block.payload);
+      // A payload that does not decode is a malicious author's; every member skips it alike.
+      if (payload === undefined) {
+        this.#out.show({ kind: "punish", member: block.author, code: "malformedPayload", details: { round: block.round } });
+        continue;
+      }
+      for (const signed of payload.instructions) this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
+      if (block.author === this.#config.self) this.#mempool.observed(payload.observations);
+      items.push({ author: block.author, instructions: payload.instructions, observations: payload.observations });
+    }
+    return items;
+  }
+
+  /** Signs a settled batch in every required suite: registered first, then carried by the next block and sent directly. */
+  #certify(batch: SettledBatch): void {
+    const { header, digest } = batch;
+    const { self, secrets, committee, engines } = this.#config;
+    const result = this.#certifier.settle(header, digest, (suite) => this.#certificates.has(header.sequence, suite));
+    if (self !== undefined && secrets !== undefined) {
+      const registered = this.#registered("batch", header.sequence);
+      assert(registered === undefined || registered === digest, `batch ${header.sequence} was signed with another digest before`);
+      const partials: BatchPartial[] = [];
+      for (const suite of committee.requiredSuites) {
+        if (!this.#certifier.isOpen(header.sequence, suite)) continue;
+        const signature = engines[suite].sign(secrets.shares[suite], hexToBytes(digest));
+        partials.push({ sequence: header.sequence, suite, digest, signature });
+      }
+      if (partials.length > 0) {
+        if (registered === undefined) this.#out.persistRegister("batch", header.sequence, digest);
+        this.#carried.push(...partials);
+        this.#out.send("all", encodeMessage({ kind: "partials", partials }));
+        for (const partial of partials) this.#performCertified(this.#certifier.receive(self, partial));
+      }
+    }
+    this.#performCertified(result);
+  }
+
+  #performCertified(result: CertifierResult): void {
+    for (const certificate of result.certificates) this.#certified(certificate);
+    for (const { member, code, details } of result.faults) this.#out.show({ kind: "punish", member, code, details });
+  }
+
+  #certified(certificate: Certificate): void {
+    this.#certificates.add(certificate);
+    this.#out.persistCertificate(certificate);
+    this.#out.show({ kind: "certificate", certificate });
+  }
+
+  #receiveCertificate(from: number, certificate: Certificate): void {
+    const digest = headerDigest(certificate.header, this.#config.committee.id);
+    const verdict = this.#certifier.receiveCertificate(certificate, digest);
+    if (verdict === "closed") this.#certified(certificate);
+    if (verdict === "invalid") {
+      const details = { sequence: certificate.header.sequence, suite: certificate.suite };
+      this.#out.show({ kind: "punish", member: from, code: "badCertificate", details });
+    }
+  }
+
+  /** Serves what we have: certificates first; where we have none either, our own partials. */
+  #answerCertificates(to: number, from: bigint): void {
+    const certificates: Certificate[] = [];
+    for (let sequence = from; sequence <= this.#ledger.sequence && certificates.length + SUITES.length <= MAX_CERTIFICATES; sequence++) {
+      for (const suite of this.#config.committee.requiredSuites) {
+        const certificate = this.#certificates.get(sequence, suite);
+        if (certificate !== undefined) certificates.push(certificate);
+      }
+    }
+    if (certificates.length > 0) this.#out.send(to, encodeMessage({ kind: "certificates", certificates }));
+    this.#sendOpenPartials(to, from);
+  }
+
+  #sendOpenPartials(to: number, from: bigint): void {
+    const { self } = this.#config;
+    if (self === undefined || to === self) return;
+    const partials = this.#certifier.partialsOf(self, from, MAX_PARTIALS);
+    if (partials.length > 0) this.#out.send(to, encodeMessage({ kind: "partials", partials }));
+  }
+
+  #askForCertificates(nowMs: number): void {
+    const certified = this.#certifier.certifiedSequence();
+    if (certified >= this.#ledger.sequence) {
+      this.#lastAskMs = nowMs;
+      return;
+    }
+    if (nowMs - this.#lastAskMs < this.#config.pacing.retryMs) return;
+    this.#lastAskMs = nowMs;
+    const n = this.#config.committee.members.length;
+    if (this.#nextPeer % n === this.#config.self) this.#nextPeer++;
+    this.#out.send(this.#nextPeer++ % n, encodeMessage({ kind: "certificatesWanted", from: certified + 1n }));
+  }
+
+  #submit(instructions: readonly SignedInstruction[]): void {
+    const accepted: SignedInstruction[] = [];
+    for (const signed of instructions) {
+      const verdict = this.#admit(signed, true);
+      if (verdict.code === "accepted") accepted.push(signed);
+      this.#out.show({ kind: "verdict", verdict });
+    }
+    if (accepted.length > 0) this.#out.send("all", encodeMessage({ kind: "instructions", instructions: accepted }));
+  }
+
+  /** Checks what no order can change and takes the instruction into the mempool; what depends on the order gets a receipt. */
+  #admit(signed: SignedInstruction, ours: boolean): SubmitVerdict {
+    const id = instructionId(signed.instruction);
+    const refuse = (code: string, figures: Readonly<Record<string, string>> = {}): SubmitVerdict => ({
+      instructionId: id,
+      status: "refused",
+      code,
+      figures,
+    });
+    if (this.#mempool.has(id) && !ours) return { instructionId: id, status: "accepted", code: "known", figures: {} };
+    const digest = instructionDigest(this.#config.committee.id, signed.instruction);
+    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer)) return refuse("wrongSigner");
+    const known = this.#mempool.has(id);
+    const refusal = this.#ledger.refusesForever(signed.instruction);
+    if (refusal !== undefined) return refuse(refusal.code, refusal.figures);
+    if (!this.#mempool.add(id, signed, ours, this.#consensus.lastOwnRound + 1)) return refuse("mempoolFull");
+    return { instructionId: id, status: "accepted", code: known ? "known" : "accepted", figures: {} };
+  }
+
+  /** Proposes as often as consensus allows and pacing wants: at once while anything waits to be ordered, else now and then. */
+  #propose(nowMs: number): void {
+    const { secrets, pacing, consensusLimits } = this.#config;
+    this.#wakeAtMs = nowMs + pacing.retryMs;
+    if (secrets === undefined) return;
+    for (;;) {
+      const proposal = this.#consensus.proposal(nowMs);
+      if (proposal === undefined) return;
+      if (proposal.kind === "wait") {
+        this.#wakeAtMs = Math.min(this.#wakeAtMs, proposal.untilMs);
+        return;
+      }
+      const isBusy = this.#unsettled.size > 0 || this.#mempool.hasWork(proposal.round);
+      const dueMs = this.#lastProposalMs + (isBusy ? pacing.busyIntervalMs : pacing.idleIntervalMs);
+      if (nowMs < dueMs) {
+        this.#wakeAtMs = Math.min(this.#wakeAtMs, dueMs);
+        return;
+      }
+      this.#lastProposalMs = nowMs;
+      const payload = proposal.payloadAllowed
+        ? this.#mempool.take(proposal.round, consensusLimits.maxPayloadBytes)
+        : new Uint8Array(0);
+      const partials = this.#carried.splice(0, consensusLimits.maxPartials);
+      this.#performAll(this.#consensus.propose({ payload, partials }, secrets.identity, nowMs));
+    }
+  }
+}
+
+function decodePayloadOrNothing(bytes: Uint8Array): ReturnType<typeof decodePayload> | undefined {
+  try {
+    return decodePayload(bytes);
+  } catch {
+    return undefined;
+  }
+}

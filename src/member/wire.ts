@@ -1,0 +1,102 @@
+/** Messages between members as bytes: one tag byte, then SSZ. Every list and string has a limit that is checked before it is read. */
+import { ByteListType, ByteVectorType, ContainerType, ListCompositeType, UintBigintType, UintNumberType } from "@chainsafe/ssz";
+import { decodeCertificate, encodeCertificate } from "../batch/certificate.ts";
+import type { BatchPartial } from "../consensus/types.ts";
+import { decodeSignedInstruction, encodeSignedInstruction } from "../ledger/codec.ts";
+import { equalBytes } from "../lib/bytes.ts";
+import { ClocklessError } from "../lib/errors.ts";
+import { bytesToHex, hexToBytes } from "../lib/hex.ts";
+import { SUITES, type Suite } from "../threshold/types.ts";
+import type { MemberMessage } from "./types.ts";
+
+export class MemberWireError extends ClocklessError<"malformedMessage"> {
+  override readonly name = "MemberWireError";
+}
+
+const TAGS = { consensus: 0, partials: 1, certificates: 2, certificatesWanted: 3, instructions: 4 } as const;
+
+/** Certificates in one answer: enough to close a gap quickly, small enough that a request costs little. */
+export const MAX_CERTIFICATES = 64;
+/** Partials of a member that lags: one per open batch and suite. */
+export const MAX_PARTIALS = 256;
+export const MAX_INSTRUCTIONS = 1024;
+/** The largest signed instruction (fills for a whole book) stays below; the transport's frame limit is above. */
+export const MAX_INSTRUCTION_BYTES = 1 << 20;
+
+const PartialSsz = new ContainerType({
+  sequence: new UintBigintType(8),
+  suite: new UintNumberType(1),
+  digest: new ByteVectorType(32),
+  signature: new ByteListType(64),
+});
+const PartialsSsz = new ListCompositeType(PartialSsz, MAX_PARTIALS);
+const CertificatesSsz = new ListCompositeType(new ByteListType(512), MAX_CERTIFICATES);
+const WantedSsz = new ContainerType({ from: new UintBigintType(8) });
+const InstructionsSsz = new ListCompositeType(new ByteListType(MAX_INSTRUCTION_BYTES), MAX_INSTRUCTIONS);
+
+export function encodeMessage(message: MemberMessage): Uint8Array {
+  switch (message.kind) {
+    case "consensus":
+      return tagged(TAGS.consensus, message.bytes);
+    case "partials":
+      return tagged(
+        TAGS.partials,
+        PartialsSsz.serialize(
+          message.partials.map(({ sequence, suite, digest, signature }) => ({
+            sequence,
+            suite: SUITES.indexOf(suite),
+            digest: hexToBytes(digest),
+            signature,
+          })),
+        ),
+      );
+    case "certificates":
+      return tagged(TAGS.certificates, CertificatesSsz.serialize(message.certificates.map(encodeCertificate)));
+    case "certificatesWanted":
+      return tagged(TAGS.certificatesWanted, WantedSsz.serialize({ from: message.from }));
+    case "instructions":
+      return tagged(TAGS.instructions, InstructionsSsz.serialize(message.instructions.map(encodeSignedInstruction)));
+  }
+}
+
+/** @throws MemberWireError malformedMessage: the peer is not honest; nothing of the message is used. */
+export function decodeMessage(bytes: Uint8Array): MemberMessage {
+  const body = bytes.subarray(1);
+  try {
+    switch (bytes[0]) {
+      case TAGS.consensus:
+        return { kind: "consensus", bytes: body };
+      case TAGS.partials:
+        return { kind: "partials", partials: canonical(PartialsSsz, body).map(toPartial) };
+      case TAGS.certificates:
+        return { kind: "certificates", certificates: canonical(CertificatesSsz, body).map(decodeCertificate) };
+      case TAGS.certificatesWanted:
+        return { kind: "certificatesWanted", from: canonical(WantedSsz, body).from };
+      case TAGS.instructions:
+        return { kind: "instructions", instructions: canonical(InstructionsSsz, body).map(decodeSignedInstruction) };
+    }
+  } catch (cause) {
+    throw new MemberWireError("malformedMessage", "a peer sent bytes that are no message", { details: { tag: bytes[0], length: bytes.length }, cause });
+  }
+  throw new MemberWireError("malformedMessage", "a peer sent an unknown message tag", { details: { tag: bytes[0], length: bytes.length } });
+}
+
+function toPartial(value: { sequence: bigint; suite: number; digest: Uint8Array; signature: Uint8Array }): BatchPartial {
+  const suite: Suite | undefined = SUITES[value.suite];
+  if (suite === undefined) throw new RangeError("unknown suite");
+  return { sequence: value.sequence, suite, digest: bytesToHex(value.digest), signature: value.signature };
+}
+
+function tagged(tag: number, body: Uint8Array): Uint8Array {
+  const out = new Uint8Array(body.length + 1);
+  out[0] = tag;
+  out.set(body, 1);
+  return out;
+}
+
+/** One encoding per value: SSZ decoders accept some others (offsets with gaps), so re-encode and compare. */
+function canonical<T>(type: { deserialize(bytes: Uint8Array): T; serialize(value: T): Uint8Array }, bytes: Uint8Array): T {
+  const value = type.deserialize(bytes);
+  if (!equalBytes(type.serialize(value), bytes)) throw new RangeError("not canonical");
+  return value;
+}
