@@ -2,7 +2,7 @@
  * What the rest of the house needs from a chain: members read an inbox, relayers write to a hub.
  * Everything an RPC endpoint says is a claim by a stranger; adapters behind this port decide what is believed.
  */
-import type { BatchHeader, Destination, InboxEntry, OutboxEntry } from "../batch/types.ts";
+import type { BatchHeader, Destination, InboxEntry, InclusionProof, OutboxEntry } from "../batch/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 
@@ -69,7 +69,7 @@ export type InboxEvent =
     }
   /** An endpoint's logs do not continue the vault's hash chain; they were thrown away. */
   | { readonly kind: "logsRefused"; readonly chainId: bigint; readonly endpoint: string; readonly reason: string }
-  /** Final history changed. The watcher emits nothing more until it is restarted by a person. */
+  /** Final history changed. Nothing is emitted until the agreed history leads through our cursor again. */
   | {
       readonly kind: "reorgBeyondFinality";
       readonly chainId: bigint;
@@ -82,7 +82,7 @@ export type InboxEvent =
 
 export interface InboxStatus {
   readonly chainId: bigint;
-  /** `halted`: reorg beyond finality, needs a person. `abstaining`: cannot read safely just now and keeps trying. */
+  /** `halted`: reorg beyond finality, a person must look. `abstaining`: cannot read safely just now and keeps trying. */
   readonly state: "stopped" | "starting" | "following" | "abstaining" | "halted";
   readonly cursor: InboxCursor;
   /** Newest block that enough endpoints called final. */
@@ -131,25 +131,21 @@ export interface HubHead {
   readonly acceptPaused: boolean;
 }
 
-/** A Merkle path in the tree over all destinations of a header. */
-export interface DestinationProof {
+/** A destination with its path in the tree of a header's `outboxes`. */
+export interface ProvenDestination {
   readonly destination: Destination;
-  /** Position of the leaf and number of leaves. */
-  readonly index: bigint;
-  readonly size: bigint;
-  readonly siblings: readonly Hex[];
+  readonly proof: InclusionProof;
 }
 
-/** An outbox entry with its path in the outbox tree of `size` entries. */
+/** An outbox entry with its path in the outbox tree. */
 export interface ProvenEntry {
   readonly entry: OutboxEntry;
-  readonly size: bigint;
-  readonly siblings: readonly Hex[];
+  readonly proof: InclusionProof;
 }
 
 export interface AcceptArguments {
   readonly header: BatchHeader;
-  readonly proof: DestinationProof;
+  readonly destination: ProvenDestination;
   /** Signature as the hub's verifier reads it (with hints for BN254). */
   readonly signature: Hex;
 }
