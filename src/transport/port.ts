@@ -15,7 +15,7 @@ export class TransportError extends ClocklessError<TransportErrorCode> {
 }
 
 /** Why a peer is misbehaving on the wire, below the protocol. */
-export type FaultCode = "oversizeFrame" | "truncatedFrame" | "emptyFrame" | "rateExceeded";
+export type FaultCode = "oversizeFrame" | "emptyFrame" | "rateExceeded";
 
 export interface TransportHandlers {
   /** One whole message from an authenticated member. `from` is its member index. Must not throw; the bytes belong to the receiver. */
@@ -43,7 +43,7 @@ export interface PeerStatus {
   readonly queuedBytes: number;
   /** Messages given up because the queue was full; the protocol sends them again when asked. */
   readonly dropped: number;
-  /** Framing faults of this peer since start. */
+  /** Faults of this peer since start. */
   readonly faults: number;
   /** Failed dials since the last success. */
   readonly failedDials: number;
@@ -61,7 +61,10 @@ export interface PeerStatus {
 export interface Transport {
   /** Starts listening and dialling. Throws TransportError. Resolves before peers are connected: it reconnects for ever. */
   start(handlers: TransportHandlers): Promise<void>;
-  /** Queues one message. Never blocks, never throws for an offline peer; a message to oneself or beyond the frame limit is a bug and throws. */
+  /**
+   * Queues one message. Never blocks, never throws for an offline peer; a message to oneself, to nobody, empty or beyond the
+   * frame limit is a bug and throws InvariantError. The bytes must not change afterwards: they are not copied.
+   */
   send(to: number, bytes: Uint8Array): void;
   /** All members but ourselves, by index. */
   peers(): PeerStatus[];

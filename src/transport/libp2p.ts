@@ -1,0 +1,320 @@
+/**
+ * The committee's mesh over libp2p: TCP (Nagle off), Noise, yamux; one long-lived outgoing stream per peer.
+ *
+ * Who may talk is decided by the members' secp256k1 identities, which Noise authenticates; addresses are only where to look.
+ * Nothing but the one protocol is registered: no identify, no discovery, no relay, nothing for a stranger to ask.
+ * Sources: libp2p specs (noise, yamux, peer-ids); https://docs.libp2p.io.
+ */
+import { noise } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import type { Connection, PeerId, Stream } from "@libp2p/interface";
+import { tcp } from "@libp2p/tcp";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p, type Libp2p } from "libp2p";
+import { assert } from "../lib/assert.ts";
+import type { Hex } from "../lib/hex.ts";
+import { committeePeerIds, identityKey } from "./identity.ts";
+import { resolveLimits, type TransportLimits } from "./limits.ts";
+import { PeerLink } from "./peer-link.ts";
+import { type PeerConfig, type PeerStatus, type Transport, TransportError, type TransportHandlers } from "./port.ts";
+
+/** Our dial and the peer's dial may cross, and a dead connection may linger beside its successor; more is abuse. */
+const MAX_CONNECTIONS_PER_PEER = 4;
+/** yamux streams per connection: ours, the probe, and room for a stream that is being replaced. */
+const MAX_STREAMS_PER_CONNECTION = 16;
+/** Inbound handshakes at once that are not yet authenticated. Strangers can fill these; `UPGRADE_TIMEOUT_MS` empties them. */
+const MAX_PENDING_HANDSHAKES = 128;
+const UPGRADE_TIMEOUT_MS = 5_000;
+/** A stream that lived shorter counts as a failed dial, so that a peer which accepts and closes is not dialled in a loop. */
+const STABLE_AFTER_MS = 5_000;
+
+export interface Libp2pTransportConfig {
+  readonly committeeId: Hex;
+  /** Own member index. */
+  readonly self: number;
+  /** Own secp256k1 secret, 32 bytes. */
+  readonly identity: Uint8Array;
+  /** Multiaddrs to listen on, e.g. `/ip4/0.0.0.0/tcp/9000`. */
+  readonly listen: readonly string[];
+  /** Everybody, by member index, ourselves included. */
+  readonly members: readonly PeerConfig[];
+  readonly limits?: Partial<TransportLimits>;
+  /** Uniform in [0, 1), for jitter only. */
+  readonly random?: () => number;
+}
+
+export interface Libp2pTransport extends Transport {
+  /** Multiaddrs that we listen on, with the port the system chose, ending in our peer id. */
+  listening(): string[];
+}
+
+/** `/clockless/<first 8 bytes of the committee id>/1`: two committees on one host never talk by mistake. */
+export function protocolOf(committeeId: Hex): string {
+  return `/clockless/${committeeId.slice(2, 18)}/1`;
+}
+
+/** Checks the configuration (TransportError `identityMismatch`, `badAddress`); opens nothing before `start`. */
+export function createLibp2pTransport(config: Libp2pTransportConfig): Libp2pTransport {
+  return new Mesh(config);
+}
+
+interface Peer {
+  readonly link: PeerLink;
+  readonly id: PeerId;
+  readonly addresses: readonly Multiaddr[];
+  /** Ends the pause before the next dial. */
+  wake: () => void;
+}
+
+class Mesh implements Libp2pTransport {
+  readonly #config: Libp2pTransportConfig;
+  readonly #limits: TransportLimits;
+  readonly #protocol: string;
+  readonly #random: () => number;
+  readonly #stopping = new AbortController();
+  readonly #peers = new Map<number, Peer>();
+  readonly #byId = new Map<string, Peer>();
+  #handlers: TransportHandlers | undefined;
+  #node: Libp2p | undefined;
+  #loops: Promise<void>[] = [];
+
+  constructor(config: Libp2pTransportConfig) {
+    this.#config = config;
+    this.#limits = resolveLimits(config.limits);
+    this.#protocol = protocolOf(config.committeeId);
+    this.#random = config.random ?? Math.random;
+    const own = config.members[config.self];
+    assert(own !== undefined, `no member with index ${config.self}`);
+    // Checked early, so that a wrong key is reported before a port is opened.
+    identityKey(config.identity, own.address);
+    for (const address of config.listen) parseAddress(address);
+    committeePeerIds(config.members).forEach((id, index) => {
+      if (index === config.self) return;
+      const member = config.members[index]!;
+      const link = new PeerLink({
+        index,
+        address: member.address,
+        limits: this.#limits,
+        onMessage: (bytes) => this.#handlers?.onMessage(index, bytes),
+        onFault: (code, details) => this.#handlers?.onFault?.(index, code, details),
+      });
+      const peer: Peer = {
+        link,
+        id,
+        addresses: member.multiaddrs.map((text) => addressOfPeer(text, id, index)),
+        wake: () => {},
+      };
+      this.#peers.set(index, peer);
+      this.#byId.set(id.toString(), peer);
+    });
+  }
+
+  async start(handlers: TransportHandlers): Promise<void> {
+    if (this.#handlers !== undefined) throw new TransportError("alreadyStarted", "This transport was started before");
+    this.#handlers = handlers;
+    const node = await this.#createNode();
+    this.#node = node;
+    await node.handle(this.#protocol, (stream, connection) => this.#onStream(stream, connection), {
+      maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
+      maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
+    });
+    node.addEventListener("connection:open", (event) => this.#onConnection(event.detail));
+    try {
+      await node.start();
+    } catch (cause) {
+      await node.stop();
+      throw new TransportError("listenFailed", "Cannot listen for peers: is the port taken or not ours?", {
+        cause,
+        details: { listen: this.#config.listen },
+      });
+    }
+    this.#loops = [...this.#peers.values()].map((peer) => this.#maintain(node, peer));
+  }
+
+  #createNode(): Promise<Libp2p> {
+    const { config, limits } = { config: this.#config, limits: this.#limits };
+    const n = config.members.length;
+    const isMember = (id: PeerId) => {
+      const known = this.#byId.has(id.toString());
+      if (!known) this.#handlers?.onStranger?.(id.toString());
+      return known;
+    };
+    return createLibp2p({
+      start: false,
+      privateKey: identityKey(config.identity, config.members[config.self]!.address),
+      addresses: { listen: [...config.listen] },
+      transports: [
+        tcp({ dialOpts: { noDelay: true, keepAlive: true }, listenOpts: { noDelay: true, keepAlive: true } }),
+      ],
+      connectionEncrypters: [noise()],
+      streamMuxers: [
+        yamux({
+          maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
+          maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
+          streamOptions: {
+            // At 100 ms round trip this window carries 40 MB/s; the read buffer must hold a whole window while reading is paused.
+            maxStreamWindowSize: 4 * 1024 * 1024,
+            maxReadBufferLength: 5 * 1024 * 1024,
+          },
+        }),
+      ],
+      connectionGater: {
+        denyDialPeer: (id) => !this.#byId.has(id.toString()),
+        denyInboundEncryptedConnection: (id) => !isMember(id),
+        denyOutboundEncryptedConnection: (id) => !isMember(id),
+      },
+      connectionManager: {
+        maxConnections: MAX_CONNECTIONS_PER_PEER * n + MAX_PENDING_HANDSHAKES,
+        maxIncomingPendingConnections: MAX_PENDING_HANDSHAKES,
+        inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
+        // A whole committee may sit behind one host (a devnet, a proxy) and reconnect at once.
+        inboundConnectionThreshold: 16 + 2 * n,
+        dialTimeout: limits.dialTimeoutMs,
+        // We reconnect ourselves, for ever.
+        reconnectRetries: 0,
+      },
+      connectionMonitor: {
+        pingInterval: limits.probeIntervalMs,
+        pingTimeout: { minTimeout: limits.probeTimeoutMs, maxTimeout: limits.probeTimeoutMs },
+      },
+    });
+  }
+
+  #onConnection(connection: Connection): void {
+    const peer = this.#byId.get(connection.remotePeer.toString());
+    if (peer === undefined) {
+      connection.abort(new Error("not a committee member"));
+      return;
+    }
+    const open = this.#openConnections(peer).filter((other) => other.id !== connection.id);
+    for (const extra of open.slice(MAX_CONNECTIONS_PER_PEER - 1)) extra.abort(new Error("too many connections"));
+    // It reached us: there is no reason to wait for our own next dial.
+    peer.wake();
+  }
+
+  #onStream(stream: Stream, connection: Connection): void {
+    const peer = this.#byId.get(connection.remotePeer.toString());
+    if (peer === undefined || this.#stopping.signal.aborted) stream.abort(new Error("not a committee member"));
+    else peer.link.accept(stream);
+  }
+
+  /** Newest first: after a peer's crash the oldest are the dead ones. */
+  #openConnections(peer: Peer): Connection[] {
+    const connections = this.#node?.getConnections(peer.id) ?? [];
+    return connections.filter((c) => c.status === "open").sort((a, b) => b.timeline.open - a.timeline.open);
+  }
+
+  /** Keeps one outgoing stream to a peer open, for ever. */
+  async #maintain(node: Libp2p, peer: Peer): Promise<void> {
+    const { link } = peer;
+    const stop = this.#stopping.signal;
+    while (!stop.aborted) {
+      const stream = await this.#openStream(node, peer);
+      if (stream !== undefined) {
+        const openedMs = performance.now();
+        const closed = link.attach(stream);
+        this.#handlers?.onPeer(link.index, true);
+        await closed;
+        this.#handlers?.onPeer(link.index, false);
+        link.lastError = "the connection was lost";
+        if (performance.now() - openedMs >= STABLE_AFTER_MS) link.failedDials = 0;
+        else link.failedDials++;
+      }
+      if (!stop.aborted) await this.#pause(peer);
+    }
+  }
+
+  async #openStream(node: Libp2p, peer: Peer): Promise<Stream | undefined> {
+    const { link } = peer;
+    let connection: Connection | undefined;
+    try {
+      const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(this.#limits.dialTimeoutMs)]);
+      connection = this.#openConnections(peer)[0];
+      if (connection === undefined) {
+        if (peer.addresses.length === 0) throw new Error("no address is configured; waiting for the peer to dial");
+        connection = await node.dial([...peer.addresses], { signal });
+      }
+      return await connection.newStream(this.#protocol, { signal });
+    } catch (error) {
+      link.failedDials++;
+      link.lastError = error instanceof Error ? error.message : String(error);
+      // A connection on which no stream opens is taken for dead: keeping it would make the next attempt fail alike. One whose
+      // peer answered "unknown protocol" (another version or committee) lives.
+      if (!(error instanceof Error && error.name === "UnsupportedProtocolError")) {
+        connection?.abort(new Error("no stream could be opened"));
+      }
+      return undefined;
+    }
+  }
+
+  /** Exponential back-off with full jitter above half: members that lost the same link do not dial in step. */
+  #pause(peer: Peer): Promise<void> {
+    const { minBackoffMs, maxBackoffMs } = this.#limits;
+    const full = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(peer.link.failedDials, 30));
+    const stop = this.#stopping.signal;
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        stop.removeEventListener("abort", done);
+        peer.wake = () => {};
+        resolve();
+      };
+      const timer = setTimeout(done, full * (0.5 + this.#random() / 2));
+      stop.addEventListener("abort", done);
+      peer.wake = done;
+    });
+  }
+
+  send(to: number, bytes: Uint8Array): void {
+    assert(
+      bytes.length > 0 && bytes.length <= this.#limits.maxFrameBytes,
+      `a message of ${bytes.length} bytes cannot be framed`,
+    );
+    this.#peer(to).link.send(bytes);
+  }
+
+  peers(): PeerStatus[] {
+    return [...this.#peers.values()].map((peer) => peer.link.status());
+  }
+
+  mute(peer: number, forMs: number): void {
+    this.#peer(peer).link.mute(forMs);
+  }
+
+  listening(): string[] {
+    return this.#node?.getMultiaddrs().map(String) ?? [];
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    for (const { link } of this.#peers.values()) link.stop();
+    await this.#node?.stop();
+    await Promise.all(this.#loops);
+  }
+
+  #peer(index: number): Peer {
+    const peer = this.#peers.get(index);
+    assert(peer !== undefined, `no peer with index ${index}`);
+    return peer;
+  }
+}
+
+function parseAddress(text: string): Multiaddr {
+  try {
+    return multiaddr(text);
+  } catch (cause) {
+    throw new TransportError("badAddress", `Not a multiaddr: ${text}`, { cause, details: { address: text } });
+  }
+}
+
+function addressOfPeer(text: string, id: PeerId, index: number): Multiaddr {
+  const address = parseAddress(text);
+  const named = address.getComponents().findLast((component) => component.name === "p2p")?.value;
+  if (named === undefined) return address.encapsulate(`/p2p/${id.toString()}`);
+  if (named !== id.toString()) {
+    throw new TransportError("badAddress", `The address of member ${index} names another peer`, {
+      details: { index, address: text, expected: id.toString() },
+    });
+  }
+  return address;
+}
