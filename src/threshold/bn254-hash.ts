@@ -35,6 +35,8 @@ const C2 = Fp.neg(Fp.inv(2n));
 const C3 = evenRoot(Fp.neg(12n));
 /** c4 = −4·g(Z) / (3Z² + 4A) = −16 / 3. */
 const C4 = Fp.neg(Fp.mul(16n, Fp.inv(3n)));
+/** The constants, for other implementations of the same map. */
+export const SVDW = { z: Z, c1: C1, c2: C2, c3: C3, c4: C4 } as const;
 const SQRT_EXPONENT = (BN254_P + 1n) / 4n;
 
 export interface HashOptions {
@@ -49,14 +51,17 @@ export interface AffinePoint {
   readonly y: bigint;
 }
 
-/** hash_to_field of RFC 9380 with count 2: two field elements, statistically uniform. */
-export function hashToField(message: Uint8Array, options: HashOptions = {}): readonly [bigint, bigint] {
+/** The two times 48 bytes that hash_to_field reduces mod p. */
+export function expandForField(message: Uint8Array, options: HashOptions = {}): readonly [Uint8Array, Uint8Array] {
   const { dst = BN254_DST, hash = keccak_256 } = options;
   const uniform = expand_message_xmd(message, dst, 2 * FIELD_ELEMENT_BYTES, hash);
-  return [
-    Fp.create(bytesToBigint(uniform.subarray(0, FIELD_ELEMENT_BYTES))),
-    Fp.create(bytesToBigint(uniform.subarray(FIELD_ELEMENT_BYTES))),
-  ];
+  return [uniform.subarray(0, FIELD_ELEMENT_BYTES), uniform.subarray(FIELD_ELEMENT_BYTES)];
+}
+
+/** hash_to_field of RFC 9380 with count 2: two field elements, statistically uniform. */
+export function hashToField(message: Uint8Array, options: HashOptions = {}): readonly [bigint, bigint] {
+  const [uniform0, uniform1] = expandForField(message, options);
+  return [Fp.create(bytesToBigint(uniform0)), Fp.create(bytesToBigint(uniform1))];
 }
 
 /** g(x) = x³ + 3, the right-hand side of the curve equation. It has no root mod p, so it is never zero. */

@@ -9,6 +9,7 @@
 import { assert } from "../lib/assert.ts";
 import { hexToBytes } from "../lib/hex.ts";
 import { ThresholdError } from "./errors.ts";
+import { checkMessage } from "./message.ts";
 import type { Combined, Engine, ThresholdKey } from "./types.ts";
 
 /**
@@ -29,6 +30,7 @@ export function combinePartials(
     throw new ThresholdError("keyMismatch", `a ${key.suite} key with a ${engine.suite} engine`);
   }
   assert(key.threshold > 0, "a threshold is positive");
+  checkMessage(message);
   const ordered = [...partials].sort(([a], [b]) => a - b);
   if (ordered.length < key.threshold) return { signature: undefined, bad: [] };
 

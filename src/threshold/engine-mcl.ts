@@ -1,0 +1,145 @@
+/**
+ * The fast engine: mcl compiled to WebAssembly. Answers byte for byte what `engine-noble.ts` answers; the tests hold
+ * both to the same vectors. Members run it; whoever cannot run WebAssembly uses the reference.
+ */
+
+import { bigintToBytes } from "../lib/bytes.ts";
+import { bytesToHex, type Hex } from "../lib/hex.ts";
+import { ThresholdError } from "./errors.ts";
+import { createMclBls12381 } from "./mcl-bls12381.ts";
+import { createMclBn254 } from "./mcl-bn254.ts";
+import { FR_SIZE, G1_SIZE, G2_SIZE, GT_SIZE, type Pointer } from "./mcl-module.ts";
+import { checkMessage, MESSAGE_LENGTH } from "./message.ts";
+import { decodeSecret, lagrangeAtZero, ORDERS, SCALAR_BYTES } from "./scalar.ts";
+import type { Engine, IndexedSignature, Suite } from "./types.ts";
+
+/**
+ * Decoded keys kept with their pairing lines (about 25 KB each): two epochs of a committee of 100 with their group keys,
+ * rounded up. Only valid keys enter, so foreign bytes cannot fill it.
+ */
+const MAX_CACHED_KEYS = 256;
+
+/** Starts a fast engine on its own WebAssembly instance. Throws engineUnavailable. */
+export async function createMclEngine(suite: Suite): Promise<Engine> {
+  const curve = await (suite === "bn254" ? createMclBn254() : createMclBls12381());
+  const { mcl } = curve;
+  const order = ORDERS[suite];
+
+  const linesSize = 8 * mcl._mclBn_getUint64NumToPrecompute();
+  const scalar = mcl.allocate(FR_SIZE);
+  const scalarBytes = mcl.allocate(SCALAR_BYTES);
+  const hashed = mcl.allocate(G1_SIZE);
+  const point = mcl.allocate(G1_SIZE);
+  const key = mcl.allocate(G2_SIZE);
+  const pairing = mcl.allocate(GT_SIZE);
+  const generator = mcl.allocate(G2_SIZE);
+  const negatedGeneratorLines = mcl.allocate(linesSize);
+  if (!curve.decodePublicKey(generator, curve.generator)) {
+    throw new ThresholdError("engineUnavailable", "the curve engine refuses its own generator");
+  }
+  mcl._mclBnG2_neg(key, generator);
+  mcl._mclBn_precomputeG2(negatedGeneratorLines, key);
+
+  const writeScalar = (to: Pointer, bytes: Uint8Array): void => {
+    mcl.write(scalarBytes, bytes);
+    mcl._mclBnFr_setBigEndianMod(to, scalarBytes, SCALAR_BYTES);
+  };
+  /** Runs `use` with the secret in memory, which holds it no longer afterwards. */
+  const withSecret = <T>(secret: Uint8Array, use: () => T): T => {
+    decodeSecret(secret, order);
+    try {
+      writeScalar(scalar, secret);
+      return use();
+    } finally {
+      mcl.wipe(scalarBytes, SCALAR_BYTES);
+      mcl.wipe(scalar, FR_SIZE);
+    }
+  };
+
+  const cachedLines = new Map<Hex, Pointer>();
+  /** Pairing lines of a valid key, undefined for anything else. Least recently used keys leave first. */
+  const linesOf = (publicKey: Uint8Array): Pointer | undefined => {
+    const id = bytesToHex(publicKey);
+    let lines = cachedLines.get(id);
+    if (lines === undefined) {
+      if (!curve.decodePublicKey(key, publicKey)) return undefined;
+      const oldest = cachedLines.size < MAX_CACHED_KEYS ? undefined : cachedLines.entries().next().value;
+      if (oldest !== undefined) cachedLines.delete(oldest[0]);
+      lines = oldest?.[1] ?? mcl.allocate(linesSize);
+      mcl._mclBn_precomputeG2(lines, key);
+    } else {
+      cachedLines.delete(id);
+    }
+    cachedLines.set(id, lines);
+    return lines;
+  };
+
+  return {
+    name: "mcl",
+    suite,
+    order,
+    signatureLength: curve.signatureLength,
+    publicKeyLength: curve.publicKeyLength,
+
+    publicKey(secret) {
+      return withSecret(secret, () => {
+        mcl._mclBnG2_mulCT(key, generator, scalar);
+        return curve.encodePublicKey(key);
+      });
+    },
+
+    sign(secret, message) {
+      checkMessage(message);
+      return withSecret(secret, () => {
+        hashOrThrow(curve.hash(hashed, message));
+        mcl._mclBnG1_mulCT(point, hashed, scalar);
+        return curve.encodeSignature(point);
+      });
+    },
+
+    verify(publicKey, message, signature) {
+      if (message.length !== MESSAGE_LENGTH) return false;
+      if (publicKey.length !== curve.publicKeyLength) return false;
+      if (!curve.decodeSignature(point, signature)) return false;
+      const lines = linesOf(publicKey);
+      if (lines === undefined) return false;
+      hashOrThrow(curve.hash(hashed, message));
+      mcl._mclBn_precomputedMillerLoop2(pairing, point, negatedGeneratorLines, hashed, lines);
+      mcl._mclBn_finalExp(pairing, pairing);
+      return mcl._mclBnGT_isOne(pairing) === 1;
+    },
+
+    isSignature: (bytes) => curve.decodeSignature(point, bytes),
+    isPublicKey: (bytes) => curve.decodePublicKey(key, bytes),
+
+    interpolate(shares: readonly IndexedSignature[]) {
+      const coefficients = lagrangeAtZero(
+        shares.map((share) => share.x),
+        order,
+      );
+      const points = mcl.allocate(shares.length * G1_SIZE);
+      const scalars = mcl.allocate(shares.length * FR_SIZE);
+      try {
+        shares.forEach((share, i) => {
+          if (!curve.decodeSignature(points + i * G1_SIZE, share.signature)) {
+            throw new ThresholdError("invalidPoint", `the share at x = ${share.x} is no ${suite} signature`);
+          }
+          writeScalar(scalars + i * FR_SIZE, bigintToBytes(coefficients[i]!, SCALAR_BYTES));
+        });
+        mcl._mclBnG1_mulVec(point, points, scalars, shares.length);
+      } finally {
+        mcl._free(scalars);
+        mcl._free(points);
+      }
+      // Only crafted shares can cancel out; the identity has no encoding here.
+      if (mcl._mclBnG1_isZero(point) === 1) {
+        throw new ThresholdError("invalidPoint", "the shares sum to the identity");
+      }
+      return curve.encodeSignature(point);
+    },
+  };
+}
+
+function hashOrThrow(isHashed: boolean): void {
+  if (!isHashed) throw new ThresholdError("engineUnavailable", "the curve engine could not hash to the curve");
+}
