@@ -16,7 +16,8 @@ const COMPRESSED = 0x80;
 const INFINITY = 0x40;
 const FLAGS = 0xe0;
 
-export async function createMclBls12381(): Promise<MclCurve> {
+/** `dst` differs from the suite's own tag only to check foreign vectors. */
+export async function createMclBls12381(dst = DST): Promise<MclCurve> {
   const mcl = await loadMcl(MCL_BLS12_381);
   mcl._mclBn_setETHserialization(1);
   mcl._mclBn_setMapToMode(HASH_TO_CURVE_MODE);
@@ -24,9 +25,9 @@ export async function createMclBls12381(): Promise<MclCurve> {
   mcl._mclBn_verifyOrderG1(1);
   mcl._mclBn_verifyOrderG2(1);
 
-  const tag = utf8ToBytes(DST);
-  const dst = mcl.allocate(tag.length);
-  mcl.write(dst, tag);
+  const tagBytes = utf8ToBytes(dst);
+  const tag = mcl.allocate(tagBytes.length);
+  mcl.write(tag, tagBytes);
   const buffer = mcl.allocate(BLS12381_PUBLIC_KEY_LENGTH);
 
   return {
@@ -36,8 +37,13 @@ export async function createMclBls12381(): Promise<MclCurve> {
     generator: bls12_381.G2.Point.BASE.toBytes(true),
 
     hash(out, message) {
-      mcl.write(buffer, message);
-      return mcl._mclBnG1_hashAndMapToWithDst(out, buffer, message.length, dst, tag.length) === 0;
+      const text = mcl.allocate(Math.max(1, message.length));
+      try {
+        mcl.write(text, message);
+        return mcl._mclBnG1_hashAndMapToWithDst(out, text, message.length, tag, tagBytes.length) === 0;
+      } finally {
+        mcl._free(text);
+      }
     },
     decodeSignature(out, bytes) {
       if (!isCanonical(bytes, 1)) return false;

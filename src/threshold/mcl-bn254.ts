@@ -4,19 +4,23 @@
  */
 import { bn254 } from "@noble/curves/bn254.js";
 import { bigintToBytes, compareBytes, concatBytes } from "../lib/bytes.ts";
-import { BN254_P, expandForField, SVDW } from "./bn254-hash.ts";
+import { BN254_DST, BN254_P, expandForField, SVDW } from "./bn254-hash.ts";
 import { BN254_PUBLIC_KEY_LENGTH, BN254_SIGNATURE_LENGTH, encodeBn254PublicKey } from "./bn254-points.ts";
 import type { MclCurve } from "./mcl-curve.ts";
 import { FP_SIZE, FP2_SIZE, G1_SIZE, loadMcl, MCL_BN_SNARK1, type MclModule, type Pointer } from "./mcl-module.ts";
 
 const COORDINATE = 32;
+/** What mcl reduces at once; hash_to_field gives 48. */
+const MAX_UNIFORM_BYTES = 64;
 const MODULUS = bigintToBytes(BN254_P, COORDINATE);
 
-export async function createMclBn254(): Promise<MclCurve> {
+/** `dst` differs from the suite's own tag only to check foreign vectors. */
+export async function createMclBn254(dst = BN254_DST): Promise<MclCurve> {
   const mcl = await loadMcl(MCL_BN_SNARK1);
   mcl._mclBn_verifyOrderG2(1);
   const buffer = mcl.allocate(BN254_PUBLIC_KEY_LENGTH);
-  const hashToG1 = createHash(mcl, buffer);
+  const map = createSvdwMap(mcl);
+  const second = mcl.allocate(G1_SIZE);
 
   /** One 32-byte coordinate, below p. */
   const decodeCoordinate = (out: Pointer, bytes: Uint8Array): boolean => {
@@ -38,7 +42,12 @@ export async function createMclBn254(): Promise<MclCurve> {
     publicKeyLength: BN254_PUBLIC_KEY_LENGTH,
     generator: encodeBn254PublicKey(bn254.G2.Point.BASE),
 
-    hash: hashToG1,
+    hash(out, message) {
+      const [uniform0, uniform1] = expandForField(message, { dst });
+      if (!map(out, uniform0) || !map(second, uniform1)) return false;
+      mcl._mclBnG1_add(out, out, second);
+      return true;
+    },
     decodeSignature(out, bytes) {
       if (!decodeAll(g1Coordinates(out), bytes)) return false;
       mcl._mclBnFp_setInt32(out + 2 * FP_SIZE, 1);
@@ -72,15 +81,19 @@ function g2Coordinates(point: Pointer): Pointer[] {
   return [point + FP_SIZE, point, point + FP2_SIZE + FP_SIZE, point + FP2_SIZE];
 }
 
-/** The map of `bn254-hash.ts`, step by step, with every field element in the module's memory. */
-function createHash(mcl: MclModule, buffer: Pointer): MclCurve["hash"] {
+/**
+ * The map of `bn254-hash.ts`, step by step, with every field element in the module's memory. The returned function takes
+ * up to 64 big-endian bytes, reduces them mod p to u and writes map(u) in affine form (Z = 1).
+ */
+export function createSvdwMap(mcl: MclModule): (out: Pointer, uniform: Uint8Array) => boolean {
   const element = (): Pointer => mcl.allocate(FP_SIZE);
-  const constant = (value: bigint): Pointer => {
-    const out = element();
-    mcl.write(buffer, bigintToBytes(value, COORDINATE));
-    mcl._mclBnFp_setBigEndianMod(out, buffer, COORDINATE);
+  const buffer = mcl.allocate(MAX_UNIFORM_BYTES);
+  const read = (out: Pointer, bytes: Uint8Array): Pointer => {
+    mcl.write(buffer, bytes);
+    mcl._mclBnFp_setBigEndianMod(out, buffer, bytes.length);
     return out;
   };
+  const constant = (value: bigint): Pointer => read(element(), bigintToBytes(value, COORDINATE));
   const [c1, c2, c3, c4] = [constant(SVDW.c1), constant(SVDW.c2), constant(SVDW.c3), constant(SVDW.c4)];
   const one = constant(1n);
   const b = constant(3n);
@@ -90,7 +103,6 @@ function createHash(mcl: MclModule, buffer: Pointer): MclCurve["hash"] {
   const inverse = element();
   const shift = element();
   const temporary = element();
-  const second = mcl.allocate(G1_SIZE);
 
   /** `out` holds a candidate x: completes it to (x, y, 1) with the sign of u, or answers false when x is not on the curve. */
   const complete = (out: Pointer): boolean => {
@@ -104,7 +116,8 @@ function createHash(mcl: MclModule, buffer: Pointer): MclCurve["hash"] {
     return true;
   };
 
-  const map = (out: Pointer): boolean => {
+  return (out, uniform) => {
+    read(u, uniform);
     mcl._mclBnFp_sqr(temporary, u);
     mcl._mclBnFp_mul(temporary, temporary, c1);
     mcl._mclBnFp_add(plus, one, temporary);
@@ -125,17 +138,5 @@ function createHash(mcl: MclModule, buffer: Pointer): MclCurve["hash"] {
     mcl._mclBnFp_mul(temporary, temporary, c4);
     mcl._mclBnFp_add(out, temporary, one);
     return complete(out);
-  };
-
-  return (out, message) => {
-    const [uniform0, uniform1] = expandForField(message);
-    mcl.write(buffer, uniform0);
-    mcl._mclBnFp_setBigEndianMod(u, buffer, uniform0.length);
-    if (!map(out)) return false;
-    mcl.write(buffer, uniform1);
-    mcl._mclBnFp_setBigEndianMod(u, buffer, uniform1.length);
-    if (!map(second)) return false;
-    mcl._mclBnG1_add(out, out, second);
-    return true;
   };
 }
