@@ -65,8 +65,8 @@ export interface NodeView {
   /** False when the process must be restarted (a failed store, a broken invariant). */
   isHealthy(): boolean;
   readiness(): readonly ReadyCheck[];
-  /** Prometheus text exposition. */
-  metrics(): string | Promise<string>;
+  /** Prometheus text exposition (telemetry/port.ts, `Metrics.expose`). */
+  metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Called after a batch or certificate has become readable. Returns the unsubscriber. The listener never throws. */
   subscribe(listener: (event: NodeEvent) => void): () => void;
 }

@@ -1,0 +1,282 @@
+/**
+ * The member's HTTP API on node:http. Strangers talk to it: every body, header, URL, connection and stream is bounded, every answer is
+ * JSON with a typed error, and no error of ours leaves as a stack trace.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { z } from "zod";
+import { ENDPOINTS, type EndpointId } from "../../api/endpoints.ts";
+import { ApiError } from "../../api/errors.ts";
+import { issuesOf } from "../../api/http.ts";
+import { openApiDocument } from "../../api/openapi.ts";
+import { API_LIMITS } from "../../api/schema.ts";
+import type { Logger } from "../../telemetry/port.ts";
+import { answerError, answerJson, answerPreflight, answerText, applyCors, type Cors, errorJson } from "./answers.ts";
+import { readJsonBody } from "./body.ts";
+import { createHandlers, type HandlerContext, type Handlers, matchEndpoint } from "./handlers.ts";
+import { createRateLimiter, type RateLimit, type RateLimiter } from "./rate-limit.ts";
+import { createStreams, type Streams } from "./streams.ts";
+import type { NodeView } from "./view.ts";
+
+export interface ApiServerOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Version that /openapi.json names. */
+  readonly version: string;
+  readonly maxBodyBytes: number;
+  readonly maxUrlLength: number;
+  readonly maxHeaderBytes: number;
+  readonly maxConnections: number;
+  readonly maxStreams: number;
+  /** From the first byte of a request to its last. */
+  readonly requestTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly streamHeartbeatMs: number;
+  readonly streamStallMs: number;
+  /** Per client address; undefined for none. /healthz and /readyz are exempt. */
+  readonly rateLimit: RateLimit | undefined;
+  /** Number of reverse proxies in front whose X-Forwarded-For entry is believed. */
+  readonly trustedProxies: number;
+  readonly cors: Cors | undefined;
+}
+
+/** Chosen for a small machine behind nothing; a public member raises connections and puts a proxy in front. */
+export const DEFAULT_API_OPTIONS: Omit<ApiServerOptions, "version"> = {
+  host: "127.0.0.1",
+  port: 0,
+  maxBodyBytes: API_LIMITS.maxBodyBytes,
+  maxUrlLength: 8192 + 1024, // the longest list of outbox indexes and its path
+  maxHeaderBytes: 16 * 1024,
+  maxConnections: 1024,
+  maxStreams: 256,
+  requestTimeoutMs: 15_000,
+  keepAliveTimeoutMs: 5_000,
+  streamHeartbeatMs: 15_000,
+  streamStallMs: 30_000,
+  rateLimit: { perSecond: 50, burst: 200 },
+  trustedProxies: 0,
+  cors: undefined,
+};
+
+export interface ApiServer {
+  /** Starts to listen. @throws the platform's error when the address is taken */
+  listen(): Promise<{ readonly url: string; readonly port: number }>;
+  /** Stops accepting, ends streams, lets requests finish for `graceMs`, then breaks the rest off. Idempotent. */
+  close(graceMs?: number): Promise<void>;
+  readonly connections: number;
+  readonly streams: number;
+}
+
+/** Connections beyond the limit that are still told why before they are closed. */
+const POLITE_REFUSALS = 64;
+const DEFAULT_GRACE_MS = 5_000;
+
+export function createApiServer(
+  view: NodeView,
+  options: Partial<ApiServerOptions> & Pick<ApiServerOptions, "version">,
+  logger: Logger,
+): ApiServer {
+  const config: ApiServerOptions = { ...DEFAULT_API_OPTIONS, ...options };
+  const limiter = config.rateLimit === undefined ? undefined : createRateLimiter(config.rateLimit);
+  const streams = createStreams(
+    view,
+    { maxStreams: config.maxStreams, heartbeatMs: config.streamHeartbeatMs, stallMs: config.streamStallMs },
+    (reason) => logger.warn("dropped an event stream", { reason }),
+  );
+  const sockets = new Set<Socket>();
+  let closing: Promise<void> | undefined;
+  const context: ServeContext = {
+    view,
+    config,
+    logger,
+    limiter,
+    streams,
+    handlers: createHandlers(view),
+    openApi: JSON.stringify(openApiDocument(config.version)),
+    isOverloaded: () => sockets.size > config.maxConnections,
+    isClosing: () => closing !== undefined,
+  };
+
+  const server = createServer(
+    {
+      maxHeaderSize: config.maxHeaderBytes,
+      requestTimeout: config.requestTimeoutMs,
+      headersTimeout: config.requestTimeoutMs,
+      keepAliveTimeout: config.keepAliveTimeoutMs,
+      // How often the two timeouts above are looked at.
+      connectionsCheckingInterval: Math.max(50, Math.min(1_000, config.requestTimeoutMs / 4)),
+    },
+    (request, response) => void serve(context, request, response),
+  );
+  server.maxConnections = config.maxConnections + POLITE_REFUSALS;
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("clientError", answerClientError);
+
+  return {
+    get connections() {
+      return sockets.size;
+    },
+    get streams() {
+      return streams.size;
+    },
+    listen: () => listen(server, config),
+    close(graceMs = DEFAULT_GRACE_MS) {
+      closing ??= closeServer(server, streams, graceMs);
+      return closing;
+    },
+  };
+}
+
+interface ServeContext {
+  readonly view: NodeView;
+  readonly config: ApiServerOptions;
+  readonly logger: Logger;
+  readonly limiter: RateLimiter | undefined;
+  readonly streams: Streams;
+  readonly handlers: Handlers;
+  readonly openApi: string;
+  isOverloaded(): boolean;
+  isClosing(): boolean;
+}
+
+async function serve(context: ServeContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  // A client that leaves in the middle is not an event.
+  response.on("error", () => undefined);
+  try {
+    applyCors(request, response, context.config.cors);
+    await route(context, request, response);
+  } catch (cause) {
+    answerError(response, toApiError(cause, request, context.logger));
+  }
+}
+
+async function route(context: ServeContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { config, view } = context;
+  const method = request.method ?? "GET";
+  const target = request.url ?? "/";
+  if (context.isClosing()) {
+    response.setHeader("connection", "close");
+    throw new ApiError("unavailable", "this member is shutting down");
+  }
+  if (context.isOverloaded()) {
+    response.setHeader("connection", "close");
+    throw new ApiError("tooManyConnections", "too many connections");
+  }
+  if (target.length > config.maxUrlLength)
+    throw new ApiError("urlTooLong", `a URL has at most ${config.maxUrlLength} characters`, {
+      details: { maxUrlLength: config.maxUrlLength },
+    });
+  const mark = target.indexOf("?");
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const search = new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1));
+  if (path !== "/healthz" && path !== "/readyz") {
+    const retryAfterMs = context.limiter?.take(clientAddress(request, config.trustedProxies), Date.now()) ?? 0;
+    if (retryAfterMs > 0) throw new ApiError("rateLimited", "too many requests", { details: { retryAfterMs } });
+  }
+  if (method === "OPTIONS") return answerPreflight(response);
+
+  if (path === "/v1/events" || path === "/metrics" || path === "/openapi.json") {
+    if (method !== "GET") throw new ApiError("methodNotAllowed", "use GET", { details: { allowed: "GET" } });
+    if (path === "/openapi.json") return answerText(response, 200, "application/json", context.openApi);
+    if (path === "/metrics") {
+      const { contentType, body } = await view.metrics();
+      return answerText(response, 200, contentType, body);
+    }
+    const lastEventId = request.headers["last-event-id"];
+    return context.streams.open(response, search.get("types"), Array.isArray(lastEventId) ? lastEventId[0] : lastEventId);
+  }
+
+  const { id, params } = matchEndpoint(method, path);
+  const endpoint = ENDPOINTS[id];
+  const body = endpoint.method === "POST" ? await readJsonBody(request, response, config.maxBodyBytes) : undefined;
+  const handlerContext = {
+    params: decodeParameters(endpoint.params, params, "path"),
+    query: decodeParameters(endpoint.query, queryOf(search), "query"),
+    body,
+  };
+  // CAST: id selects endpoint and handler together, which the type system cannot follow through a union of keys.
+  const handler = context.handlers[id] as (context: HandlerContext<EndpointId>) => Promise<{ value: unknown; status?: number }>;
+  const answered = await handler(handlerContext as HandlerContext<EndpointId>);
+  // CAST: as above; the value is the endpoint's own answer.
+  const encoded = (endpoint.answer as z.ZodType<unknown>).encode(answered.value);
+  answerJson(response, answered.status ?? endpoint.status, encoded, endpoint.immutable ?? false);
+}
+
+function queryOf(search: URLSearchParams): Record<string, string> {
+  const query: Record<string, string> = {};
+  for (const [name, value] of search) {
+    if (Object.hasOwn(query, name)) throw new ApiError("badRequest", "a parameter comes once", { details: { name: name.slice(0, 40) } });
+    // defineProperty: a parameter named __proto__ is a name like any other.
+    Object.defineProperty(query, name, { value, enumerable: true });
+  }
+  return query;
+}
+
+function decodeParameters(schema: z.ZodType, values: Readonly<Record<string, string>>, place: string): unknown {
+  const result = schema.safeDecode(values as never); // CAST: unknown text; the schema decides
+  if (result.success) return result.data;
+  throw new ApiError("badRequest", `a ${place} parameter is not what this endpoint takes`, {
+    details: { issues: issuesOf(result.error) },
+  });
+}
+
+/** The address to rate-limit: the peer's, or what the last trusted proxy saw. Entries further left are the client's own claims. */
+function clientAddress(request: IncomingMessage, trustedProxies: number): string {
+  const peer = request.socket.remoteAddress ?? "unknown";
+  if (trustedProxies === 0) return peer;
+  const forwarded = request.headers["x-forwarded-for"];
+  const hops = (Array.isArray(forwarded) ? forwarded.join(",") : (forwarded ?? "")).split(",").map((hop) => hop.trim());
+  return hops.at(-trustedProxies) || peer;
+}
+
+function toApiError(cause: unknown, request: IncomingMessage, logger: Logger): ApiError {
+  if (cause instanceof ApiError) return cause;
+  logger.error("the API failed to answer", { method: request.method, path: request.url?.slice(0, 200), error: cause });
+  return new ApiError("internal", "this member failed to answer; its log says why", { cause });
+}
+
+/** What the HTTP parser refused never becomes a request; it still gets a typed answer. */
+function answerClientError(error: NodeJS.ErrnoException, socket: import("node:stream").Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const typed =
+    error.code === "HPE_HEADER_OVERFLOW"
+      ? new ApiError("headersTooLarge", "the headers are too large")
+      : error.code === "ERR_HTTP_REQUEST_TIMEOUT"
+        ? new ApiError("requestTimeout", "the request did not arrive in time")
+        : new ApiError("badRequest", "not HTTP");
+  const body = errorJson(typed);
+  socket.end(
+    `HTTP/1.1 ${typed.status} ${typed.code}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function listen(server: Server, { host, port }: ApiServerOptions): Promise<{ url: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ host, port }, () => {
+      server.off("error", reject);
+      // CAST: a TCP server's address is never a pipe name
+      const address = server.address() as AddressInfo;
+      const name = address.family === "IPv6" ? `[${address.address}]` : address.address;
+      resolve({ url: `http://${name}:${address.port}`, port: address.port });
+    });
+  });
+}
+
+async function closeServer(server: Server, streams: Streams, graceMs: number): Promise<void> {
+  streams.close();
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(timer);
+}
