@@ -51,6 +51,8 @@ export default defineConfig({
   // Tests run exactly the bytecode that is deployed: both build profiles share their settings.
   solidity: { profiles: { default: solidity, production: { ...solidity, isolated: true } } },
   paths: {
+    // Harnesses and mocks are compiled like contracts so that tests can deploy them; they are never published.
+    sources: ["contracts", "test/contracts/harness"],
     tests: { mocha: "test", solidity: "test/contracts" },
     ignition: "scripts/ignition",
   },
