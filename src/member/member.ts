@@ -199,6 +199,7 @@ export class Member {
   }
 
   #settle(output: OutputRound): void {
+    this.#out.show({ kind: "ordered", output });
     const last = output.commits.at(-1);
     const items = output.commits.flatMap((commit) => this.#itemsOf(commit));
     for (const [digest, round] of this.#unsettled) if (round <= this.#consensus.floor) this.#unsettled.delete(digest);

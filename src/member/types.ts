@@ -3,7 +3,7 @@
  * as inputs; effects must be carried out in the order given (persist before send, send before deliver).
  */
 import type { Certificate } from "../batch/types.ts";
-import type { BatchPartial, CoinScheme, ConsensusLimits, VerifiedBlock } from "../consensus/types.ts";
+import type { BatchPartial, CoinScheme, ConsensusLimits, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import type { LedgerGenesis, Observation, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
@@ -83,6 +83,8 @@ export interface PersistWrite {
 export type MemberEffect =
   | { readonly kind: "persist"; readonly write: PersistWrite }
   | { readonly kind: "send"; readonly to: number | "all"; readonly bytes: Uint8Array }
+  /** All slots of a round are decided; comes before the batch it makes, if it makes one. */
+  | { readonly kind: "ordered"; readonly output: OutputRound }
   /** The ledger settled an output round. */
   | { readonly kind: "batch"; readonly batch: SettledBatch }
   /** A batch became final in one suite. */

@@ -1,0 +1,21 @@
+/** Batches and receipts as the store keeps them: the API's own JSON, so that serving one is reading one. */
+import { batchAnswer, type BatchAnswer } from "../api/schema.ts";
+import { receipt as receiptCodec } from "../api/wire.ts";
+import { z } from "zod";
+import type { Receipt, SettledBatch } from "../ledger/types.ts";
+
+export function encodeBatchJson(batch: SettledBatch): string {
+  return JSON.stringify(z.encode(batchAnswer, batch));
+}
+
+export function decodeBatchJson(json: string): BatchAnswer {
+  return batchAnswer.parse(JSON.parse(json));
+}
+
+export function encodeReceiptJson(receipt: Receipt): string {
+  return JSON.stringify(z.encode(receiptCodec, receipt));
+}
+
+export function decodeReceiptJson(json: string): Receipt {
+  return receiptCodec.parse(JSON.parse(json));
+}

@@ -1,0 +1,69 @@
+/**
+ * Between a chain's watcher and the member: hands over what the ledger is ready to tally, in small observations, and remembers
+ * from where to read again after a restart. The watcher may be far ahead of the ledger (a deposit flood); its callback is then
+ * refused, which makes it wait and call again, so memory stays bounded.
+ */
+import type { InboxEntry } from "../batch/types.ts";
+import type { InboxCursor } from "../chain/port.ts";
+import type { Observation } from "../ledger/types.ts";
+import { ClocklessError } from "../lib/errors.ts";
+
+/** Entries held here although the ledger is not ready for them; a few megabytes at most. */
+const MAX_HELD = 4096;
+/** Entries in one observation: about 10 kB, so that it always fits a block beside other things. */
+const CHUNK = 32;
+
+export class InboxFeed {
+  readonly #chainId: bigint;
+  /** How far beyond its cursor the ledger tallies reports. */
+  readonly #reach: bigint;
+  #held: InboxEntry[] = [];
+  /** Next index to hand to the member. */
+  #next = 0n;
+  #seen = 0n;
+  /** Places in the chain at which entries ended, oldest first. */
+  #checkpoints: InboxCursor[] = [];
+
+  constructor(chainId: bigint, reach: bigint, from: bigint) {
+    this.#chainId = chainId;
+    this.#reach = reach;
+    this.#next = from;
+    this.#seen = from;
+  }
+
+  /** Inbox entries seen final. */
+  get seen(): bigint {
+    return this.#seen;
+  }
+
+  /** New entries from the watcher. Throws when full: the watcher keeps them and comes again. */
+  add(entries: readonly InboxEntry[], cursor: InboxCursor): void {
+    if (this.#held.length + entries.length > MAX_HELD && this.#held.length > 0) {
+      throw new ClocklessError("inboxFeedFull", "the ledger has not caught up with this inbox yet", { isTransient: true });
+    }
+    this.#held.push(...entries.filter((entry) => entry.index >= this.#seen));
+    this.#seen = cursor.index > this.#seen ? cursor.index : this.#seen;
+    this.#checkpoints.push(cursor);
+  }
+
+  /** Observations for everything the ledger, whose cursor is given, is ready to tally and was not told yet. */
+  take(ledgerCursor: bigint): Observation[] {
+    this.#held = this.#held.filter((entry) => entry.index >= ledgerCursor && entry.index >= this.#next);
+    const ready = this.#held.filter((entry) => entry.index < ledgerCursor + this.#reach);
+    const observations: Observation[] = [];
+    for (let i = 0; i < ready.length; i += CHUNK) {
+      observations.push({ kind: "inbox", chainId: this.#chainId, entries: ready.slice(i, i + CHUNK) });
+    }
+    const last = ready.at(-1);
+    if (last !== undefined) this.#next = last.index + 1n;
+    this.#held = this.#held.slice(ready.length);
+    return observations;
+  }
+
+  /** The newest place from which nothing is lost if reading starts there again; undefined when there is no newer one. */
+  checkpoint(ledgerCursor: bigint): InboxCursor | undefined {
+    let newest: InboxCursor | undefined;
+    while (this.#checkpoints[0] !== undefined && this.#checkpoints[0].index <= ledgerCursor) newest = this.#checkpoints.shift();
+    return newest;
+  }
+}

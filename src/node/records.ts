@@ -1,0 +1,50 @@
+/** What the node keeps of a step: member effects as rows of the store, in one transaction. */
+import { encodeBatchJson, encodeReceiptJson } from "./batch-json.ts";
+import type { SettledBatch } from "../ledger/types.ts";
+import type { PersistWrite } from "../member/types.ts";
+import type { StoreWrite } from "../storage/port.ts";
+
+/** Collects the writes of several steps, so that one fsync serves them all. */
+export class WriteCollector {
+  #write: Required<{ -readonly [K in keyof StoreWrite]: NonNullable<StoreWrite[K]> extends readonly (infer E)[] ? E[] : never }> = empty();
+  #count = 0;
+
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
+  persist(write: PersistWrite): void {
+    for (const block of write.blocks) this.#write.log.push({ kind: "block", bytes: block.bytes });
+    for (const { round, signature } of write.coins) this.#write.log.push({ kind: "coin", round, signature });
+    this.#write.register.push(...write.register);
+    for (const { header, suite, signature } of write.certificates) {
+      this.#write.certificates.push({ sequence: header.sequence, suite, signature });
+    }
+    this.#count++;
+  }
+
+  batch(batch: SettledBatch): void {
+    const { sequence } = batch.header;
+    this.#write.batches.push({ sequence, digest: batch.digest, json: encodeBatchJson(batch) });
+    for (const receipt of batch.receipts) {
+      this.#write.receipts.push({ instructionId: receipt.instructionId, sequence, json: encodeReceiptJson(receipt) });
+    }
+    this.#count++;
+  }
+
+  meta(key: string, value: string): void {
+    this.#write.meta.push([key, value]);
+    this.#count++;
+  }
+
+  take(): StoreWrite {
+    const write = this.#write;
+    this.#write = empty();
+    this.#count = 0;
+    return write;
+  }
+}
+
+function empty() {
+  return { log: [], register: [], batches: [], certificates: [], entries: [], receipts: [], meta: [] };
+}
