@@ -1,0 +1,68 @@
+/**
+ * Tables of the one SQLite file. What is written here can be read by every later version: columns are added, never changed.
+ *
+ * Integers beyond 63 bits (positions, chain ids, outbox indices) are 32-byte big-endian blobs, which sort like the numbers.
+ * Tables that must never change a row have no UPDATE and no REPLACE anywhere, and a trigger as the second lock.
+ */
+
+/** `PRAGMA application_id`: "CLKL". A file with another id is no Clockless store and is left alone. */
+export const APPLICATION_ID = 0x434c4b4c;
+export const SCHEMA_VERSION = 1;
+/** Meta names that belong to the store itself. */
+export const RESERVED_META_PREFIX = "store.";
+
+const IMMUTABLE = ["register", "batch", "certificate", "entry"] as const;
+
+export const CREATE_TABLES = `
+CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+-- Append-only; position is the order. round is set for coins only.
+CREATE TABLE log (
+  position INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL CHECK (kind IN ('block', 'coin')),
+  round INTEGER CHECK ((kind = 'coin') = (round IS NOT NULL)),
+  bytes BLOB NOT NULL
+) STRICT;
+
+-- The sign-once register: one digest per (kind, position), for ever.
+CREATE TABLE register (
+  kind TEXT NOT NULL,
+  position BLOB NOT NULL CHECK (length(position) = 32),
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  PRIMARY KEY (kind, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE batch (
+  sequence INTEGER PRIMARY KEY NOT NULL,
+  digest BLOB NOT NULL CHECK (length(digest) = 32),
+  json TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE certificate (
+  sequence INTEGER NOT NULL,
+  suite TEXT NOT NULL,
+  signature BLOB NOT NULL,
+  PRIMARY KEY (sequence, suite)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE entry (
+  chain BLOB NOT NULL CHECK (length(chain) = 32),
+  hub BLOB NOT NULL CHECK (length(hub) = 20),
+  position BLOB NOT NULL CHECK (length(position) = 32),
+  sequence INTEGER NOT NULL,
+  json TEXT NOT NULL,
+  PRIMARY KEY (chain, hub, position)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE receipt (
+  instruction BLOB PRIMARY KEY NOT NULL CHECK (length(instruction) = 32),
+  sequence INTEGER NOT NULL,
+  json TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+${IMMUTABLE.map(
+  (table) => `
+CREATE TRIGGER ${table}_is_immutable BEFORE UPDATE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} rows never change'); END;
+CREATE TRIGGER ${table}_is_kept BEFORE DELETE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} rows are kept'); END;`,
+).join("")}
+`;

@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import type { Hex } from "../../src/lib/hex.ts";
+import { type Store, StoreError } from "../../src/storage/port.ts";
+import { DATABASE_FILE, openSqliteStore } from "../../src/storage/sqlite.ts";
+import { digestOf, transactionOf } from "./writer.ts";
+
+const committeeId: Hex = `0x${"ab".repeat(32)}`;
+const PAYLOAD = 2_000;
+const script = fileURLToPath(new URL("./writer.ts", import.meta.url));
+
+describe("storage/crash", function () {
+  this.timeout(60_000);
+  let directory: string;
+  let children: ChildProcess[] = [];
+
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "clockless-store-"));
+  });
+  afterEach(() => {
+    for (const child of children) child.kill("SIGKILL");
+    children = [];
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  /** Starts the writer; collects its lines; `limitBlocks` caps every file at that many 512- or 1024-byte blocks. */
+  function startWriter(limitBlocks?: number) {
+    const args = [script, directory, committeeId, String(PAYLOAD)];
+    const child =
+      limitBlocks === undefined
+        ? spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
+        : spawn("/bin/sh", ["-c", `ulimit -f ${limitBlocks}; exec "$0" "$@"`, process.execPath, ...args], {
+            stdio: ["ignore", "pipe", "inherit"],
+          });
+    children.push(child);
+    const lines: string[] = [];
+    let rest = "";
+    const exited = new Promise<number | null>((resolve) => void child.once("close", resolve));
+    const hasLines = (count: number) =>
+      new Promise<void>((resolve, reject) => {
+        const check = () => {
+          if (lines.length >= count) resolve();
+        };
+        child.stdout!.on("data", check);
+        child.once("close", () => reject(new Error(`the writer ended early: ${lines.at(-1)}`)));
+        check();
+      });
+    child.stdout!.on("data", (data: Buffer) => {
+      const parts = (rest + data.toString()).split("\n");
+      rest = parts.pop()!;
+      lines.push(...parts);
+    });
+    return { child, lines, exited, hasLines };
+  }
+
+  function openAgain(): Store {
+    return openSqliteStore({ directory, committeeId });
+  }
+
+  /** Everything up to some number, whole, in order, and nothing of the next one. Returns that number. */
+  function checkPrefix(store: Store): number {
+    let n = 0;
+    for (const record of store.log()) {
+      n++;
+      expect(record).to.deep.equal(transactionOf(n, PAYLOAD).log![0]);
+      expect(store.register("block", BigInt(n))).to.equal(digestOf(n));
+      expect(store.batch(BigInt(n))).to.deep.equal(transactionOf(n, PAYLOAD).batches![0]);
+    }
+    expect(store.meta("last")).to.equal(n === 0 ? undefined : String(n));
+    expect(store.register("block", BigInt(n + 1))).to.equal(undefined);
+    expect(store.batch(BigInt(n + 1))).to.equal(undefined);
+    return n;
+  }
+
+  it("has every acknowledged write after kill −9, over several lives", async () => {
+    let acknowledged = 0;
+    for (const count of [2, 40, 150]) {
+      const writer = startWriter();
+      await writer.hasLines(count);
+      writer.child.kill("SIGKILL");
+      await writer.exited;
+      acknowledged = Number(writer.lines.at(-1));
+      const store = openAgain();
+      const found = checkPrefix(store);
+      store.close();
+      expect(found).to.be.at.least(acknowledged);
+      // At most the write that was under way when the signal came.
+      expect(found).to.be.at.most(acknowledged + 1);
+    }
+  });
+
+  it("is refused to a second process, and free again after kill −9", async () => {
+    const writer = startWriter();
+    await writer.hasLines(1);
+    expect(codeOf(openAgain)).to.equal("locked");
+    const second = startWriter();
+    expect(await second.exited).to.equal(3);
+    expect(second.lines).to.deep.equal(["locked"]);
+    writer.child.kill("SIGKILL");
+    await writer.exited;
+    openAgain().close();
+  });
+
+  it("keeps a consistent prefix when the tail of the write-ahead log is torn anywhere", async () => {
+    const writer = startWriter();
+    await writer.hasLines(60);
+    writer.child.kill("SIGKILL");
+    await writer.exited;
+    const size = statSync(join(directory, `${DATABASE_FILE}-wal`)).size;
+    expect(size).to.be.greaterThan(100_000);
+    const original = `${directory}-original`;
+    cpSync(directory, original, { recursive: true });
+    try {
+      let previous = 0;
+      for (const kept of [0, 20, 5_000, 30_001, 77_777, size - 4_097, size - 1, size]) {
+        rmSync(directory, { recursive: true });
+        cpSync(original, directory, { recursive: true });
+        // After a power cut the shared-memory index is gone, too.
+        rmSync(join(directory, `${DATABASE_FILE}-shm`), { force: true });
+        truncateSync(join(directory, `${DATABASE_FILE}-wal`), kept);
+        const store = openStoreOrNew();
+        const found = checkPrefix(store);
+        expect(found).to.be.at.least(previous);
+        previous = found;
+        store.write(transactionOf(found + 1, PAYLOAD));
+        store.close();
+      }
+      expect(previous).to.be.at.least(Number(writer.lines.at(-1)));
+    } finally {
+      rmSync(original, { recursive: true, force: true });
+    }
+  });
+
+  it("stops with a fatal error when the disk is full, loses nothing acknowledged, and works again with space", async () => {
+    const writer = startWriter(1_000);
+    expect(await writer.exited).to.equal(3);
+    expect(writer.lines.at(-1)).to.equal("diskFailure");
+    const acknowledged = Number(writer.lines.at(-2));
+    expect(acknowledged).to.be.greaterThan(5);
+    const store = openAgain();
+    expect(checkPrefix(store)).to.be.within(acknowledged, acknowledged + 1);
+    store.write(transactionOf(1_000_000, PAYLOAD));
+    store.close();
+  });
+
+  function openStoreOrNew(): Store {
+    return openAgain();
+  }
+});
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    return error instanceof StoreError ? error.code : String(error);
+  }
+  return "no error";
+}

@@ -1,0 +1,337 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect } from "chai";
+import fc from "fast-check";
+import type { Address, Hex } from "../../src/lib/hex.ts";
+import { prepareDatabase } from "../../src/storage/connection.ts";
+import { createMemoryStore } from "../../src/storage/memory.ts";
+import { type LogRecord, type Store, StoreError, type StoreWrite } from "../../src/storage/port.ts";
+import { DATABASE_FILE, openSqliteStore } from "../../src/storage/sqlite.ts";
+
+const committeeId: Hex = `0x${"ab".repeat(32)}`;
+const digest = (n: number): Hex => `0x${n.toString(16).padStart(64, "0")}`;
+const hub: Address = `0x${"11".repeat(20)}`;
+const otherHub: Address = `0x${"22".repeat(20)}`;
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "clockless-store-"));
+});
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const openSqlite = () => openSqliteStore({ directory, committeeId });
+
+for (const [name, open] of [
+  ["sqlite", openSqlite],
+  ["memory", createMemoryStore],
+] as const) {
+  describe(`storage/${name}`, () => {
+    let store: Store;
+    beforeEach(() => {
+      store = open();
+    });
+    afterEach(() => {
+      store.close();
+    });
+
+    it("returns the log in append order, with all bytes", () => {
+      const records = Array.from(
+        { length: 100 },
+        (_, n): LogRecord =>
+          n % 3 === 0
+            ? { kind: "coin", round: n, signature: Uint8Array.of(n, 0, 255) }
+            : { kind: "block", bytes: Uint8Array.of(n) },
+      );
+      store.write({ log: records.slice(0, 70) });
+      store.write({ log: records.slice(70) });
+      expect([...store.log()]).to.deep.equal(records);
+    });
+
+    it("registers a position once: the same digest again is fine, another is refused for ever", () => {
+      const position = 2n ** 200n;
+      store.write({ register: [{ kind: "batch", position, digest: digest(1) }] });
+      store.write({ register: [{ kind: "batch", position, digest: digest(1) }] });
+      store.write({ register: [{ kind: "block", position, digest: digest(2) }] });
+      expect(codeOf(() => store.write({ register: [{ kind: "batch", position, digest: digest(2) }] }))).to.equal(
+        "registerConflict",
+      );
+      expect(store.register("batch", position)).to.equal(digest(1));
+      expect(store.register("batch", position + 1n)).to.equal(undefined);
+    });
+
+    it("writes nothing of a transaction that conflicts anywhere in it", () => {
+      store.write({
+        register: [{ kind: "batch", position: 5n, digest: digest(1) }],
+        batches: [{ sequence: 1n, digest: digest(1), json: "{}" }],
+      });
+      const rest: StoreWrite = {
+        log: [{ kind: "block", bytes: Uint8Array.of(1) }],
+        certificates: [{ sequence: 9n, suite: "bn254", signature: "0x01" }],
+        entries: [{ chainId: 1n, hub, index: 0n, sequence: 1n, json: "{}" }],
+        receipts: [{ instructionId: digest(3), sequence: 1n, json: "{}" }],
+        meta: [["name", "value"]],
+      };
+      const first = { kind: "batch", position: 4n, digest: digest(4) };
+      const conflicts: [StoreWrite, string][] = [
+        [{ ...rest, register: [first, { kind: "batch", position: 5n, digest: digest(2) }] }, "registerConflict"],
+        [{ ...rest, register: [first, { kind: "batch", position: 4n, digest: digest(5) }] }, "registerConflict"],
+        [{ ...rest, register: [first], batches: [{ sequence: 1n, digest: digest(2), json: "{}" }] }, "recordConflict"],
+        [{ ...rest, register: [first], batches: [{ sequence: 1n, digest: digest(1), json: "[]" }] }, "recordConflict"],
+        [
+          { ...rest, register: [first], batches: [{ sequence: 2n ** 63n, digest: digest(2), json: "{}" }] },
+          "badRecord",
+        ],
+        [{ ...rest, register: [first], meta: [["store.committeeId", "mine"]] }, "badRecord"],
+      ];
+      for (const [write, code] of conflicts) {
+        expect(codeOf(() => store.write(write))).to.equal(code);
+        expect([...store.log()]).to.be.empty;
+        expect(store.register("batch", 4n)).to.equal(undefined);
+        expect(store.certificates({ limit: 10 })).to.be.empty;
+        expect(store.entryCount({ chainId: 1n, hub })).to.equal(0n);
+        expect(store.receipt(digest(3))).to.equal(undefined);
+        expect(store.meta("name")).to.equal(undefined);
+      }
+      store.write({ ...rest, register: [first] });
+      expect(store.register("batch", 4n)).to.equal(digest(4));
+    });
+
+    it("refuses what it could not read back", () => {
+      for (const write of [
+        { register: [{ kind: "batch", position: -1n, digest: digest(1) }] },
+        { register: [{ kind: "batch", position: 2n ** 256n, digest: digest(1) }] },
+        { register: [{ kind: "batch", position: 1n, digest: "0x01" }] },
+        { batches: [{ sequence: -1n, digest: digest(1), json: "" }] },
+        { certificates: [{ sequence: 1n, suite: "bn254", signature: "0xzz" }] },
+        { entries: [{ chainId: 1n, hub: "0x01", index: 0n, sequence: 1n, json: "" }] },
+        { receipts: [{ instructionId: "0x", sequence: 1n, json: "" }] },
+      ] satisfies StoreWrite[]) {
+        expect(codeOf(() => store.write(write))).to.equal("badRecord");
+      }
+    });
+
+    it("knows the highest registered position of each kind, as a number and not as text", () => {
+      for (const position of [9n, 10n, 2n ** 64n, 255n])
+        store.write({ register: [{ kind: "block", position, digest: digest(1) }] });
+      store.write({ register: [{ kind: "other", position: 2n ** 70n, digest: digest(2) }] });
+      expect(store.registerTop("block")).to.deep.equal({ kind: "block", position: 2n ** 64n, digest: digest(1) });
+      expect(store.registerTop("none")).to.equal(undefined);
+    });
+
+    it("finds batches by sequence, by range with a limit, and the latest", () => {
+      expect(store.latestBatch()).to.equal(undefined);
+      const batches = [1n, 2n, 3n, 10n].map((sequence) => ({
+        sequence,
+        digest: digest(Number(sequence)),
+        json: `{"s":"${sequence}"}`,
+      }));
+      store.write({ batches });
+      expect(store.batch(3n)).to.deep.equal(batches[2]);
+      expect(store.batch(4n)).to.equal(undefined);
+      expect(store.batch(-1n)).to.equal(undefined);
+      expect(store.batch(2n ** 70n)).to.equal(undefined);
+      expect(store.batches(2n, 2n ** 70n, 2)).to.deep.equal([batches[1], batches[2]]);
+      expect(store.batches(4n, 9n, 100)).to.be.empty;
+      expect(store.batches(-5n, -1n, 100)).to.be.empty;
+      expect(store.latestBatch()).to.deep.equal(batches[3]);
+    });
+
+    it("lists certificates newest first, by suite and before a sequence", () => {
+      for (const sequence of [1n, 2n, 3n]) {
+        store.write({
+          certificates: (["bn254", "bls12-381"] as const).map((suite) => ({
+            sequence,
+            suite,
+            signature: `0x0${sequence}` as const,
+          })),
+        });
+      }
+      const brief = (options: Parameters<Store["certificates"]>[0]) =>
+        store.certificates(options).map(({ sequence, suite }) => `${sequence} ${suite}`);
+      expect(brief({ limit: 3 })).to.deep.equal(["3 bls12-381", "3 bn254", "2 bls12-381"]);
+      expect(brief({ limit: 9, suite: "bn254" })).to.deep.equal(["3 bn254", "2 bn254", "1 bn254"]);
+      expect(brief({ limit: 9, suite: "bn254", before: 3n })).to.deep.equal(["2 bn254", "1 bn254"]);
+      expect(store.certificate(2n, "bn254")).to.deep.equal({ sequence: 2n, suite: "bn254", signature: "0x02" });
+      expect(store.certificate(4n, "bn254")).to.equal(undefined);
+      expect(
+        codeOf(() => store.write({ certificates: [{ sequence: 2n, suite: "bn254", signature: "0x09" }] })),
+      ).to.equal("recordConflict");
+    });
+
+    it("keeps outboxes apart and reads them by index range", () => {
+      const entry = (index: bigint, chainId = 1n, at = hub) => ({
+        chainId,
+        hub: at,
+        index,
+        sequence: 1n,
+        json: `{"i":"${index}"}`,
+      });
+      store.write({
+        entries: [entry(0n), entry(1n), entry(2n), entry(0n, 2n), entry(0n, 1n, otherHub), entry(1n, 1n, otherHub)],
+      });
+      expect(store.entries({ chainId: 1n, hub }, 1n, 2n ** 300n, 10)).to.deep.equal([entry(1n), entry(2n)]);
+      expect(store.entries({ chainId: 1n, hub }, 0n, 9n, 1)).to.deep.equal([entry(0n)]);
+      expect(store.entries({ chainId: 1n, hub: otherHub }, 1n, 1n, 10)).to.deep.equal([entry(1n, 1n, otherHub)]);
+      expect(store.entries({ chainId: 1n, hub }, 2n, 1n, 10)).to.be.empty;
+      expect(store.entryCount({ chainId: 1n, hub })).to.equal(3n);
+      expect(store.entryCount({ chainId: 3n, hub })).to.equal(0n);
+    });
+
+    it("replaces a receipt by a later one only, and meta always", () => {
+      store.write({ receipts: [{ instructionId: digest(1), sequence: 5n, json: "final" }], meta: [["a", "1"]] });
+      store.write({ receipts: [{ instructionId: digest(1), sequence: 4n, json: "old" }], meta: [["a", "2"]] });
+      expect(store.receipt(digest(1))).to.deep.equal({ instructionId: digest(1), sequence: 5n, json: "final" });
+      store.write({ receipts: [{ instructionId: digest(1), sequence: 5n, json: "newer" }] });
+      expect(store.receipt(digest(1))!.json).to.equal("newer");
+      expect(store.meta("a")).to.equal("2");
+    });
+
+    it("refuses everything once closed, and may be closed twice", () => {
+      store.close();
+      store.close();
+      expect(codeOf(() => store.write({}))).to.equal("closed");
+      expect(codeOf(() => store.latestBatch())).to.equal("closed");
+      expect(codeOf(() => [...store.log()])).to.equal("closed");
+    });
+  });
+}
+
+describe("storage/sqlite on disk", () => {
+  it("has everything after reopening", () => {
+    const store = openSqlite();
+    store.write({
+      log: [{ kind: "block", bytes: Uint8Array.of(1) }],
+      register: [{ kind: "x", position: 1n, digest: digest(1) }],
+      meta: [["a", "b"]],
+    });
+    store.close();
+    const again = openSqlite();
+    expect([...again.log()]).to.deep.equal([{ kind: "block", bytes: Uint8Array.of(1) }]);
+    expect(codeOf(() => again.write({ register: [{ kind: "x", position: 1n, digest: digest(2) }] }))).to.equal(
+      "registerConflict",
+    );
+    expect(again.meta("a")).to.equal("b");
+    again.close();
+  });
+
+  it("syncs every transaction: WAL with synchronous = FULL", () => {
+    const raw = new DatabaseSync(join(directory, DATABASE_FILE));
+    prepareDatabase(raw, committeeId);
+    expect({ ...raw.prepare("PRAGMA journal_mode").get() }).to.deep.equal({ journal_mode: "wal" });
+    expect({ ...raw.prepare("PRAGMA synchronous").get() }).to.deep.equal({ synchronous: 2 });
+    raw.close();
+  });
+
+  it("refuses a second store in the same process, and frees the directory on close", () => {
+    const store = openSqlite();
+    expect(codeOf(openSqlite)).to.equal("locked");
+    store.close();
+    openSqlite().close();
+  });
+
+  it("refuses another committee's file and keeps it intact", () => {
+    const store = openSqlite();
+    store.write({ meta: [["a", "b"]] });
+    store.close();
+    expect(codeOf(() => openSqliteStore({ directory, committeeId: `0x${"cd".repeat(32)}` }))).to.equal("foreignStore");
+    const again = openSqlite();
+    expect(again.meta("a")).to.equal("b");
+    again.close();
+  });
+
+  it("refuses a newer schema and a foreign database", () => {
+    openSqlite().close();
+    exec("PRAGMA user_version = 99");
+    expect(codeOf(openSqlite)).to.equal("unknownSchema");
+    exec("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    expect(codeOf(openSqlite)).to.equal("unknownSchema");
+  });
+
+  it("refuses a file that is no database, and does not touch it", () => {
+    writeFileSync(join(directory, DATABASE_FILE), "not a database, but long enough to be taken for one".repeat(100));
+    expect(codeOf(openSqlite)).to.equal("diskFailure");
+  });
+
+  it("guards the register below our own code: no statement can change or delete a row", () => {
+    const store = openSqlite();
+    store.write({ register: [{ kind: "x", position: 1n, digest: digest(1) }] });
+    store.close();
+    expect(() => exec("UPDATE register SET digest = zeroblob(32)")).to.throw(/never change/);
+    expect(() => exec("DELETE FROM register")).to.throw(/are kept/);
+  });
+
+  it("behaves like the memory store under random writes", () => {
+    const small = fc.bigInt({ min: 0n, max: 3n });
+    const someDigest = fc.integer({ min: 0, max: 2 }).map(digest);
+    const json = fc.constantFrom("a", "b");
+    const write = fc.record(
+      {
+        log: fc.array(
+          fc.uint8Array({ maxLength: 4 }).map((bytes): LogRecord => ({ kind: "block", bytes })),
+          { maxLength: 2 },
+        ),
+        register: fc.array(fc.record({ kind: fc.constantFrom("k", "l"), position: small, digest: someDigest }), {
+          maxLength: 3,
+        }),
+        batches: fc.array(fc.record({ sequence: small, digest: someDigest, json }), { maxLength: 2 }),
+        receipts: fc.array(fc.record({ instructionId: someDigest, sequence: small, json }), { maxLength: 2 }),
+        entries: fc.array(
+          fc.record({ chainId: small, hub: fc.constantFrom(hub, otherHub), index: small, sequence: small, json }),
+          {
+            maxLength: 2,
+          },
+        ),
+        meta: fc.array(fc.tuple(fc.constantFrom("m", "n"), json), { maxLength: 2 }),
+      },
+      { requiredKeys: [] },
+    );
+    const view = (store: Store) => ({
+      log: [...store.log()],
+      register: ["k", "l"].map((kind) => [0n, 1n, 2n, 3n].map((position) => store.register(kind, position))),
+      tops: ["k", "l"].map((kind) => store.registerTop(kind)),
+      batches: store.batches(0n, 9n, 9),
+      receipts: [0, 1, 2].map((n) => store.receipt(digest(n))),
+      entries: [hub, otherHub].map((at) =>
+        [0n, 1n, 2n, 3n].map((chainId) => store.entries({ chainId, hub: at }, 0n, 9n, 9)),
+      ),
+      meta: [store.meta("m"), store.meta("n")],
+    });
+    let run = 0;
+    fc.assert(
+      fc.property(fc.array(write, { maxLength: 8 }), (writes) => {
+        const sqlite = openSqliteStore({ directory: join(directory, String(run++)), committeeId });
+        const memory = createMemoryStore();
+        try {
+          for (const one of writes) expect(codeOf(() => sqlite.write(one))).to.equal(codeOf(() => memory.write(one)));
+          expect(view(sqlite)).to.deep.equal(view(memory));
+        } finally {
+          sqlite.close();
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  function exec(sql: string): void {
+    const raw = new DatabaseSync(join(directory, DATABASE_FILE));
+    try {
+      raw.exec(sql);
+    } finally {
+      raw.close();
+    }
+  }
+});
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof StoreError) return error.code;
+    throw error;
+  }
+  return "no error";
+}
