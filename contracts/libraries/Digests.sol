@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.37;
+
+import {BatchHeader, CallEntry, DestinationProof, PayoutEntry} from "../interfaces/Messages.sol";
+
+/// @title EIP-712 digests and struct hashes
+/// @notice Set in stone: what committees sign. TypeScript twin: `src/batch/header.ts`, `outbox.ts`, `inbox.ts`.
+library Digests {
+    bytes32 private constant DOMAIN_TYPE = keccak256("EIP712Domain(string name,string version,bytes32 salt)");
+    bytes32 private constant HEADER_TYPE = keccak256(
+        "BatchHeader(uint64 sequence,uint64 epoch,bytes32 previous,bytes32 history,bytes32 outboxes,bytes32 state,bytes32 commit)"
+    );
+    bytes32 private constant DESTINATION_TYPE = keccak256(
+        "Destination(uint256 chainId,address hub,uint64 inboxCursor,bytes32 inboxHash,uint64 outboxSize,bytes32 outboxRoot,bytes32 promisedRoot)"
+    );
+    bytes32 private constant PAYOUT_TYPE = keccak256(
+        "Payout(uint256 chainId,address hub,uint64 index,address token,address recipient,uint256 amount,uint256 relayerFee,bytes32 reference)"
+    );
+    bytes32 private constant CALL_TYPE = keccak256(
+        "Call(uint256 chainId,address hub,uint64 index,address receiver,uint64 gasLimit,bytes data,bytes32 reference)"
+    );
+    bytes32 private constant DEPOSIT_TYPE = keccak256(
+        "Deposit(uint64 index,address token,uint256 amount,bytes32 account,address refundTo,uint256 total)"
+    );
+    bytes32 private constant FORCED_TYPE = keccak256("Forced(uint64 index,bytes instruction)");
+    bytes32 private constant INBOX_LINK_TYPE = keccak256("InboxLink(bytes32 previous,bytes32 entry)");
+
+    /// @dev No chain id on purpose: a header is valid on every chain; chain and hub are bound in the leaves.
+    function domainSeparator(bytes32 committeeId) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DOMAIN_TYPE, keccak256("Clockless"), keccak256("1"), committeeId));
+    }
+
+    function header(bytes32 separator, BatchHeader calldata value) internal pure returns (bytes32) {
+        bytes32 struct_ = keccak256(
+            abi.encode(
+                HEADER_TYPE,
+                value.sequence,
+                value.epoch,
+                value.previous,
+                value.history,
+                value.outboxes,
+                value.state,
+                value.commitDigest
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", separator, struct_));
+    }
+
+    function destination(address hub, DestinationProof calldata value) internal view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    DESTINATION_TYPE,
+                    block.chainid,
+                    hub,
+                    value.inboxCursor,
+                    value.inboxHash,
+                    value.outboxSize,
+                    value.outboxRoot,
+                    value.promisedRoot
+                )
+            );
+    }
+
+    function payout(address hub, PayoutEntry calldata value) internal view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    PAYOUT_TYPE,
+                    block.chainid,
+                    hub,
+                    value.index,
+                    value.token,
+                    value.recipient,
+                    value.amount,
+                    value.relayerFee,
+                    value.referenceId
+                )
+            );
+    }
+
+    function call(address hub, CallEntry calldata value) internal view returns (bytes32) {
+        return
+            keccak256(
+                abi.encode(
+                    CALL_TYPE,
+                    block.chainid,
+                    hub,
+                    value.index,
+                    value.receiver,
+                    value.gasLimit,
+                    keccak256(value.data),
+                    value.referenceId
+                )
+            );
+    }
+
+    function deposit(
+        uint64 index,
+        address token,
+        uint256 amount,
+        bytes32 account,
+        address refundTo,
+        uint256 total
+    ) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DEPOSIT_TYPE, index, token, amount, account, refundTo, total));
+    }
+
+    function forced(uint64 index, bytes calldata instruction) internal pure returns (bytes32) {
+        return keccak256(abi.encode(FORCED_TYPE, index, keccak256(instruction)));
+    }
+
+    function inboxLink(bytes32 previous, bytes32 entry) internal pure returns (bytes32) {
+        return keccak256(abi.encode(INBOX_LINK_TYPE, previous, entry));
+    }
+}
