@@ -1,0 +1,218 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { maxFaulty, quorumOf } from "../../src/lib/math.ts";
+import { combinePartials } from "../../src/threshold/combine.ts";
+import { dealInsecure, type InsecureDeal, insecureDealRandomnessLength } from "../../src/threshold/dealer.ts";
+import { reduceWide } from "../../src/threshold/scalar.ts";
+import { recoverSecret } from "../../src/threshold/shamir.ts";
+import { type Engine, SUITES } from "../../src/threshold/types.ts";
+import { engines, expectCode, flipBit, hex, seeded, unhex } from "./support.ts";
+
+const MESSAGE = seeded("batch digest");
+
+function deal(engine: Engine, n: number, t = quorumOf(n), label = "deal"): InsecureDeal {
+  return dealInsecure(engine, n, t, seeded(label, insecureDealRandomnessLength(t)));
+}
+
+function partialsOf(engine: Engine, shares: readonly Uint8Array[], indices: readonly number[], message = MESSAGE) {
+  return new Map(indices.map((index) => [index, engine.sign(shares[index]!, message)]));
+}
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Counts verifications. */
+function counting(engine: Engine): Engine & { count: number } {
+  const counter = {
+    ...engine,
+    count: 0,
+    verify(key: Uint8Array, message: Uint8Array, signature: Uint8Array) {
+      counter.count++;
+      return engine.verify(key, message, signature);
+    },
+  };
+  return counter;
+}
+
+describe("threshold/dealer (insecure)", () => {
+  for (const suite of SUITES) {
+    it(`deals a key whose shares, public shares and group key belong together (${suite})`, async () => {
+      const { mcl, noble } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 7);
+      expect([key.suite, key.threshold, key.publicShares.length]).to.deep.equal([suite, 5, 7]);
+      shares.forEach((share, i) => expect(hex(mcl.publicKey(share))).to.equal(key.publicShares[i]));
+      const chosen = [6, 0, 3, 2, 5].map((i) => ({ x: i + 1, secret: shares[i]! }));
+      expect(hex(mcl.publicKey(recoverSecret(chosen, mcl.order)))).to.equal(key.groupKey);
+      expect(deal(noble, 7)).to.deep.equal({ key, shares });
+      expect(deal(mcl, 7, 5, "other").key.groupKey).to.not.equal(key.groupKey);
+    });
+
+    it(`the secret is the randomness reduced, so that nothing hides in it (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const randomness = seeded("deal", insecureDealRandomnessLength(3));
+      const { shares } = dealInsecure(mcl, 4, 3, randomness);
+      const recovered = recoverSecret(
+        shares.map((secret, i) => ({ x: i + 1, secret })),
+        mcl.order,
+      );
+      expect(BigInt(hex(recovered))).to.equal(reduceWide(randomness.subarray(0, 48), mcl.order));
+    });
+  }
+
+  it("refuses thresholds and randomness that make no key", async () => {
+    const { mcl } = (await engines()).bn254;
+    expectCode(() => dealInsecure(mcl, 3, 4, seeded("x", 500)), "invalidThreshold");
+    expectCode(() => dealInsecure(mcl, 3, 0, seeded("x", 500)), "invalidThreshold");
+    expectCode(() => dealInsecure(mcl, 3, 2, seeded("x", 95)), "invalidRandomness");
+    expectCode(() => dealInsecure(mcl, 3, 2, seeded("x", 97)), "invalidRandomness");
+    expectCode(() => dealInsecure(mcl, 3, 2, new Uint8Array(0)), "invalidRandomness");
+    expectCode(() => dealInsecure(mcl, 3, 2, new Uint8Array(96)), "invalidSecret");
+  });
+});
+
+describe("threshold/combine", () => {
+  for (const suite of SUITES) {
+    it(`any t of n give the whole key's signature, on either engine (${suite})`, async () => {
+      const { mcl, noble } = (await engines())[suite];
+      const sizes = fc.constantFrom(1, 2, 4, 5, 7, 10);
+      fc.assert(
+        fc.property(sizes, fc.integer(), fc.uint8Array({ minLength: 32, maxLength: 32 }), (n, salt, message) => {
+          const t = quorumOf(n);
+          const { key, shares } = deal(mcl, n, t, `n ${n}`);
+          const whole = recoverSecret(
+            shares.map((secret, i) => ({ x: i + 1, secret })),
+            mcl.order,
+          );
+          const expected = hex(mcl.sign(whole, message));
+          const indices = range(n).sort((a, b) => ((a * 31 + salt) % 17) - ((b * 31 + salt) % 17) || a - b);
+          const chosen = partialsOf(mcl, shares, indices.slice(0, t), message);
+          for (const engine of [mcl, noble]) {
+            const { signature, bad } = combinePartials(engine, key, message, chosen);
+            expect([hex(signature!), bad]).to.deep.equal([expected, []]);
+          }
+          const tooFew = partialsOf(mcl, shares, indices.slice(0, t - 1), message);
+          expect(combinePartials(mcl, key, message, tooFew)).to.deep.equal({ signature: undefined, bad: [] });
+        }),
+        { numRuns: 12 },
+      );
+    });
+
+    it(`t − 1 partials interpolate to a signature that does not verify (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 7);
+      const few = [...partialsOf(mcl, shares, [0, 2, 4, 6])].map(([i, signature]) => ({ x: i + 1, signature }));
+      expect(mcl.verify(unhex(key.groupKey), MESSAGE, mcl.interpolate(few))).to.equal(false);
+    });
+
+    it(`one verification when nobody cheats (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 10);
+      const engine = counting(mcl);
+      combinePartials(engine, key, MESSAGE, partialsOf(mcl, shares, range(10)));
+      expect(engine.count).to.equal(1);
+    });
+
+    it(`blames exactly the bad and still gives the signature: up to f of every kind (${suite})`, async () => {
+      const { mcl, noble } = (await engines())[suite];
+      const n = 10;
+      const f = maxFaulty(n);
+      const { key, shares } = deal(mcl, n);
+      const honest = partialsOf(mcl, shares, range(n));
+      const expected = combinePartials(mcl, key, MESSAGE, honest).signature!;
+      const forgeries: [string, (index: number) => Uint8Array][] = [
+        ["another digest", (i) => mcl.sign(shares[i]!, seeded("another digest"))],
+        ["another member's share", (i) => mcl.sign(shares[(i + 1) % n]!, MESSAGE)],
+        ["another dealing", (i) => mcl.sign(deal(mcl, n, quorumOf(n), "old epoch").shares[i]!, MESSAGE)],
+        ["the group's own signature", () => expected],
+        ["a flipped bit", (i) => flipBit(honest.get(i)!, 200)],
+        ["empty", () => new Uint8Array(0)],
+        ["zeros", () => new Uint8Array(mcl.signatureLength)],
+        ["the other suite's length", () => new Uint8Array(112 - mcl.signatureLength).fill(1)],
+        ["identity", () => Uint8Array.from([0xc0, ...new Uint8Array(mcl.signatureLength - 1)])],
+      ];
+      for (const [name, forge] of forgeries) {
+        const bad = range(f).map((i) => 3 * i);
+        const partials = new Map([...honest].map(([i, p]) => [i, bad.includes(i) ? forge(i) : p]));
+        for (const engine of [mcl, ...(name === "empty" ? [noble] : [])]) {
+          const result = combinePartials(engine, key, MESSAGE, partials);
+          // Blame stops when t good ones are found: whoever comes later stays unchecked.
+          expect(result.bad, name).to.deep.equal(bad.filter((i) => result.bad.includes(i)));
+          expect(result.bad.length, name).to.be.greaterThan(0);
+          expect(hex(result.signature!), name).to.equal(hex(expected));
+        }
+      }
+    });
+
+    it(`without enough good partials: no signature, all bad ones named, and a second call with more succeeds (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 7);
+      const partials = partialsOf(mcl, shares, [0, 1, 2, 3, 4]);
+      partials.set(1, mcl.sign(shares[2]!, MESSAGE));
+      partials.set(4, new Uint8Array(3));
+      const first = combinePartials(mcl, key, MESSAGE, partials);
+      expect(first).to.deep.equal({ signature: undefined, bad: [1, 4] });
+      for (const index of first.bad) partials.delete(index);
+      for (const [index, partial] of partialsOf(mcl, shares, [5, 6])) partials.set(index, partial);
+      const second = combinePartials(mcl, key, MESSAGE, partials);
+      expect(second.bad).to.deep.equal([]);
+      expect(mcl.verify(unhex(key.groupKey), MESSAGE, second.signature!)).to.equal(true);
+    });
+  }
+
+  // Two colluders shift their partials by multiples of one Δ. Signing with s + δ instead of s adds H(m)^δ.
+  for (const suite of SUITES) {
+    it(`+Δ/−Δ partials end in blame or in the identical signature (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 4);
+      const r = mcl.order;
+      const expected = hex(combinePartials(mcl, key, MESSAGE, partialsOf(mcl, shares, [0, 1, 2])).signature!);
+      const shifted = (index: number, delta: bigint): Uint8Array => {
+        const value = (((BigInt(hex(shares[index]!)) + delta) % r) + r) % r;
+        return mcl.sign(unhex(value.toString(16).padStart(64, "0")), MESSAGE);
+      };
+      const base = partialsOf(mcl, shares, [2, 3]);
+      // Coefficients at x = 1, 2, 3 are 3, −3, 1: equal shifts at 1 and 2 cancel in the sum, though both partials are wrong.
+      const cancelling = new Map([...base, [0, shifted(0, 99n)], [1, shifted(1, 99n)]]);
+      expect(combinePartials(mcl, key, MESSAGE, cancelling)).to.deep.equal({ signature: unhex(expected), bad: [] });
+      // A plain +Δ/−Δ pair does not cancel under Lagrange: both are blamed.
+      const opposed = new Map([...base, [0, shifted(0, 99n)], [1, shifted(1, -99n)]]);
+      expect(combinePartials(mcl, key, MESSAGE, opposed)).to.deep.equal({ signature: undefined, bad: [0, 1] });
+      // The cancelling pair without the third in the first t: blamed as soon as a check is needed.
+      const half = new Map([...partialsOf(mcl, shares, [1, 2, 3]), [0, shifted(0, 99n)]]);
+      const result = combinePartials(mcl, key, MESSAGE, half);
+      expect([hex(result.signature!), result.bad]).to.deep.equal([expected, [0]]);
+    });
+  }
+
+  it("crafted partials that sum to the identity are blamed like any other", async () => {
+    const { mcl } = (await engines())["bls12-381"];
+    const { key, shares } = deal(mcl, 4, 2);
+    const partials = partialsOf(mcl, shares, [2, 3]);
+    partials.set(0, mcl.sign(unhex("00".repeat(31) + "05"), MESSAGE));
+    partials.set(1, mcl.sign(unhex("00".repeat(31) + "0a"), MESSAGE));
+    const { signature, bad } = combinePartials(mcl, key, MESSAGE, partials);
+    expect(bad).to.deep.equal([0, 1]);
+    expect(mcl.verify(unhex(key.groupKey), MESSAGE, signature!)).to.equal(true);
+  });
+
+  it("indices that are no member's are bad, and stop nobody", async () => {
+    const { mcl } = (await engines())["bls12-381"];
+    const { key, shares } = deal(mcl, 4);
+    for (const index of [-1, 4, 0.5, Number.NaN, 70_000]) {
+      const partials = partialsOf(mcl, shares, [0, 1, 2]);
+      partials.set(index, mcl.sign(shares[3]!, MESSAGE));
+      const { signature } = combinePartials(mcl, key, MESSAGE, partials);
+      expect(mcl.verify(unhex(key.groupKey), MESSAGE, signature!)).to.equal(true);
+    }
+  });
+
+  it("an engine of the other suite, a message that is no digest, and foreign public shares are our own mistakes: thrown", async () => {
+    const all = await engines();
+    const { mcl } = all["bls12-381"];
+    const { key, shares } = deal(mcl, 4);
+    const partials = partialsOf(mcl, shares, [0, 1, 2]);
+    expectCode(() => combinePartials(all.bn254.mcl, key, MESSAGE, partials), "keyMismatch");
+    expectCode(() => combinePartials(mcl, key, MESSAGE.subarray(1), partials), "invalidMessage");
+    const wrongGroup = { ...key, groupKey: deal(mcl, 4, 3, "other").key.groupKey };
+    expectCode(() => combinePartials(mcl, wrongGroup, MESSAGE, partials), "keyMismatch");
+  });
+});
