@@ -83,11 +83,11 @@ library Bls12381 {
         unchecked {
             // In place: 64 bytes in, 128 bytes out.
             Words.store(work, hi0, lo0);
-            PrecompileGate.call(MAP_FP_TO_G1, work, 0x40, work, 0x80);
+            PrecompileGate.callExact(MAP_FP_TO_G1, work, 0x40, work, 0x80);
             Words.store(work + 0x80, hi1, lo1);
-            PrecompileGate.call(MAP_FP_TO_G1, work + 0x80, 0x40, work + 0x80, 0x80);
+            PrecompileGate.callExact(MAP_FP_TO_G1, work + 0x80, 0x40, work + 0x80, 0x80);
         }
-        PrecompileGate.call(G1_ADD, work, 0x100, point, 0x80);
+        PrecompileGate.callExact(G1_ADD, work, 0x100, point, 0x80);
     }
 
     /// @notice hash_to_field (RFC 9380 section 5.2): two field elements, 64 uniform bytes each, reduced.
@@ -138,8 +138,11 @@ library Bls12381 {
     }
 
     /// @notice Whether hi·2^256 + lo is below p
-    function isReduced(uint256 hi, uint256 lo) internal pure returns (bool) {
-        return hi < P_HI || (hi == P_HI && lo < P_LO);
+    function isReduced(uint256 hi, uint256 lo) internal pure returns (bool reduced) {
+        assembly ("memory-safe") {
+            // Word by word, without branches: they would cost more than the comparisons.
+            reduced := or(lt(hi, P_HI), and(eq(hi, P_HI), lt(lo, P_LO)))
+        }
     }
 
     /// @notice Whether a 256-byte string is a point of G2 other than the identity.
@@ -198,7 +201,7 @@ library Bls12381 {
 
     /// @dev SHA-256 of memory. Overwrites the first scratch word.
     function sha256At(uint256 position, uint256 size) private view returns (uint256) {
-        PrecompileGate.call(SHA_256, position, size, 0x00, 0x20);
+        PrecompileGate.callExact(SHA_256, position, size, 0x00, 0x20);
         return Words.load(0x00);
     }
 }

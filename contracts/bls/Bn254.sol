@@ -15,7 +15,7 @@ import {Words} from "./Words.sol";
 /// (g has no root mod p, so zero cannot occur). The map guarantees χ(g(x₁))·χ(g(x₂))·χ(g(x₃)) = 1, hence exactly one of
 /// g(x₂), g(x₃) is a square, and a root `y` of it settles which.
 ///
-/// Functions take memory and calldata positions instead of arrays: the layout of the pairing's input is the whole point.
+/// Functions take memory and calldata positions instead of arrays: all of this is about the layout of one pairing input.
 library Bn254 {
     /// @dev Base field modulus p ≡ 3 (mod 4). 4p + 1 < 2^256, which the map uses.
     uint256 internal constant P = 0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
@@ -38,6 +38,8 @@ library Bn254 {
     uint256 private constant TWO_G_X = 0x030644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd3;
     uint256 private constant TWO_G_Y = 0x15ed738c0e0a7c92e7845f96b2ae9c0a68a6a449e3538fc7ff3ebf7a5a18a2c4;
 
+    /// @dev Makes 1 − 4u² non-negative for 4u² < 4p.
+    uint256 private constant FOUR_P_PLUS_1 = 0xc19139cb84c680a6e14116da060561765e05aa45a1c72a34f082305b61f3f51d;
     /// @dev c2 = −Z/2 = −1/2.
     uint256 private constant C2 = 0x183227397098d014dc2822db40c0ac2ecbc0b548b438e5469e10460b6c3e7ea3;
     /// @dev c3 = √(−g(Z)·3Z²) = √−12, the even root.
@@ -66,7 +68,7 @@ library Bn254 {
             Words.store(pairs + 0xc0, x, y);
             Words.store(pairs + 0x100, NEG_G2_X1, NEG_G2_X0, NEG_G2_Y1, NEG_G2_Y0);
         }
-        PrecompileGate.call(EC_PAIRING, pairs, PAIRING_BYTES, 0x00, 0x20);
+        PrecompileGate.callExact(EC_PAIRING, pairs, PAIRING_BYTES, 0x00, 0x20);
         // Exactly 1, not merely non-zero.
         return Words.load(0x00) == 1;
     }
@@ -91,7 +93,7 @@ library Bn254 {
 
         uint256 sum = Words.free();
         Words.store(sum, 1, 2, 1, 2);
-        PrecompileGate.call(EC_ADD, sum, 0x80, sum, 0x40);
+        PrecompileGate.callExact(EC_ADD, sum, 0x80, sum, 0x40);
         return Words.load(sum) == TWO_G_X && Words.load(sum + 0x20) == TWO_G_Y;
     }
 
@@ -107,8 +109,13 @@ library Bn254 {
 
     /// @notice Whether (x, y) is a point of G1 other than the identity, which EIP-196 writes as (0, 0). The cofactor is
     /// 1: on the curve is in the group. Coordinates ≥ p are refused.
-    function isOnCurve(uint256 x, uint256 y) internal pure returns (bool) {
-        return x < P && y < P && mulmod(y, y, P) == rightSide(x);
+    function isOnCurve(uint256 x, uint256 y) internal pure returns (bool onCurve) {
+        assembly ("memory-safe") {
+            // y² = x³ + 3
+            onCurve := eq(mulmod(y, y, P), addmod(mulmod(mulmod(x, x, P), x, P), 3, P))
+            // Coordinates are reduced.
+            onCurve := and(onCurve, and(lt(x, P), lt(y, P)))
+        }
     }
 
     /// @notice H(digest), written to memory as x ‖ y at `point`; false if a witness is wrong.
@@ -120,23 +127,26 @@ library Bn254 {
     /// @param work Memory position of 215 bytes to work in
     function hashToG1(bytes32 digest, uint256 hints, uint256 point, uint256 work) internal view returns (bool) {
         (uint256 u0, uint256 u1) = hashToField(digest, work);
+        bool valid;
         unchecked {
-            // 4u² < 4p, left unreduced; so are 1 + 4u² and 1 − 4u² + 4p below, which all stay under 2^256.
+            // 4u² < 4p, left unreduced; so are 1 + 4u² and 4p + 1 − 4u², which all stay below 2^256.
             uint256 s0 = mulmod(u0, u0, P) << 2;
             uint256 s1 = mulmod(u1, u1, P) << 2;
-            uint256 d0 = mulmod(1 + s0, 4 * P + 1 - s0, P);
-            uint256 d1 = mulmod(1 + s1, 4 * P + 1 - s1, P);
+            uint256 d0 = mulmod(1 + s0, FOUR_P_PLUS_1 - s0, P);
+            uint256 d1 = mulmod(1 + s1, FOUR_P_PLUS_1 - s1, P);
             uint256 inverse = Words.input(hints);
-            // The product is zero only for u = ±1/2, and then nothing passes.
-            if (inverse >= P || mulmod(mulmod(d0, d1, P), inverse, P) != 1) return false;
-
-            (bool valid0, uint256 x0, uint256 y0) = svdw(u0, s0, mulmod(inverse, d1, P), hints + 0x20);
-            (bool valid1, uint256 x1, uint256 y1) = svdw(u1, s1, mulmod(inverse, d0, P), hints + 0x60);
-            if (!(valid0 && valid1)) return false;
-            Words.store(work, x0, y0, x1, y1);
+            bool valid0 = svdw(u0, s0, mulmod(inverse, d1, P), hints + 0x20, work);
+            bool valid1 = svdw(u1, s1, mulmod(inverse, d0, P), hints + 0x60, work + 0x40);
+            assembly ("memory-safe") {
+                // The product is zero only for u = ±1/2, and then nothing passes.
+                valid := and(lt(inverse, P), eq(mulmod(mulmod(d0, d1, P), inverse, P), 1))
+                // Nothing was used yet that these three do not vouch for.
+                valid := and(valid, and(valid0, valid1))
+            }
         }
+        if (!valid) return false;
         // Both points are on the curve, so this can only fail for want of gas.
-        PrecompileGate.call(EC_ADD, work, 0x80, point, 0x40);
+        PrecompileGate.callExact(EC_ADD, work, 0x80, point, 0x40);
         return true;
     }
 
@@ -177,9 +187,10 @@ library Bn254 {
         }
     }
 
-    /// @notice map_to_curve_svdw(u) of RFC 9380, given witnesses.
+    /// @notice map_to_curve_svdw(u) of RFC 9380, given witnesses; the point is written to memory as x ‖ y at `point`.
+    /// @dev In assembly because branches and stack moves cost more than the arithmetic. `valid` collects every check.
     /// @param u Field element, reduced
-    /// @param s 4u², at most 4p
+    /// @param s 4u², unreduced, below 4p
     /// @param inverse Proven to be (1 − 16u⁴)⁻¹
     /// @param hints Calldata position of y, a root of g at the candidate that counts, either one; and of w, 0 if that is
     /// the first candidate and else a root of −g(x₁)
@@ -187,37 +198,50 @@ library Bn254 {
         uint256 u,
         uint256 s,
         uint256 inverse,
-        uint256 hints
-    ) internal pure returns (bool valid, uint256 x, uint256 y) {
-        unchecked {
-            y = Words.input(hints);
-            uint256 w = Words.input(hints + 0x20);
-            uint256 square = mulmod(y, y, P);
-            // tv4 = u·(1 − 4u²)·inverse·c3; x1 = c2 − tv4, x2 = c2 + tv4.
-            uint256 tv4 = mulmod(mulmod(mulmod(u, C3, P), 4 * P + 1 - s, P), inverse, P);
-            x = addmod(C2, P - tv4, P);
-            uint256 g = rightSide(x);
-            if (w == 0) {
-                valid = square == g;
-            } else {
-                // w² = −g(x1): the first candidate is out. Both terms are reduced and g(x1) ≠ 0.
-                valid = w < P && mulmod(w, w, P) + g == P;
-                x = addmod(C2, tv4, P);
-                if (square != rightSide(x)) {
-                    // x3 = Z + c4·((1 + 4u²)²·inverse)².
-                    uint256 tv5 = mulmod(mulmod(1 + s, 1 + s, P), inverse, P);
-                    x = addmod(mulmod(mulmod(tv5, tv5, P), C4, P), 1, P);
-                    valid = valid && square == rightSide(x);
+        uint256 hints,
+        uint256 point
+    ) internal pure returns (bool valid) {
+        assembly ("memory-safe") {
+            let y := calldataload(hints)
+            let w := calldataload(add(hints, 0x20))
+            let square := mulmod(y, y, P)
+            // tv4 = u·(1 − 4u²)·inverse·c3
+            let tv4 := mulmod(mulmod(mulmod(u, C3, P), sub(FOUR_P_PLUS_1, s), P), inverse, P)
+            // x1 = c2 − tv4
+            let x := addmod(C2, sub(P, tv4), P)
+            // g(x1) = x1³ + 3
+            let g := addmod(mulmod(mulmod(x, x, P), x, P), 3, P)
+            switch w
+            case 0 {
+                // y is a root of g(x1): the first candidate counts.
+                valid := eq(square, g)
+            }
+            default {
+                // w² = −g(x1): the first candidate is out. Both terms are reduced and g(x1) ≠ 0, so their sum is p.
+                valid := and(eq(add(mulmod(w, w, P), g), P), lt(w, P))
+                // x2 = c2 + tv4
+                x := addmod(C2, tv4, P)
+                // g(x2)
+                g := addmod(mulmod(mulmod(x, x, P), x, P), 3, P)
+                if xor(square, g) {
+                    // tv5 = (1 + 4u²)²·inverse
+                    let tv5 := mulmod(mulmod(add(s, 1), add(s, 1), P), inverse, P)
+                    // x3 = Z + c4·tv5²
+                    x := addmod(mulmod(mulmod(tv5, tv5, P), C4, P), 1, P)
+                    // g(x3)
+                    g := addmod(mulmod(mulmod(x, x, P), x, P), 3, P)
+                    // y is a root of g(x3), or of nothing.
+                    valid := and(valid, eq(square, g))
                 }
             }
-            valid = valid && y < P;
+            // One encoding of y.
+            valid := and(valid, lt(y, P))
+            mstore(point, x)
             // The root with sgn0(y) = sgn0(u). y ≠ 0, so p − y is reduced, and of the other parity.
-            if ((u ^ y) & 1 != 0) y = P - y;
+            if and(xor(u, y), 1) {
+                y := sub(P, y)
+            }
+            mstore(add(point, 0x20), y)
         }
-    }
-
-    /// @dev g(x) = x³ + 3.
-    function rightSide(uint256 x) private pure returns (uint256) {
-        return addmod(mulmod(mulmod(x, x, P), x, P), 3, P);
     }
 }

@@ -19,24 +19,23 @@ library PrecompileGate {
     uint256 internal constant PAIRING_GAS = 262_144;
 
     /// @dev Calls a precompile whose input is known to be well-formed: failing can only mean out of gas.
-    /// Input and output are memory regions of the caller; the output may overlap the input.
-    function call(
+    /// Input and output are memory regions of the caller; the output may overlap the input and is not empty.
+    function callExact(
         address precompile,
         uint256 input,
         uint256 inputSize,
         uint256 output,
         uint256 outputSize
     ) internal view {
-        bool success;
+        uint256 success;
         uint256 answered;
         assembly ("memory-safe") {
             // All gas but 1/64: no price is assumed.
             success := staticcall(gas(), precompile, input, inputSize, output, outputSize)
-            // Length of what came back, to be compared with what the precompile must return.
-            answered := returndatasize()
+            // Length of the answer; 0 for a failed call as for an empty answer, so that one comparison finds both.
+            answered := mul(success, returndatasize())
         }
-        // One comparison on the good road: an empty answer and a failed call both end in `refuse`.
-        if (!success || answered != outputSize) refuse(precompile, success);
+        if (answered != outputSize) refuse(precompile, success);
     }
 
     /// @dev Pairing check on `inputSize` bytes at `input` that may be malformed. True only for the answer 1.
@@ -44,31 +43,28 @@ library PrecompileGate {
     /// Overwrites the scratch space.
     function tryPairing(address precompile, uint256 input, uint256 inputSize) internal view returns (bool holds) {
         uint256 available;
-        bool success;
+        uint256 success;
         uint256 answered;
         assembly ("memory-safe") {
             // Measured before the call, which itself takes something: see the comparison below.
             available := gas()
             // The EVM passes the smaller of PAIRING_GAS and 63/64 of what is left. One word comes back, to scratch.
-            success := staticcall(PAIRING_GAS, precompile, input, inputSize, 0, 32)
-            // Length of what came back.
-            answered := returndatasize()
-            // Exactly 1, not merely non-zero; meaningless unless the two checks below pass.
-            holds := eq(mload(0), 1)
+            success := staticcall(PAIRING_GAS, precompile, input, inputSize, 0x00, 0x20)
+            // Length of the answer, 0 for a failed call.
+            answered := mul(success, returndatasize())
+            // Exactly 1, not merely non-zero; counts only if the answer was one word.
+            holds := eq(mload(0x00), 1)
         }
-        if (success) {
-            if (answered != 32) refuse(precompile, true);
-            return holds;
-        }
-        // Under-gassed on purpose, a valid signature must not read as invalid. 1,000 covers the call's own cost (warm
-        // 100) and rounding; below the bound we cannot tell and say so.
-        if (available - available / 64 < PAIRING_GAS + 1_000) revert PrecompileOutOfGas(precompile);
+        if (answered == 32) return holds;
+        // Under-gassed on purpose, a valid signature must not read as invalid. 1,000 covers the call's own cost (100,
+        // the address is warm) and rounding; below the bound we cannot tell and say so.
+        if (success != 0 || available - available / 64 < PAIRING_GAS + 1_000) refuse(precompile, success);
         return false;
     }
 
-    /// @dev Out of the way of the good road.
-    function refuse(address precompile, bool success) private pure {
-        if (success) revert PrecompileAbsent(precompile);
+    /// @dev Off the good road.
+    function refuse(address precompile, uint256 success) private pure {
+        if (success != 0) revert PrecompileAbsent(precompile);
         revert PrecompileOutOfGas(precompile);
     }
 }

@@ -27,7 +27,9 @@ contract Bn254Harness {
         bytes calldata hints
     ) external pure returns (bool valid, uint256 x, uint256 y) {
         require(hints.length == 64, "two words");
-        return Bn254.svdw(u, mulmod(u, u, Bn254.P) << 2, inverse, Words.inCalldata(hints));
+        uint256 point = Words.free();
+        valid = Bn254.svdw(u, mulmod(u, u, Bn254.P) << 2, inverse, Words.inCalldata(hints), point);
+        if (valid) (x, y) = (Words.load(point), Words.load(point + 0x20));
     }
 
     function isOnCurve(uint256 x, uint256 y) external pure returns (bool) {
@@ -70,9 +72,13 @@ contract Bls12381Harness {
 
 /// @notice Calls whatever address it is told to, as if it were a precompile.
 contract GateHarness {
-    function call(address precompile, bytes memory input, uint256 outputSize) external view returns (bytes memory output) {
+    function call(
+        address precompile,
+        bytes memory input,
+        uint256 outputSize
+    ) external view returns (bytes memory output) {
         output = new bytes(outputSize);
-        PrecompileGate.call(precompile, Words.inMemory(input), input.length, Words.inMemory(output), outputSize);
+        PrecompileGate.callExact(precompile, Words.inMemory(input), input.length, Words.inMemory(output), outputSize);
     }
 
     function tryPairing(address precompile, bytes memory input) external view returns (bool) {
