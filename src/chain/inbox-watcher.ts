@@ -9,6 +9,7 @@
  */
 import { EMPTY_INBOX_HASH, nextInboxHash } from "../batch/inbox.ts";
 import type { InboxEntry } from "../batch/types.ts";
+import { isClocklessError } from "../lib/errors.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import { minBigint } from "../lib/math.ts";
 import type { Logger } from "../telemetry/port.ts";
@@ -75,6 +76,8 @@ class InboxWatcher implements ChainInbox {
   #hash: Hex | undefined;
   #block: bigint;
   #blockRange: bigint;
+  /** Entries whose callback threw: proven already, so they are offered again without reading them again. */
+  #offer: { readonly entries: readonly InboxEntry[]; readonly cursor: InboxCursor } | undefined;
   #state: InboxStatus["state"] = "stopped";
   #final: AgreedBlock | undefined;
   #abort: AbortController | undefined;
@@ -142,6 +145,7 @@ class InboxWatcher implements ChainInbox {
     onEntries: (entries: readonly InboxEntry[], cursor: InboxCursor) => void,
     signal: AbortSignal,
   ): Promise<boolean> {
+    this.#handOver(onEntries);
     const final = await agreeOnFinalBlock(this.#pool.endpoints, this.#options.finality, this.#required, signal);
     if (this.#final !== undefined && final.number < this.#final.number) return false; // only laggards answered
     if (final.hash === this.#final?.hash && this.#state === "following") return false;
@@ -157,11 +161,8 @@ class InboxWatcher implements ChainInbox {
       );
       const { entries, lastBlock } = await this.#read(final, upTo, goal, signal);
       if (signal.aborted) return false;
-      // The callback first: if it throws, the same entries come again.
-      onEntries(entries, { index: upTo, hash: goal, block: lastBlock });
-      this.#index = upTo;
-      this.#hash = goal;
-      this.#block = lastBlock;
+      this.#offer = { entries, cursor: { index: upTo, hash: goal, block: lastBlock } };
+      this.#handOver(onEntries);
       if (size > upTo) return true;
     }
     // Enough endpoints say that nothing above our cursor lies at or below this block.
@@ -170,6 +171,17 @@ class InboxWatcher implements ChainInbox {
     this.#setState("following");
     this.#emit({ kind: "caughtUp", chainId: this.chainId, index: this.#index, block: final.number });
     return false;
+  }
+
+  /** The callback first: if it throws, the cursor stays and the same entries come again. */
+  #handOver(onEntries: (entries: readonly InboxEntry[], cursor: InboxCursor) => void): void {
+    if (this.#offer === undefined) return;
+    const { entries, cursor } = this.#offer;
+    onEntries(entries, cursor);
+    this.#offer = undefined;
+    this.#index = cursor.index;
+    this.#hash = cursor.hash;
+    this.#block = cursor.block;
   }
 
   #agree<T>(final: AgreedBlock, what: string, keyOf: (value: T) => string, ask: (e: RpcEndpoint) => Promise<T>) {
@@ -285,8 +297,10 @@ class InboxWatcher implements ChainInbox {
 
   #report(error: unknown): void {
     if (!(error instanceof ChainError)) {
-      // The callback's own failure, or a bug: entries are kept and offered again.
-      this.#logger.error("could not hand over inbox entries; trying again", { error: String(error) });
+      // The callback's own: it may push back while it is full (transient), otherwise it failed. Entries are offered again.
+      const isBackpressure = isClocklessError(error) && error.isTransient;
+      const say = isBackpressure ? this.#logger.debug : this.#logger.error;
+      say.call(this.#logger, "inbox entries were not taken; offering them again", { error: String(error) });
       return;
     }
     const isNews = this.#state !== "abstaining";

@@ -2,9 +2,11 @@
  * What the rest of the house needs from a chain: members read an inbox, relayers write to a hub.
  * Everything an RPC endpoint says is a claim by a stranger; adapters behind this port decide what is believed.
  */
+import type { MultiProof } from "../batch/multiproof.ts";
 import type { BatchHeader, Destination, InboxEntry, InclusionProof, OutboxEntry } from "../batch/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import type { Suite } from "../threshold/types.ts";
 
 /**
  * - `badConfig`: URLs, finality rule or limits that cannot work. Never transient.
@@ -96,7 +98,8 @@ export interface ChainInbox {
   readonly chainId: bigint;
   /**
    * Starts reading and calls back with consecutive entries, each exactly once, in index order, only when final.
-   * `cursor` stands after the last entry given. A callback that throws is called again with the same entries later.
+   * `cursor` stands after the last entry given. A callback that throws (when full, a transient
+   * ClocklessError) is called again with the same entries later; meanwhile nothing is read, so memory stays bounded.
    * Returns at once; endpoints that are down are retried for ever.
    */
   start(onEntries: (entries: readonly InboxEntry[], cursor: InboxCursor) => void): void;
@@ -112,23 +115,31 @@ export interface PreparedCall {
   readonly value: bigint;
 }
 
-export interface SimulatedCall {
-  /** Gas the endpoint estimates for the whole transaction. */
-  readonly gas: bigint;
-}
-
 /** How far a hub has got. */
 export interface HubHead {
-  /** 0: nothing accepted yet. */
+  /** 0: nothing accepted yet; then digest and root are zero. */
   readonly sequence: bigint;
   readonly epoch: bigint;
-  /** Digest of the accepted header; zero at sequence 0. */
+  /** Digest of the accepted header. */
   readonly digest: Hex;
-  /** Entries that a proof against the head covers. */
+  /** Position of this head among the last 16, which proofs name. */
+  readonly slot: number;
+  readonly inboxCursor: bigint;
+  /** Entries that can be delivered, and the root they are proven against. */
   readonly outboxSize: bigint;
   readonly outboxRoot: Hex;
-  /** True while `accept` is refused (governance pause or proven equivocation). */
-  readonly acceptPaused: boolean;
+  /** Seconds; when the head was accepted (or the hub deployed). */
+  readonly acceptedAt: bigint;
+  /** Seconds; `accept` is refused before this time. 2^32 − 1: for ever (the committee signed two headers of one sequence). */
+  readonly pausedUntil: bigint;
+}
+
+/** What never changes about a hub: whom it believes. */
+export interface HubIdentity {
+  readonly committeeId: Hex;
+  readonly suite: Suite;
+  /** Group key as the verifier contract holds it (threshold/evm.ts). */
+  readonly verifierKey: Hex;
 }
 
 /** A destination with its path in the tree of a header's `outboxes`. */
@@ -137,30 +148,38 @@ export interface ProvenDestination {
   readonly proof: InclusionProof;
 }
 
-/** An outbox entry with its path in the outbox tree. */
-export interface ProvenEntry {
-  readonly entry: OutboxEntry;
-  readonly proof: InclusionProof;
-}
-
 export interface AcceptArguments {
   readonly header: BatchHeader;
   readonly destination: ProvenDestination;
-  /** Signature as the hub's verifier reads it (with hints for BN254). */
+  /** Signature as the hub's verifier reads it (threshold/evm.ts `encodeProof`). */
   readonly signature: Hex;
 }
 
-/** One hub as a relayer uses it. Reads are at the latest block unless `block` is given. */
+/** `stale`, `repeated`: another relayer was faster; the call would change nothing. */
+export type AcceptStatus = "accepted" | "repeated" | "stale" | "conflicting";
+
+export interface DeliverArguments {
+  /** In rising order of index. */
+  readonly entries: readonly OutboxEntry[];
+  /** Proves exactly these entries against `head.outboxRoot`. */
+  readonly proof: MultiProof;
+  readonly head: HubHead;
+}
+
+/** One hub as a relayer uses it. Reads are at the latest block: what is wrong or reorganised costs a retry, never money. */
 export interface HubClient {
   readonly chainId: bigint;
   readonly hub: Address;
-  getHead(options?: { readonly block?: bigint }): Promise<HubHead>;
+  getIdentity(signal?: AbortSignal): Promise<HubIdentity>;
+  getHead(signal?: AbortSignal): Promise<HubHead>;
   /** Which of the entries from ≤ index < to were delivered already. */
-  getDelivered(from: bigint, to: bigint, options?: { readonly block?: bigint }): Promise<ReadonlySet<bigint>>;
+  getDelivered(from: bigint, to: bigint, signal?: AbortSignal): Promise<ReadonlySet<bigint>>;
   prepareAccept(args: AcceptArguments): PreparedCall;
-  prepareDeliver(entries: readonly ProvenEntry[]): PreparedCall;
-  /** Runs the call at the latest block. Throws ChainError `callReverted` with the decoded reason. */
-  simulate(call: PreparedCall, from: Address): Promise<SimulatedCall>;
+  prepareDeliver(args: DeliverArguments): PreparedCall;
+  /** What `accept` would answer now. Throws ChainError `callReverted` with `details.errorName`. */
+  simulateAccept(call: PreparedCall, from: Address, signal?: AbortSignal): Promise<AcceptStatus>;
+  /** How many entries `deliver` would carry out now. Throws like `simulateAccept`. */
+  simulateDeliver(call: PreparedCall, from: Address, signal?: AbortSignal): Promise<bigint>;
 }
 
 /** Life of one transaction of ours, in this order; `released` gives the nonce back (only before anything was broadcast). */
@@ -195,6 +214,8 @@ export interface MinedReceipt {
   readonly block: bigint;
   readonly blockHash: Hex;
   readonly succeeded: boolean;
+  /** Events it emitted: 0 for a call that found its work already done by another relayer. */
+  readonly logCount: number;
   readonly gasUsed: bigint;
   readonly feeWei: bigint;
 }

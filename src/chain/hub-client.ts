@@ -1,0 +1,225 @@
+/** SettlementHub as a relayer sees it: how far it is, what it still owes, and the two calls that move it. */
+import { decodeErrorResult, decodeEventLog, decodeFunctionResult, encodeEventTopics, encodeFunctionData } from "viem";
+import { bindSize } from "../batch/merkle.ts";
+import type { CallEntry, Destination, OutboxEntry, PayoutEntry } from "../batch/types.ts";
+import { concatBytes } from "../lib/bytes.ts";
+import { keccak256Hex } from "../lib/hash.ts";
+import { type Address, type Hex, hexToBytes, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
+import { SUITES } from "../threshold/types.ts";
+import { malformed, toQuantity } from "./finality.ts";
+import { HUB_ABI } from "./hub-abi.ts";
+import {
+  type AcceptStatus,
+  ChainError,
+  type HubClient,
+  type HubHead,
+  type HubIdentity,
+  type PreparedCall,
+} from "./port.ts";
+import type { RpcPool } from "./rpc-pool.ts";
+
+const STATUSES: readonly AcceptStatus[] = ["accepted", "repeated", "stale", "conflicting"];
+const WORD_BITS = 256n;
+
+export function createHubClient(pool: RpcPool, hub: Address): HubClient {
+  const ask = (to: Address, data: Hex, signal?: AbortSignal) => ethCall(pool, { to, data }, signal);
+  const prepared = (data: Hex): PreparedCall => ({ to: hub, data, value: 0n });
+
+  return {
+    chainId: pool.chainId,
+    hub,
+
+    async getIdentity(signal): Promise<HubIdentity> {
+      const committeeIdData = await ask(hub, encode("committeeId"), signal);
+      const committeeId = decoded("committeeId", () =>
+        decodeFunctionResult({ abi: HUB_ABI, functionName: "committeeId", data: committeeIdData }),
+      );
+      const verifierData = await ask(hub, encode("verifier"), signal);
+      const verifier = decoded("verifier", () =>
+        decodeFunctionResult({ abi: HUB_ABI, functionName: "verifier", data: verifierData }),
+      );
+      const nameData = await ask(verifier, encode("suite"), signal);
+      const name = decoded("suite", () =>
+        decodeFunctionResult({ abi: HUB_ABI, functionName: "suite", data: nameData }),
+      );
+      const verifierKeyData = await ask(verifier, encode("groupKey"), signal);
+      const verifierKey = decoded("groupKey", () =>
+        decodeFunctionResult({ abi: HUB_ABI, functionName: "groupKey", data: verifierKeyData }),
+      );
+      const suite = SUITES.find((known) => known === name);
+      if (suite === undefined) throw malformed(String(hub), "a verifier of an unknown suite");
+      return { committeeId, suite, verifierKey };
+    },
+
+    async getHead(signal): Promise<HubHead> {
+      const headData = await ask(hub, encode("head"), signal);
+      const head = decoded("head", () => decodeFunctionResult({ abi: HUB_ABI, functionName: "head", data: headData }));
+      const common = {
+        sequence: BigInt(head.sequence),
+        epoch: BigInt(head.epoch),
+        slot: head.slot,
+        inboxCursor: BigInt(head.inboxCursor),
+        outboxSize: BigInt(head.outboxSize),
+        acceptedAt: BigInt(head.acceptedAt),
+        pausedUntil: BigInt(head.pausedUntil),
+      };
+      if (common.sequence === 0n) return { ...common, digest: ZERO_BYTES32, outboxRoot: ZERO_BYTES32 };
+      const data = encodeFunctionData({ abi: HUB_ABI, functionName: "ringAt", args: [head.slot] });
+      const commitmentData = await ask(hub, data, signal);
+      const commitment = decoded("ringAt", () =>
+        decodeFunctionResult({ abi: HUB_ABI, functionName: "ringAt", data: commitmentData }),
+      );
+      const opened = await openHead(pool, hub, common, BigInt(head.acceptedBlock), commitment, signal);
+      return { ...common, ...opened };
+    },
+
+    async getDelivered(from, to, signal): Promise<ReadonlySet<bigint>> {
+      const delivered = new Set<bigint>();
+      for (let word = from / WORD_BITS; word * WORD_BITS < to; word++) {
+        const data = encodeFunctionData({ abi: HUB_ABI, functionName: "deliveredWord", args: [word] });
+        const bitsData = await ask(hub, data, signal);
+        const bits = decoded("deliveredWord", () =>
+          decodeFunctionResult({ abi: HUB_ABI, functionName: "deliveredWord", data: bitsData }),
+        );
+        if (bits === 0n) continue;
+        for (let bit = 0n; bit < WORD_BITS; bit++) {
+          const index = word * WORD_BITS + bit;
+          if (((bits >> bit) & 1n) === 1n && index >= from && index < to) delivered.add(index);
+        }
+      }
+      return delivered;
+    },
+
+    prepareAccept({ header, destination, signature }) {
+      const { commit, ...fields } = header;
+      const args = [{ ...fields, commitDigest: commit }, destinationArgument(destination), signature] as const;
+      return prepared(encodeFunctionData({ abi: HUB_ABI, functionName: "accept", args }));
+    },
+
+    prepareDeliver({ entries, proof, head }) {
+      const payouts = entries.filter((entry) => entry.kind === "payout").map(payoutArgument);
+      const calls = entries.filter((entry) => entry.kind === "call").map(callArgument);
+      const outboxProof = { slot: head.slot, headDigest: head.digest, size: proof.size, siblings: [...proof.siblings] };
+      const args = [payouts, calls, outboxProof] as const;
+      return prepared(encodeFunctionData({ abi: HUB_ABI, functionName: "deliver", args }));
+    },
+
+    async simulateAccept(call, from, signal) {
+      const answer = await ethCall(pool, { ...call, from }, signal);
+      const status =
+        STATUSES[decoded("accept", () => decodeFunctionResult({ abi: HUB_ABI, functionName: "accept", data: answer }))];
+      if (status === undefined) throw malformed(String(hub), "an unknown accept status");
+      return status;
+    },
+
+    async simulateDeliver(call, from, signal) {
+      const answer = await ethCall(pool, { ...call, from }, signal);
+      return decoded("deliver", () => decodeFunctionResult({ abi: HUB_ABI, functionName: "deliver", data: answer }));
+    },
+  };
+}
+
+type ViewName = "committeeId" | "verifier" | "suite" | "groupKey" | "head";
+
+function encode(functionName: ViewName): Hex {
+  return encodeFunctionData({ abi: HUB_ABI, functionName });
+}
+
+function decoded<T>(what: string, run: () => T): T {
+  try {
+    return run();
+  } catch {
+    throw malformed("rpc pool", `the result of ${what}`);
+  }
+}
+
+/**
+ * Digest and root of the head, which the hub stores only as a commitment: from the event of the block that accepted it,
+ * checked against the commitment, so that no endpoint can make us build proofs for another head.
+ */
+async function openHead(
+  pool: RpcPool,
+  hub: Address,
+  head: Pick<HubHead, "sequence" | "outboxSize">,
+  block: bigint,
+  commitment: Hex,
+  signal: AbortSignal | undefined,
+): Promise<{ digest: Hex; outboxRoot: Hex }> {
+  const topics = encodeEventTopics({ abi: HUB_ABI, eventName: "HeadAdvanced", args: { sequence: head.sequence } });
+  const filter = { address: hub, fromBlock: toQuantity(block), toBlock: toQuantity(block), topics };
+  const logs = await pool.request("eth_getLogs", [filter], signal);
+  for (const log of Array.isArray(logs) ? (logs as unknown[]) : []) {
+    const event = decodeHeadAdvanced(log);
+    if (event === undefined) continue;
+    const { digest, outboxRoot } = event;
+    if (headCommitment(digest, head.outboxSize, outboxRoot) === commitment) return { digest, outboxRoot };
+  }
+  throw malformed("rpc pool", "no HeadAdvanced event that opens the hub's head");
+}
+
+function decodeHeadAdvanced(log: unknown): { digest: Hex; outboxRoot: Hex } | undefined {
+  try {
+    // CAST: whatever it is, viem checks topics and data or throws, and the commitment decides
+    const { topics, data } = log as { topics: [Hex, ...Hex[]]; data: Hex };
+    return decodeEventLog({ abi: HUB_ABI, eventName: "HeadAdvanced", topics, data, strict: true }).args;
+  } catch {
+    return undefined;
+  }
+}
+
+/** keccak(0x03 ‖ header digest ‖ keccak(0x02 ‖ uint64 outbox size ‖ outbox root)): SettlementHub's ring entry. */
+export function headCommitment(digest: Hex, outboxSize: bigint, outboxRoot: Hex): Hex {
+  const bound = bindSize(hexToBytes(outboxRoot), outboxSize);
+  return keccak256Hex(concatBytes(Uint8Array.of(3), hexToBytes(digest), bound));
+}
+
+async function ethCall(
+  pool: RpcPool,
+  call: { to: Address; data: Hex; from?: Address; value?: bigint },
+  signal: AbortSignal | undefined,
+): Promise<Hex> {
+  const { to, data, from } = call;
+  try {
+    const request = from === undefined ? { to, data } : { from, to, data };
+    const answer = await pool.request("eth_call", [request, "latest"], signal);
+    if (!isHex(answer) || answer === "0x") throw malformed("rpc pool", `eth_call to ${to}: no contract there?`);
+    return answer;
+  } catch (error) {
+    throw error instanceof ChainError ? nameRevert(error) : error;
+  }
+}
+
+/** Adds `errorName` and readable arguments to a revert of the hub, its vault or its verifier. */
+export function nameRevert(error: ChainError): ChainError {
+  if (error.code !== "callReverted" || !isHex(error.details.data)) return error;
+  try {
+    const { errorName, args } = decodeErrorResult({ abi: HUB_ABI, data: error.details.data });
+    return new ChainError("callReverted", `the contract refuses: ${errorName}(${(args ?? []).join(", ")})`, {
+      details: { ...error.details, errorName },
+    });
+  } catch {
+    return error;
+  }
+}
+
+function destinationArgument({
+  destination,
+  proof,
+}: {
+  destination: Destination;
+  proof: { index: bigint; size: bigint; siblings: readonly Hex[] };
+}) {
+  const { inboxCursor, inboxHash, outboxSize, outboxRoot, promisedRoot } = destination;
+  const { index, size, siblings } = proof;
+  return { inboxCursor, inboxHash, outboxSize, outboxRoot, promisedRoot, index, size, siblings: [...siblings] };
+}
+
+function payoutArgument(entry: OutboxEntry & PayoutEntry) {
+  const { index, token, recipient, amount, relayerFee, reference } = entry;
+  return { index, token, recipient, amount, relayerFee, referenceId: reference };
+}
+
+function callArgument(entry: OutboxEntry & CallEntry) {
+  const { index, receiver, gasLimit, data, reference } = entry;
+  return { index, receiver, gasLimit, data, referenceId: reference };
+}
