@@ -6,11 +6,13 @@
 import { headerDigest } from "../batch/header.ts";
 import type { Certificate } from "../batch/types.ts";
 import { Consensus } from "../consensus/consensus.ts";
-import type { BatchPartial, Commit, ConsensusEffect, OutputRound, VerifiedBlock } from "../consensus/types.ts";
-import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
+import { MAX_PARTIALS as MAX_BLOCK_PARTIALS } from "../consensus/limits.ts";
+import type { BatchPartial, Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
+import { MessageCodec } from "../consensus/wire.ts";
 import { decodePayload } from "../ledger/codec.ts";
 import { instructionDigest, instructionId } from "../ledger/instruction.ts";
-import { genesisHash, Ledger } from "../ledger/ledger.ts";
+import { genesisHash } from "../ledger/genesis.ts";
+import { Ledger } from "../ledger/ledger.ts";
 import type { BatchItem, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { type Hex, hexToBytes } from "../lib/hex.ts";
@@ -24,6 +26,30 @@ import { SignatureCache } from "./signature-cache.ts";
 import type { MemberConfig, MemberEffect, MemberInput, Recovered, SubmitVerdict } from "./types.ts";
 import { decodeMessage, encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
 
+/**
+ * Verdicts that no order of what is pending can turn into another: told to the user at once instead of being ordered. Everything
+ * else (an overdraft, a lane that is not open yet) may change with what is under way, and gets its receipt from the order.
+ */
+const HOPELESS: ReadonlySet<string> = new Set([
+  "badSignature",
+  "early",
+  "gapTooWide",
+  "late",
+  "nonceUsed",
+  "repeated",
+  "notOwner",
+  "empty",
+  "zeroAmount",
+  "sameAccount",
+  "unknownAsset",
+  "unknownChain",
+  "unknownInstrument",
+  "expired",
+  "priceAboveCap",
+  "badRecipient",
+  "badLimits",
+]);
+
 /** Genesis of the first epoch: binds the committee and everything its ledger starts from. */
 export function epochGenesis(committeeId: Hex, ledgerGenesis: Hex): Hex {
   return keccakOfHex(committeeId, ledgerGenesis);
@@ -36,6 +62,7 @@ export class Member {
   readonly #certifier: Certifier;
   readonly #mempool: Mempool;
   readonly #certificates = new CertificateCache();
+  readonly #codec: MessageCodec;
   readonly #signatures: SignatureCache;
   /** Accepted blocks with a payload that are not output yet, by digest: while there are any, rounds must go on quickly. */
   readonly #unsettled = new Map<Hex, number>();
@@ -51,6 +78,7 @@ export class Member {
   constructor(config: MemberConfig) {
     this.#config = config;
     const { committee } = config;
+    this.#codec = new MessageCodec(config.consensusLimits);
     this.#signatures = new SignatureCache(config.identities);
     this.#ledger = new Ledger(config.genesis, { verify: this.#signatures.verify });
     this.#certifier = new Certifier(committee, config.engines, config.limits.maxFuturePartials);
@@ -65,7 +93,7 @@ export class Member {
       retainedRounds: config.retainedRounds,
       activityWindow: config.activityWindow,
       limits: config.consensusLimits,
-      identities: config.identities,
+      signer: config.blockSigner,
     });
   }
 
@@ -105,10 +133,13 @@ export class Member {
     assert(this.#consensus.lastOwnRound === 0, "restore comes before the first step");
     this.#registered = (kind, position) => recovered.registered(kind, position);
     for (const certificate of recovered.certificates) this.#certificates.add(certificate);
+    const output = new Set<Hex>();
     for (const effect of this.#consensus.restore(recovered.log)) {
-      this.#perform(effect, true);
+      if (effect.kind === "output") for (const { blocks } of effect.output.commits) for (const block of blocks) output.add(block.digest);
+      this.#perform(effect);
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
+    this.#findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
     for (const effect of this.#out.drain()) if (effect.kind !== "send") deliver(effect);
   }
@@ -140,10 +171,10 @@ export class Member {
 
   #receive(from: number, bytes: Uint8Array, nowMs: number): void {
     let message: ReturnType<typeof decodeMessage>;
-    let consensusMessage: ReturnType<typeof decodeConsensusMessage> | undefined;
+    let consensusMessage: ConsensusMessage | undefined;
     try {
       message = decodeMessage(bytes);
-      if (message.kind === "consensus") consensusMessage = decodeConsensusMessage(message.bytes);
+      if (message.kind === "consensus") consensusMessage = this.#codec.decode(message.bytes);
     } catch (error) {
       this.#out.show({ kind: "punish", member: from, code: "malformedMessage", details: { reason: String(error) } });
       return;
@@ -165,20 +196,29 @@ export class Member {
     }
   }
 
-  #performAll(effects: readonly ConsensusEffect[]): void {
-    for (const effect of effects) this.#perform(effect, false);
+  /** Blocks with a payload that were accepted before the crash and are not output yet. */
+  #findUnsettled(output: ReadonlySet<Hex>): void {
+    for (let round = Math.max(1, this.#consensus.floor + 1); round <= this.#consensus.highestRound; round++) {
+      for (const { digest, payload } of this.#consensus.blocksAt(round)) {
+        if (payload.length > 0 && !output.has(digest)) this.#unsettled.set(digest, round);
+      }
+    }
   }
 
-  #perform(effect: ConsensusEffect, replaying: boolean): void {
+  #performAll(effects: readonly ConsensusEffect[]): void {
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: ConsensusEffect): void {
     switch (effect.kind) {
       case "accepted":
-        this.#accepted(effect.block, replaying);
+        this.#accepted(effect.block);
         break;
       case "send":
-        this.#out.send(effect.to, encodeMessage({ kind: "consensus", bytes: encodeConsensusMessage(effect.message) }));
+        this.#out.send(effect.to, encodeMessage({ kind: "consensus", bytes: this.#codec.encode(effect.message) }));
         break;
       case "coin":
-        if (!replaying) this.#out.persistCoin(effect.round, effect.signature);
+        this.#out.persistCoin(effect.round, effect.signature);
         break;
       case "output":
         this.#settle(effect.output);
@@ -191,8 +231,8 @@ export class Member {
     }
   }
 
-  #accepted(block: VerifiedBlock, replaying: boolean): void {
-    if (!replaying) this.#out.persistBlock(block, block.author === this.#config.self);
+  #accepted(block: VerifiedBlock): void {
+    this.#out.persistBlock(block, block.author === this.#config.self);
     if (block.payload.length > 0) this.#unsettled.set(block.digest, block.round);
     if (block.author === this.#config.self) return;
     for (const partial of block.partials) this.#performCertified(this.#certifier.receive(block.author, partial));
@@ -328,10 +368,10 @@ export class Member {
     });
     if (this.#mempool.has(id) && !ours) return { instructionId: id, status: "accepted", code: "known", figures: {} };
     const digest = instructionDigest(this.#config.committee.id, signed.instruction);
-    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer)) return refuse("wrongSigner");
+    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer)) return refuse("badSignature");
     const known = this.#mempool.has(id);
-    const refusal = this.#ledger.refusesForever(signed.instruction);
-    if (refusal !== undefined) return refuse(refusal.code, refusal.figures);
+    const preview = this.#ledger.preview(signed);
+    if (HOPELESS.has(preview.code)) return refuse(preview.code, preview.figures);
     if (!this.#mempool.add(id, signed, ours, this.#consensus.lastOwnRound + 1)) return refuse("mempoolFull");
     return { instructionId: id, status: "accepted", code: known ? "known" : "accepted", figures: {} };
   }
@@ -355,10 +395,10 @@ export class Member {
         return;
       }
       this.#lastProposalMs = nowMs;
-      const payload = proposal.payloadAllowed
+      const payload = this.#consensus.acceptsPayload
         ? this.#mempool.take(proposal.round, consensusLimits.maxPayloadBytes)
         : new Uint8Array(0);
-      const partials = this.#carried.splice(0, consensusLimits.maxPartials);
+      const partials = this.#carried.splice(0, MAX_BLOCK_PARTIALS);
       this.#performAll(this.#consensus.propose({ payload, partials }, secrets.identity, nowMs));
     }
   }

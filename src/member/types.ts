@@ -3,7 +3,7 @@
  * as inputs; effects must be carried out in the order given (persist before send, send before deliver).
  */
 import type { Certificate } from "../batch/types.ts";
-import type { BatchPartial, CoinScheme, ConsensusLimits, OutputRound, VerifiedBlock } from "../consensus/types.ts";
+import type { BatchPartial, BlockSigner, CoinScheme, ConsensusLimits, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import type { LedgerGenesis, Observation, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
@@ -30,7 +30,10 @@ export interface MemberConfig {
   readonly secrets: MemberSecrets | undefined;
   readonly engines: Readonly<Record<Suite, Engine>>;
   readonly coin: CoinScheme;
+  /** How users sign instructions. */
   readonly identities: IdentityScheme;
+  /** How members sign blocks; the default keeps a table per member's key, which is several times faster. */
+  readonly blockSigner?: BlockSigner | undefined;
   /** K. */
   readonly retainedRounds: number;
   /** A. */

@@ -1,7 +1,8 @@
 /** Batches and receipts as the store keeps them: the API's own JSON, so that serving one is reading one. */
 import { batchAnswer, type BatchAnswer } from "../api/schema.ts";
-import { receipt as receiptCodec } from "../api/wire.ts";
+import { outboxEntry as entryCodec, receipt as receiptCodec } from "../api/wire.ts";
 import { z } from "zod";
+import type { OutboxEntry } from "../batch/types.ts";
 import type { Receipt, SettledBatch } from "../ledger/types.ts";
 
 export function encodeBatchJson(batch: SettledBatch): string {
@@ -18,4 +19,12 @@ export function encodeReceiptJson(receipt: Receipt): string {
 
 export function decodeReceiptJson(json: string): Receipt {
   return receiptCodec.parse(JSON.parse(json));
+}
+
+export function encodeEntryJson(entry: OutboxEntry): string {
+  return JSON.stringify(z.encode(entryCodec, entry));
+}
+
+export function decodeEntryJson(json: string): OutboxEntry {
+  return entryCodec.parse(JSON.parse(json));
 }

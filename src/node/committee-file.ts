@@ -1,7 +1,7 @@
 /** The committee file: everything public that all members, relayers and users of one committee agree on. Same JSON as GET /v1/committee. */
 import { z } from "zod";
 import { type CommitteeAnswer, committeeAnswer } from "../api/schema.ts";
-import { genesisHash } from "../ledger/ledger.ts";
+import { genesisHash } from "../ledger/genesis.ts";
 import type { LedgerGenesis } from "../ledger/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import { quorumOf } from "../lib/math.ts";

@@ -1,5 +1,5 @@
 /** What the node keeps of a step: member effects as rows of the store, in one transaction. */
-import { encodeBatchJson, encodeReceiptJson } from "./batch-json.ts";
+import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-json.ts";
 import type { SettledBatch } from "../ledger/types.ts";
 import type { PersistWrite } from "../member/types.ts";
 import type { StoreWrite } from "../storage/port.ts";
@@ -28,6 +28,9 @@ export class WriteCollector {
     this.#write.batches.push({ sequence, digest: batch.digest, json: encodeBatchJson(batch) });
     for (const receipt of batch.receipts) {
       this.#write.receipts.push({ instructionId: receipt.instructionId, sequence, json: encodeReceiptJson(receipt) });
+    }
+    for (const { chainId, hub, entry } of batch.entries) {
+      this.#write.entries.push({ chainId, hub, index: entry.index, sequence, json: encodeEntryJson(entry) });
     }
     this.#count++;
   }

@@ -1,7 +1,7 @@
 /** How long each message takes. Delays are whole milliseconds of virtual time; UNIT_MS is "one message delay" in reports. */
 import type { Random } from "../random.ts";
 
-export const UNIT_MS = 1000;
+export const UNIT_MS = 100;
 
 export const DELAY_MODELS = ["unit", "uniform", "chaos"] as const;
 export type DelayModel = (typeof DELAY_MODELS)[number];

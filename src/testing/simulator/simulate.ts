@@ -5,7 +5,7 @@
  */
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { headerDigest } from "../../batch/header.ts";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
+import { DEFAULT_LIMITS } from "../../consensus/limits.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
 import { utf8ToBytes } from "../../lib/bytes.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
@@ -211,9 +211,10 @@ class Simulation {
       engines,
       coin: coinOf(index),
       identities,
+      blockSigner: identities,
       retainedRounds: 64,
       activityWindow: 32,
-      consensusLimits: DEFAULT_CONSENSUS_LIMITS,
+      consensusLimits: DEFAULT_LIMITS,
       limits: DEFAULT_MEMBER_LIMITS,
       // Full speed: a round a message delay, as the latency figures are defined.
       pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 5 * UNIT_MS },

@@ -4,8 +4,7 @@
  * ended in exactly one receipt.
  */
 import type { DepositEntry } from "../../batch/types.ts";
-import { accountOf } from "../../ledger/account.ts";
-import { instructionDigest, instructionId } from "../../ledger/instruction.ts";
+import { accountIdOf, instructionDigest, instructionId } from "../../ledger/instruction.ts";
 import type { Instruction, InstructionBody, LedgerGenesis, Receipt, SignedInstruction } from "../../ledger/types.ts";
 import type { Address, Hex } from "../../lib/hex.ts";
 import type { IdentityScheme } from "../../member/types.ts";
@@ -50,7 +49,7 @@ export function createWorkload(
       index: BigInt(index),
       token,
       amount,
-      account: accountOf(address, 0n),
+      account: accountIdOf(address),
       refundTo: address,
       total: amount * BigInt(index + 1),
     }),
@@ -60,12 +59,12 @@ export function createWorkload(
   let applied = 0;
 
   const bodyOf = (owner: Owner): InstructionBody => {
-    const account = accountOf(owner.address, 0n);
+    const account = accountIdOf(owner.address);
     const value = BigInt(1 + random.below(1000));
     if (random.chance(100)) {
       return { kind: "withdraw", account, asset, amount: value, chainId: chain.chainId, recipient: owner.address, relayerFee: 0n };
     }
-    return { kind: "transfer", from: account, to: accountOf(random.pick(people).address, 0n), asset, amount: value };
+    return { kind: "transfer", from: account, to: accountIdOf(random.pick(people).address), asset, amount: value };
   };
 
   return {

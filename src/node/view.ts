@@ -1,0 +1,202 @@
+/** What the HTTP server reads: the member's live state, and the store for everything older. */
+import type {
+  AccountAnswer,
+  BatchAnswer,
+  CommitteeAnswer,
+  DestinationAnswer,
+  HistoryAnswer,
+  InstructionAnswer,
+  OutboxAnswer,
+  StatusAnswer,
+  SubmitResult,
+} from "../api/schema.ts";
+import { proveDestination } from "../batch/outbox.ts";
+import type { AccountId, Certificate, OutboxEntry } from "../batch/types.ts";
+import type { LedgerGenesis, SignedInstruction } from "../ledger/types.ts";
+import type { Address, Hex } from "../lib/hex.ts";
+import type { Committee } from "../threshold/committee.ts";
+import type { Suite } from "../threshold/types.ts";
+import type { Store } from "../storage/port.ts";
+import type { Transport } from "../transport/port.ts";
+import type { NodeEvent, NodeView, OutboxSelection, ReadyCheck } from "./api/view.ts";
+import { decodeBatchJson, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
+import { committeeAnswerOf } from "./committee-file.ts";
+import type { NodeMetrics } from "./metrics.ts";
+import type { Node } from "./node.ts";
+
+export interface NodeViewParts {
+  readonly node: Node;
+  readonly committee: Committee;
+  readonly genesis: LedgerGenesis;
+  readonly self: number;
+  readonly store: Store;
+  readonly transport: Transport;
+  readonly metrics: NodeMetrics;
+}
+
+export function createNodeView(parts: NodeViewParts): NodeView {
+  const { node, committee, genesis, self, store, transport, metrics } = parts;
+  const { member } = node;
+  const { ledger } = member;
+  const committeeAnswer = committeeAnswerOf(committee, genesis);
+
+  const batch = (sequence: bigint): BatchAnswer | undefined => {
+    if (sequence < 1n || sequence > ledger.sequence) return undefined;
+    const stored = store.batch(sequence);
+    return stored === undefined ? undefined : decodeBatchJson(stored.json);
+  };
+  const certified = (sequence: bigint | undefined): bigint => sequence ?? member.certifiedSequence;
+
+  return {
+    committee: (): CommitteeAnswer => committeeAnswer,
+
+    status(): StatusAnswer {
+      return {
+        index: self,
+        epoch: committee.epoch,
+        round: member.consensus.highestRound,
+        settledSequence: ledger.sequence,
+        certifiedSequence: member.certifiedSequence,
+        peers: transport.peers().map(({ index, connected }) => ({ index, connected })),
+        mempool: member.pendingInstructions,
+        chains: ledger.destinations.map(({ chainId, hub, inboxCursor, outboxSize }) => {
+          const inbox = node.inboxStatus(chainId);
+          return {
+            chainId,
+            hub,
+            inboxCursor,
+            inboxSeen: node.inboxSeen(chainId),
+            outboxSize,
+            reachable: inbox?.state === "following",
+          };
+        }),
+        ledgerTime: ledger.time,
+      };
+    },
+
+    async submit(instructions: readonly SignedInstruction[]): Promise<readonly SubmitResult[]> {
+      const verdicts = await node.submit(instructions);
+      return verdicts.map(({ instructionId, status, code, figures }) =>
+        status === "accepted" ? { instructionId, status } : { instructionId, status, code, figures },
+      );
+    },
+
+    instruction(instructionId: Hex): InstructionAnswer | undefined {
+      const stored = store.receipt(instructionId);
+      if (stored !== undefined) {
+        const status = stored.sequence <= member.certifiedSequence ? "final" : "ordered";
+        return { instructionId, status, receipt: decodeReceiptJson(stored.json) };
+      }
+      return member.isPending(instructionId) ? { instructionId, status: "accepted" } : undefined;
+    },
+
+    certificate(sequence: bigint, suite: Suite): Certificate | undefined {
+      const stored = store.certificate(sequence, suite);
+      const header = stored === undefined ? undefined : batch(sequence)?.header;
+      return stored === undefined || header === undefined ? undefined : { header, suite, signature: stored.signature };
+    },
+
+    latestCertificate(suite: Suite): Certificate | undefined {
+      for (const { sequence, signature } of store.certificates({ limit: 1, suite })) {
+        const header = batch(sequence)?.header;
+        if (header !== undefined) return { header, suite, signature };
+      }
+      return undefined;
+    },
+
+    batch,
+    oldestBatch: () => 1n,
+
+    destination(chainId: bigint, sequence: bigint | undefined): DestinationAnswer | undefined {
+      const at = certified(sequence);
+      const answer = batch(at);
+      const hub = answer?.destinations.find((destination) => destination.chainId === chainId)?.hub;
+      if (answer === undefined || hub === undefined) return undefined;
+      return { sequence: at, ...proveDestination(answer.destinations, { chainId, hub }) };
+    },
+
+    outbox(chainId: bigint, selection: OutboxSelection, size: bigint | undefined): OutboxAnswer | undefined {
+      const current = ledger.destinations.find((destination) => destination.chainId === chainId);
+      if (current === undefined) return undefined;
+      const newest = batch(member.certifiedSequence)?.destinations.find((destination) => destination.chainId === chainId);
+      const at = size ?? newest?.outboxSize ?? 0n;
+      if (at > current.outboxSize) return undefined;
+      const { hub } = current;
+      const entries = entriesOf(store, { chainId, hub }, selection, at);
+      if (entries.length === 0) return { chainId, hub, size: at, entries };
+      const proof = ledger.proveOutboxMany(chainId, entries.map(({ index }) => index), at);
+      return proof === undefined ? undefined : { chainId, hub, size: at, entries, proof };
+    },
+
+    history(sequence: bigint, at: bigint | undefined): HistoryAnswer | undefined {
+      const head = certified(at);
+      if (sequence < 1n || sequence >= head || head > ledger.sequence) return undefined;
+      const header = batch(sequence)?.header;
+      return header === undefined ? undefined : { sequence, at: head, header, proof: ledger.proveHistory(sequence, head - 1n) };
+    },
+
+    account(account: AccountId, asset: Hex | undefined, sequence: bigint | undefined): AccountAnswer | undefined {
+      const at = certified(sequence);
+      const view = ledger.accountAt(account, at);
+      if (view === undefined) return undefined;
+      const assets = asset === undefined ? view.cash.map((cash) => cash.asset) : [asset];
+      const proofs = assets.flatMap((id) => ledger.proveAccount(account, id, at) ?? []);
+      return { sequence: at, view, proofs };
+    },
+
+    laneNonce: (signer: Address, lane: bigint): bigint => ledger.nextNonce(signer, lane),
+
+    isHealthy: () => node.isHealthy,
+
+    readiness(): readonly ReadyCheck[] {
+      const connected = transport.peers().filter((peer) => peer.connected).length;
+      const needed = committeeAnswer.threshold - 1;
+      const checks: ReadyCheck[] = [
+        {
+          name: "peers",
+          ok: connected >= needed,
+          message: `${connected} of ${committee.members.length - 1} peers are connected; ${needed} make a quorum with us`,
+        },
+      ];
+      for (const { chainId } of ledger.destinations) {
+        const inbox = node.inboxStatus(chainId);
+        const ok = inbox?.state === "following";
+        checks.push({
+          name: `chain ${chainId}`,
+          ok,
+          message: ok ? "following its inbox" : `inbox is ${inbox?.state ?? "not configured"}: check the chain's RPC endpoints`,
+        });
+      }
+      return checks;
+    },
+
+    metrics() {
+      metrics.round.set(member.consensus.highestRound);
+      metrics.settledSequence.set(Number(ledger.sequence));
+      metrics.certifiedSequence.set(Number(member.certifiedSequence));
+      metrics.pendingInstructions.set(member.pendingInstructions);
+      const peers = transport.peers();
+      metrics.connectedPeers.set(peers.filter((peer) => peer.connected).length);
+      for (const { index, queuedBytes } of peers) metrics.peerQueueBytes.set({ peer: index }, queuedBytes);
+      return metrics.expose();
+    },
+
+    subscribe: (listener: (event: NodeEvent) => void) => node.subscribe(listener),
+  };
+}
+
+/** Entries below `size`, ascending. */
+function entriesOf(
+  store: Store,
+  destination: { readonly chainId: bigint; readonly hub: Address },
+  selection: OutboxSelection,
+  size: bigint,
+): OutboxEntry[] {
+  if (selection.kind === "range") {
+    return store.entries(destination, selection.from, size - 1n, selection.limit).map(({ json }) => decodeEntryJson(json));
+  }
+  return selection.indexes
+    .filter((index) => index < size)
+    .flatMap((index) => store.entries(destination, index, index, 1))
+    .map(({ json }) => decodeEntryJson(json));
+}
