@@ -70,6 +70,9 @@ export async function agreeOnFinalBlock(
 ): Promise<AgreedBlock> {
   const { values: claims, problems } = await askAll(endpoints, (endpoint) => getFinalBlock(endpoint, rule, signal));
   const final = claims.flatMap(({ endpoint, value }) => (value === undefined ? [] : [{ endpoint, block: value }]));
+  if (claims.length >= required && final.length < required) {
+    throw new ChainError("rpcUnavailable", "the chain has no final block yet", { isTransient: true });
+  }
   if (final.length < required) throw tooFew(final.length, required, problems);
 
   // A liar may claim any height. At the k-th highest claim k endpoints call the height final, so an honest one is among

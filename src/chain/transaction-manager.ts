@@ -198,9 +198,8 @@ export class TransactionManager {
       mined = this.#update({ ...record, state: "mined", receipt });
       this.#emit({ kind: "mined", record: mined });
     }
-    const endpoints = this.#options.pool.endpoints;
-    const final = await agreeOnFinalBlock(endpoints, this.#options.finality, Math.min(2, endpoints.length));
-    if (final.number < receipt.block) return;
+    const final = await this.#getFinalBlock();
+    if (final === undefined || final < receipt.block) return;
     const done = this.#update({ ...mined, state: "final" });
     this.#emit({ kind: "final", record: done });
   }
@@ -208,10 +207,20 @@ export class TransactionManager {
   /** Gone for good: even the final state has a higher nonce, and none of our attempts has a receipt. */
   async #isNonceGone(record: JournalRecord): Promise<boolean> {
     if ((await this.#rpc.getMinedNonce(this.address)) <= record.nonce) return false;
-    const endpoints = this.#options.pool.endpoints;
-    const final = await agreeOnFinalBlock(endpoints, this.#options.finality, Math.min(2, endpoints.length));
-    if ((await this.#rpc.getMinedNonce(this.address, final.number)) <= record.nonce) return false;
+    const final = await this.#getFinalBlock();
+    if (final === undefined || (await this.#rpc.getMinedNonce(this.address, final)) <= record.nonce) return false;
     return (await this.#findReceipt(record)) === undefined;
+  }
+
+  /** Undefined while endpoints do not agree on one: then nothing is final yet. */
+  async #getFinalBlock(): Promise<bigint | undefined> {
+    const { endpoints } = this.#options.pool;
+    try {
+      return (await agreeOnFinalBlock(endpoints, this.#options.finality, Math.min(2, endpoints.length))).number;
+    } catch (error) {
+      if (error instanceof ChainError && error.isTransient) return undefined;
+      throw error;
+    }
   }
 
   async #findReceipt(record: JournalRecord): Promise<MinedReceipt | undefined> {
