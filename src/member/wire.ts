@@ -4,6 +4,7 @@ import { decodeCertificate, encodeCertificate } from "../batch/certificate.ts";
 import type { BatchPartial } from "../consensus/types.ts";
 import { decodeSignedInstruction, encodeSignedInstruction } from "../ledger/codec.ts";
 import { equalBytes } from "../lib/bytes.ts";
+import { MAX_INSTRUCTION_BYTES } from "../ledger/limits.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import { bytesToHex, hexToBytes } from "../lib/hex.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
@@ -20,8 +21,6 @@ export const MAX_CERTIFICATES = 64;
 /** Partials of a member that lags: one per open batch and suite. */
 export const MAX_PARTIALS = 256;
 export const MAX_INSTRUCTIONS = 1024;
-/** The largest signed instruction (fills for a whole book) stays below; the transport's frame limit is above. */
-export const MAX_INSTRUCTION_BYTES = 1 << 20;
 
 const PartialSsz = new ContainerType({
   sequence: new UintBigintType(8),

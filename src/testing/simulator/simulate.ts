@@ -290,6 +290,8 @@ class Simulation {
         this.#checker.violation(`honest member ${effect.author} signed two blocks for round ${effect.first.round}`);
         break;
       case "verdict":
+        if (effect.verdict.status === "refused") this.#workload.refused(effect.verdict.instructionId);
+        break;
       case "behind":
         break;
     }

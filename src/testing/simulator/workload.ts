@@ -10,6 +10,9 @@ import type { Address, Hex } from "../../lib/hex.ts";
 import type { IdentityScheme } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 
+/** Refusals that leave the nonce free (ledger/codes.ts). */
+const NONCE_KEPT: ReadonlySet<string> = new Set(["late", "nonceUsed", "unknownSigner", "tooManyLanes"]);
+
 interface Owner {
   readonly secret: Uint8Array;
   readonly address: Address;
@@ -23,6 +26,8 @@ export interface Workload {
   next(sequence: bigint): SignedInstruction | undefined;
   /** A receipt as the first member made it. */
   settled(receipt: Receipt): void;
+  /** A member refused to take an instruction at all: it was never ordered, and its nonce is free. */
+  refused(id: Hex): void;
   /** Submitted and without a receipt. */
   readonly pending: ReadonlySet<Hex>;
   readonly submitted: number;
@@ -64,7 +69,8 @@ export function createWorkload(
     if (random.chance(100)) {
       return { kind: "withdraw", account, asset, amount: value, chainId: chain.chainId, recipient: owner.address, relayerFee: 0n };
     }
-    return { kind: "transfer", from: account, to: accountIdOf(random.pick(people).address), asset, amount: value };
+    const others = people.filter((other) => other !== owner);
+    return { kind: "transfer", from: account, to: accountIdOf(random.pick(others).address), asset, amount: value };
   };
 
   return {
@@ -88,14 +94,18 @@ export function createWorkload(
       submitted++;
       return { instruction, signature: identities.sign(owner.secret, instructionDigest(genesis.committeeId, instruction)) };
     },
+    refused(id) {
+      pending.delete(id);
+      const owner = people.find((candidate) => candidate.pending === id);
+      if (owner !== undefined) owner.pending = undefined;
+    },
     settled(receipt) {
       if (!pending.delete(receipt.instructionId)) return;
       if (receipt.status === "applied") applied++;
       const owner = people.find((candidate) => candidate.pending === receipt.instructionId);
       if (owner === undefined) return;
       owner.pending = undefined;
-      // A late instruction did not consume its nonce (ledger.md, rule 1).
-      if (receipt.code !== "late") owner.nonce++;
+      if (!NONCE_KEPT.has(receipt.code)) owner.nonce++;
     },
   };
 }
