@@ -72,7 +72,7 @@ contract Bls12381Harness {
 
 /// @notice Calls whatever address it is told to, as if it were a precompile.
 contract GateHarness {
-    function call(
+    function callExact(
         address precompile,
         bytes memory input,
         uint256 outputSize
