@@ -1,5 +1,8 @@
 /** SettlementHub as a relayer sees it: how far it is, what it still owes, and the two calls that move it. */
 import { decodeErrorResult, decodeEventLog, decodeFunctionResult, encodeEventTopics, encodeFunctionData } from "viem";
+import { bn254VerifierAbi } from "../abi/bn254-verifier.ts";
+import { collateralVaultAbi } from "../abi/collateral-vault.ts";
+import { settlementHubAbi } from "../abi/settlement-hub.ts";
 import { bindSize } from "../batch/merkle.ts";
 import type { CallEntry, Destination, OutboxEntry, PayoutEntry } from "../batch/types.ts";
 import { concatBytes } from "../lib/bytes.ts";
@@ -7,7 +10,6 @@ import { keccak256Hex } from "../lib/hash.ts";
 import { type Address, type Hex, hexToBytes, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
 import { SUITES } from "../threshold/types.ts";
 import { malformed, toQuantity } from "./finality.ts";
-import { HUB_ABI } from "./hub-abi.ts";
 import {
   type AcceptStatus,
   ChainError,
@@ -17,6 +19,13 @@ import {
   type PreparedCall,
 } from "./port.ts";
 import type { RpcPool } from "./rpc-pool.ts";
+
+/** Reverts may come from the hub, its vault or its verifier. */
+const ERRORS_ABI = [...settlementHubAbi, ...collateralVaultAbi, ...bn254VerifierAbi].filter(
+  (item) => item.type === "error",
+);
+/** Both verifiers have the same interface. */
+const VERIFIER_ABI = bn254VerifierAbi;
 
 const STATUSES: readonly AcceptStatus[] = ["accepted", "repeated", "stale", "conflicting"];
 const WORD_BITS = 256n;
@@ -32,19 +41,23 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
     async getIdentity(signal): Promise<HubIdentity> {
       const committeeIdData = await ask(hub, encode("committeeId"), signal);
       const committeeId = decoded("committeeId", () =>
-        decodeFunctionResult({ abi: HUB_ABI, functionName: "committeeId", data: committeeIdData }),
+        decodeFunctionResult({ abi: settlementHubAbi, functionName: "committeeId", data: committeeIdData }),
       );
       const verifierData = await ask(hub, encode("verifier"), signal);
       const verifier = decoded("verifier", () =>
-        decodeFunctionResult({ abi: HUB_ABI, functionName: "verifier", data: verifierData }),
+        decodeFunctionResult({ abi: settlementHubAbi, functionName: "verifier", data: verifierData }),
       );
-      const nameData = await ask(verifier, encode("suite"), signal);
+      const nameData = await ask(verifier, encodeFunctionData({ abi: VERIFIER_ABI, functionName: "suite" }), signal);
       const name = decoded("suite", () =>
-        decodeFunctionResult({ abi: HUB_ABI, functionName: "suite", data: nameData }),
+        decodeFunctionResult({ abi: VERIFIER_ABI, functionName: "suite", data: nameData }),
       );
-      const verifierKeyData = await ask(verifier, encode("groupKey"), signal);
+      const verifierKeyData = await ask(
+        verifier,
+        encodeFunctionData({ abi: VERIFIER_ABI, functionName: "groupKey" }),
+        signal,
+      );
       const verifierKey = decoded("groupKey", () =>
-        decodeFunctionResult({ abi: HUB_ABI, functionName: "groupKey", data: verifierKeyData }),
+        decodeFunctionResult({ abi: VERIFIER_ABI, functionName: "groupKey", data: verifierKeyData }),
       );
       const suite = SUITES.find((known) => known === name);
       if (suite === undefined) throw malformed(String(hub), "a verifier of an unknown suite");
@@ -53,7 +66,9 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
 
     async getHead(signal): Promise<HubHead> {
       const headData = await ask(hub, encode("head"), signal);
-      const head = decoded("head", () => decodeFunctionResult({ abi: HUB_ABI, functionName: "head", data: headData }));
+      const head = decoded("head", () =>
+        decodeFunctionResult({ abi: settlementHubAbi, functionName: "head", data: headData }),
+      );
       const common = {
         sequence: BigInt(head.sequence),
         epoch: BigInt(head.epoch),
@@ -64,10 +79,10 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
         pausedUntil: BigInt(head.pausedUntil),
       };
       if (common.sequence === 0n) return { ...common, digest: ZERO_BYTES32, outboxRoot: ZERO_BYTES32 };
-      const data = encodeFunctionData({ abi: HUB_ABI, functionName: "ringAt", args: [head.slot] });
+      const data = encodeFunctionData({ abi: settlementHubAbi, functionName: "ringAt", args: [head.slot] });
       const commitmentData = await ask(hub, data, signal);
       const commitment = decoded("ringAt", () =>
-        decodeFunctionResult({ abi: HUB_ABI, functionName: "ringAt", data: commitmentData }),
+        decodeFunctionResult({ abi: settlementHubAbi, functionName: "ringAt", data: commitmentData }),
       );
       const opened = await openHead(pool, hub, common, BigInt(head.acceptedBlock), commitment, signal);
       return { ...common, ...opened };
@@ -76,10 +91,10 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
     async getDelivered(from, to, signal): Promise<ReadonlySet<bigint>> {
       const delivered = new Set<bigint>();
       for (let word = from / WORD_BITS; word * WORD_BITS < to; word++) {
-        const data = encodeFunctionData({ abi: HUB_ABI, functionName: "deliveredWord", args: [word] });
+        const data = encodeFunctionData({ abi: settlementHubAbi, functionName: "deliveredWord", args: [word] });
         const bitsData = await ask(hub, data, signal);
         const bits = decoded("deliveredWord", () =>
-          decodeFunctionResult({ abi: HUB_ABI, functionName: "deliveredWord", data: bitsData }),
+          decodeFunctionResult({ abi: settlementHubAbi, functionName: "deliveredWord", data: bitsData }),
         );
         if (bits === 0n) continue;
         for (let bit = 0n; bit < WORD_BITS; bit++) {
@@ -93,7 +108,7 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
     prepareAccept({ header, destination, signature }) {
       const { commit, ...fields } = header;
       const args = [{ ...fields, commitDigest: commit }, destinationArgument(destination), signature] as const;
-      return prepared(encodeFunctionData({ abi: HUB_ABI, functionName: "accept", args }));
+      return prepared(encodeFunctionData({ abi: settlementHubAbi, functionName: "accept", args }));
     },
 
     prepareDeliver({ entries, proof, head }) {
@@ -101,28 +116,30 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
       const calls = entries.filter((entry) => entry.kind === "call").map(callArgument);
       const outboxProof = { slot: head.slot, headDigest: head.digest, size: proof.size, siblings: [...proof.siblings] };
       const args = [payouts, calls, outboxProof] as const;
-      return prepared(encodeFunctionData({ abi: HUB_ABI, functionName: "deliver", args }));
+      return prepared(encodeFunctionData({ abi: settlementHubAbi, functionName: "deliver", args }));
     },
 
     async simulateAccept(call, from, signal) {
       const answer = await ethCall(pool, { ...call, from }, signal);
       const status =
-        STATUSES[decoded("accept", () => decodeFunctionResult({ abi: HUB_ABI, functionName: "accept", data: answer }))];
+        STATUSES[
+          decoded("accept", () => decodeFunctionResult({ abi: settlementHubAbi, functionName: "accept", data: answer }))
+        ];
       if (status === undefined) throw malformed(String(hub), "an unknown accept status");
       return status;
     },
 
     async simulateDeliver(call, from, signal) {
       const answer = await ethCall(pool, { ...call, from }, signal);
-      return decoded("deliver", () => decodeFunctionResult({ abi: HUB_ABI, functionName: "deliver", data: answer }));
+      return decoded("deliver", () =>
+        decodeFunctionResult({ abi: settlementHubAbi, functionName: "deliver", data: answer }),
+      );
     },
   };
 }
 
-type ViewName = "committeeId" | "verifier" | "suite" | "groupKey" | "head";
-
-function encode(functionName: ViewName): Hex {
-  return encodeFunctionData({ abi: HUB_ABI, functionName });
+function encode(functionName: "committeeId" | "verifier" | "head"): Hex {
+  return encodeFunctionData({ abi: settlementHubAbi, functionName });
 }
 
 function decoded<T>(what: string, run: () => T): T {
@@ -145,7 +162,11 @@ async function openHead(
   commitment: Hex,
   signal: AbortSignal | undefined,
 ): Promise<{ digest: Hex; outboxRoot: Hex }> {
-  const topics = encodeEventTopics({ abi: HUB_ABI, eventName: "HeadAdvanced", args: { sequence: head.sequence } });
+  const topics = encodeEventTopics({
+    abi: settlementHubAbi,
+    eventName: "HeadAdvanced",
+    args: { sequence: head.sequence },
+  });
   const filter = { address: hub, fromBlock: toQuantity(block), toBlock: toQuantity(block), topics };
   const logs = await pool.request("eth_getLogs", [filter], signal);
   for (const log of Array.isArray(logs) ? (logs as unknown[]) : []) {
@@ -161,7 +182,7 @@ function decodeHeadAdvanced(log: unknown): { digest: Hex; outboxRoot: Hex } | un
   try {
     // CAST: whatever it is, viem checks topics and data or throws, and the commitment decides
     const { topics, data } = log as { topics: [Hex, ...Hex[]]; data: Hex };
-    return decodeEventLog({ abi: HUB_ABI, eventName: "HeadAdvanced", topics, data, strict: true }).args;
+    return decodeEventLog({ abi: settlementHubAbi, eventName: "HeadAdvanced", topics, data, strict: true }).args;
   } catch {
     return undefined;
   }
@@ -193,7 +214,7 @@ async function ethCall(
 export function nameRevert(error: ChainError): ChainError {
   if (error.code !== "callReverted" || !isHex(error.details.data)) return error;
   try {
-    const { errorName, args } = decodeErrorResult({ abi: HUB_ABI, data: error.details.data });
+    const { errorName, args } = decodeErrorResult({ abi: ERRORS_ABI, data: error.details.data });
     return new ChainError("callReverted", `the contract refuses: ${errorName}(${(args ?? []).join(", ")})`, {
       details: { ...error.details, errorName },
     });

@@ -1,17 +1,11 @@
 /** A CollateralVault's inbox in ABI terms: which calls to ask, and how a log becomes an entry. Nothing here is believed yet. */
-import { decodeEventLog, decodeFunctionResult, encodeFunctionData, parseAbi } from "viem";
+import { decodeEventLog, decodeFunctionResult, encodeFunctionData } from "viem";
+import { collateralVaultAbi } from "../abi/collateral-vault.ts";
 import type { InboxEntry } from "../batch/types.ts";
 import { type Address, type Hex, isHex } from "../lib/hex.ts";
 import { malformed, parseQuantity, toQuantity } from "./finality.ts";
 import { ChainError } from "./port.ts";
 import type { RpcEndpoint } from "./rpc-endpoint.ts";
-
-export const VAULT_INBOX_ABI = parseAbi([
-  "event Deposited(uint64 indexed index, address indexed token, bytes32 indexed account, uint256 amount, address refundTo, uint256 total)",
-  "event ForcedRequested(uint64 indexed index, bytes instruction)",
-  "function inboxSize() view returns (uint64)",
-  "function inboxHashAt(uint64 size) view returns (bytes32)",
-]);
 
 /** One inbox log, decoded: the entry and the block that carries it. */
 export interface InboxLog {
@@ -21,10 +15,10 @@ export interface InboxLog {
 
 /** Number of entries at a block. */
 export async function getInboxSize(endpoint: RpcEndpoint, vault: Address, blockHash: Hex, signal?: AbortSignal) {
-  const data = encodeFunctionData({ abi: VAULT_INBOX_ABI, functionName: "inboxSize" });
+  const data = encodeFunctionData({ abi: collateralVaultAbi, functionName: "inboxSize" });
   const answer = await callAt(endpoint, vault, data, blockHash, signal);
   return decode(endpoint, () =>
-    decodeFunctionResult({ abi: VAULT_INBOX_ABI, functionName: "inboxSize", data: answer }),
+    decodeFunctionResult({ abi: collateralVaultAbi, functionName: "inboxSize", data: answer }),
   );
 }
 
@@ -36,10 +30,10 @@ export async function getInboxHash(
   blockHash: Hex,
   signal?: AbortSignal,
 ): Promise<Hex> {
-  const data = encodeFunctionData({ abi: VAULT_INBOX_ABI, functionName: "inboxHashAt", args: [size] });
+  const data = encodeFunctionData({ abi: collateralVaultAbi, functionName: "inboxHashAt", args: [size] });
   const answer = await callAt(endpoint, vault, data, blockHash, signal);
   return decode(endpoint, () =>
-    decodeFunctionResult({ abi: VAULT_INBOX_ABI, functionName: "inboxHashAt", data: answer }),
+    decodeFunctionResult({ abi: collateralVaultAbi, functionName: "inboxHashAt", data: answer }),
   );
 }
 
@@ -82,6 +76,7 @@ function decodeEntry(topics: readonly Hex[], data: Hex): InboxEntry | undefined 
   if (event.eventName === "ForcedRequested") {
     return { kind: "forced", index: event.args.index, instruction: lowerCase(event.args.instruction) };
   }
+  if (event.eventName !== "Deposited") return undefined;
   const { index, token, account, amount, refundTo, total } = event.args;
   return {
     kind: "deposit",
@@ -96,7 +91,7 @@ function decodeEntry(topics: readonly Hex[], data: Hex): InboxEntry | undefined 
 
 function decodeEvent(topics: readonly Hex[], data: Hex) {
   // CAST: viem wants a non-empty tuple; an empty list makes it throw, which the caller expects
-  return decodeEventLog({ abi: VAULT_INBOX_ABI, topics: topics as [Hex, ...Hex[]], data, strict: true });
+  return decodeEventLog({ abi: collateralVaultAbi, topics: topics as [Hex, ...Hex[]], data, strict: true });
 }
 
 interface RawLog {
