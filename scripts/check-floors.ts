@@ -27,12 +27,56 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   telemetry: ["lib", "threshold", "batch"],
   api: ["lib", "threshold", "batch", "ledger"],
   abi: [],
-  node: ["lib", "threshold", "batch", "consensus", "ledger", "member", "transport", "storage", "keys", "chain", "telemetry", "api"],
-  relayer: ["lib", "threshold", "batch", "consensus", "ledger", "member", "transport", "storage", "keys", "chain", "telemetry", "api", "abi"],
+  node: [
+    "lib",
+    "threshold",
+    "batch",
+    "consensus",
+    "ledger",
+    "member",
+    "transport",
+    "storage",
+    "keys",
+    "chain",
+    "telemetry",
+    "api",
+  ],
+  relayer: [
+    "lib",
+    "threshold",
+    "batch",
+    "consensus",
+    "ledger",
+    "member",
+    "transport",
+    "storage",
+    "keys",
+    "chain",
+    "telemetry",
+    "api",
+    "abi",
+  ],
   sdk: ["lib", "threshold", "batch", "ledger", "api", "abi"],
   // The root entry is the SDK's barrel.
   "index.ts": ["lib", "threshold", "batch", "ledger", "api", "abi", "sdk"],
-  testing: ["lib", "threshold", "batch", "consensus", "ledger", "member", "transport", "storage", "keys", "chain", "telemetry", "api", "abi", "node", "relayer", "sdk"],
+  testing: [
+    "lib",
+    "threshold",
+    "batch",
+    "consensus",
+    "ledger",
+    "member",
+    "transport",
+    "storage",
+    "keys",
+    "chain",
+    "telemetry",
+    "api",
+    "abi",
+    "node",
+    "relayer",
+    "sdk",
+  ],
 };
 
 const ADAPTERS = ["transport", "storage", "keys", "chain", "telemetry"];
@@ -47,7 +91,8 @@ const IMPURE: readonly [RegExp, string][] = [
   [/\bprocess\.(?!\w*\s*:)|\bconsole\.|\bsetTimeout\b|\bsetInterval\b|\bfetch\(/, "does I/O"],
 ];
 
-const IMPORT = /(?:^|\s)(?:import|export)\b[^"'`;]*?from\s*["']([^"']+)["']|(?:^|\s)import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g;
+const IMPORT =
+  /(?:^|\s)(?:import|export)\b[^"'`;]*?from\s*["']([^"']+)["']|(?:^|\s)import\s*["']([^"']+)["']|\bimport\(\s*["']([^"']+)["']/g;
 
 export function checkFloors(src: string): Violation[] {
   const violations: Violation[] = [];

@@ -36,7 +36,9 @@ async function runSuite(suite: Suite): Promise<{ passed: number; failed: number 
   const failing = sum(output, /^\s*(\d+) failing\b/gm) || sum(output, /^\s*(\d+) failed\b/gm);
   const failed = code === 0 ? failing : Math.max(failing, 1);
   const passed = passing === 0 && failed === 0 ? 1 : passing;
-  process.stdout.write(`== ${suite.name}: ${passed} passed, ${failed} failed (${Math.round((Date.now() - started) / 1000)} s)\n`);
+  process.stdout.write(
+    `== ${suite.name}: ${passed} passed, ${failed} failed (${Math.round((Date.now() - started) / 1000)} s)\n`,
+  );
   return { passed, failed };
 }
 
@@ -46,7 +48,11 @@ function runCommand(command: readonly string[]): Promise<{ code: number | null; 
     const child = spawn(name!, args, {
       cwd: root,
       stdio: ["ignore", "pipe", "inherit"],
-      env: { ...process.env, NODE_OPTIONS: "--disable-warning=ExperimentalWarning", HARDHAT_DISABLE_TELEMETRY_PROMPT: "true" },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
+        HARDHAT_DISABLE_TELEMETRY_PROMPT: "true",
+      },
     });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {

@@ -51,7 +51,8 @@ export function parseDecimal(text: string, decimals: number, what: string): bigi
   const places = decimals - (match[2] ?? "").length + Number(match[3] ?? 0);
   if (places >= 0) return BigInt(digits) * 10n ** BigInt(places);
   const divisor = 10n ** BigInt(-places);
-  if (BigInt(digits) % divisor !== 0n) throw new InputError(`${what}: "${text}" has more than ${decimals} decimal places`);
+  if (BigInt(digits) % divisor !== 0n)
+    throw new InputError(`${what}: "${text}" has more than ${decimals} decimal places`);
   return BigInt(digits) / divisor;
 }
 
@@ -70,7 +71,11 @@ export function parsePrice(text: string, what: string): bigint {
 /** @throws InputError with the line that is wrong */
 export function readBook(csv: string, source: string, deliveryPrice: bigint, accounts: number): Book {
   const lines = csv.split(/\r?\n/).filter((line) => line.trim() !== "");
-  const header = lines.shift()?.split(",").map((name) => name.trim()) ?? [];
+  const header =
+    lines
+      .shift()
+      ?.split(",")
+      .map((name) => name.trim()) ?? [];
   const column = (name: string): number => {
     const position = header.indexOf(name);
     if (position < 0) throw new InputError(`${source}: column "${name}" is missing`);
@@ -94,7 +99,8 @@ export function readBook(csv: string, source: string, deliveryPrice: bigint, acc
     const milliseconds = Date.parse(cells[expiry] ?? "");
     if (Number.isNaN(milliseconds)) throw new InputError(`${where}: "${cells[expiry]}" is no date`);
     const seconds = BigInt(milliseconds) / 1000n;
-    if (expiresAt !== undefined && expiresAt !== seconds) throw new InputError(`${where}: another expiry than the lines before`);
+    if (expiresAt !== undefined && expiresAt !== seconds)
+      throw new InputError(`${where}: another expiry than the lines before`);
     expiresAt = seconds;
     return {
       name: cells[name] ?? "",
@@ -138,7 +144,13 @@ export function generateBook(seed: number, accounts: number): Book {
   return finish(`generated (seed ${seed})`, 1_798_185_600n, series, deliveryPrice, accounts);
 }
 
-function finish(source: string, expiry: bigint, series: readonly Series[], deliveryPrice: bigint, accounts: number): Book {
+function finish(
+  source: string,
+  expiry: bigint,
+  series: readonly Series[],
+  deliveryPrice: bigint,
+  accounts: number,
+): Book {
   let highest = deliveryPrice;
   for (const { strike } of series) if (strike > highest) highest = strike;
   return { source, expiry, series, trades: spread(series, accounts), priceCap: 2n * highest, deliveryPrice };

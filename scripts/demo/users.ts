@@ -1,10 +1,19 @@
 /** The demo's people: one key each, used on every chain and in the ledger; funded, depositing, and read back at the end. */
-import { type Address, createPublicClient, createTestClient, createWalletClient, defineChain, type Hex, http, parseEther } from "viem";
+import {
+  type Address,
+  createPublicClient,
+  createTestClient,
+  createWalletClient,
+  defineChain,
+  type Hex,
+  http,
+  parseEther,
+} from "viem";
 import { type PrivateKeyAccount, privateKeyToAccount } from "viem/accounts";
 import { collateralVaultAbi } from "../../src/abi/collateral-vault.ts";
 import { testTokenAbi } from "../../src/abi/test-token.ts";
-import { createRandom } from "../../src/testing/random.ts";
 import { bytesToHex } from "../../src/lib/hex.ts";
+import { createRandom } from "../../src/testing/random.ts";
 
 export interface User {
   readonly index: number;
@@ -97,7 +106,12 @@ export async function balancesOn(place: TokenPlace, users: readonly User[]): Pro
   const balances: bigint[] = [];
   for (const { account } of users) {
     balances.push(
-      await reader.readContract({ address: place.token, abi: testTokenAbi, functionName: "balanceOf", args: [account.address] }),
+      await reader.readContract({
+        address: place.token,
+        abi: testTokenAbi,
+        functionName: "balanceOf",
+        args: [account.address],
+      }),
     );
   }
   return balances;

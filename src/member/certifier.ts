@@ -63,7 +63,8 @@ export class Certifier {
   certifiedIn(suite: Suite): bigint {
     let lowestOpen: bigint | undefined;
     for (const [key, open] of this.#open) {
-      if (key.endsWith(suite) && (lowestOpen === undefined || open.header.sequence < lowestOpen)) lowestOpen = open.header.sequence;
+      if (key.endsWith(suite) && (lowestOpen === undefined || open.header.sequence < lowestOpen))
+        lowestOpen = open.header.sequence;
     }
     return lowestOpen === undefined ? this.#settled : lowestOpen - 1n;
   }
@@ -131,7 +132,8 @@ export class Certifier {
     if (open === undefined) return "known";
     if (open.digest !== digest) return "invalid";
     const groupKey = hexToBytes(this.#committee.keys[certificate.suite].groupKey);
-    if (!this.#engines[certificate.suite].verify(groupKey, open.message, hexToBytes(certificate.signature))) return "invalid";
+    if (!this.#engines[certificate.suite].verify(groupKey, open.message, hexToBytes(certificate.signature)))
+      return "invalid";
     this.#close(key, certificate);
     return "closed";
   }
@@ -153,7 +155,11 @@ export class Certifier {
     for (const bad of combined.bad) {
       open.partials.delete(bad);
       open.bad.add(bad);
-      result.faults.push({ member: bad, code: "badPartial", details: { sequence: partial.sequence, suite: partial.suite } });
+      result.faults.push({
+        member: bad,
+        code: "badPartial",
+        details: { sequence: partial.sequence, suite: partial.suite },
+      });
     }
     if (combined.signature === undefined) return;
     const certificate = { header: open.header, suite: partial.suite, signature: bytesToHex(combined.signature) };

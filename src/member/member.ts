@@ -7,21 +7,28 @@ import { headerDigest } from "../batch/header.ts";
 import type { Certificate } from "../batch/types.ts";
 import { Consensus } from "../consensus/consensus.ts";
 import { MAX_PARTIALS as MAX_BLOCK_PARTIALS } from "../consensus/limits.ts";
-import type { BatchPartial, Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
+import type {
+  BatchPartial,
+  Commit,
+  ConsensusEffect,
+  ConsensusMessage,
+  OutputRound,
+  VerifiedBlock,
+} from "../consensus/types.ts";
 import { MessageCodec } from "../consensus/wire.ts";
 import { decodePayload } from "../ledger/codec.ts";
-import { instructionDigest, instructionId } from "../ledger/instruction.ts";
 import { genesisHash } from "../ledger/genesis.ts";
+import { instructionDigest, instructionId } from "../ledger/instruction.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { BatchItem, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
-import { type Hex, hexToBytes } from "../lib/hex.ts";
 import { keccakOfHex } from "../lib/hash.ts";
+import { type Hex, hexToBytes } from "../lib/hex.ts";
 import { SUITES } from "../threshold/types.ts";
-import { Certifier, type CertifierResult } from "./certifier.ts";
 import { CertificateCache } from "./certificate-cache.ts";
-import { Mempool } from "./mempool.ts";
+import { Certifier, type CertifierResult } from "./certifier.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
+import { Mempool } from "./mempool.ts";
 import { SignatureCache } from "./signature-cache.ts";
 import type { MemberConfig, MemberEffect, MemberInput, Recovered, SubmitVerdict } from "./types.ts";
 import { decodeMessage, encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
@@ -135,7 +142,8 @@ export class Member {
     for (const certificate of recovered.certificates) this.#certificates.add(certificate);
     const output = new Set<Hex>();
     for (const effect of this.#consensus.restore(recovered.log)) {
-      if (effect.kind === "output") for (const { blocks } of effect.output.commits) for (const block of blocks) output.add(block.digest);
+      if (effect.kind === "output")
+        for (const { blocks } of effect.output.commits) for (const block of blocks) output.add(block.digest);
       this.#perform(effect);
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
@@ -259,10 +267,16 @@ export class Member {
       const payload = decodePayloadOrNothing(block.payload);
       // A payload that does not decode is a malicious author's; every member skips it alike.
       if (payload === undefined) {
-        this.#out.show({ kind: "punish", member: block.author, code: "malformedPayload", details: { round: block.round } });
+        this.#out.show({
+          kind: "punish",
+          member: block.author,
+          code: "malformedPayload",
+          details: { round: block.round },
+        });
         continue;
       }
-      for (const signed of payload.instructions) this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
+      for (const signed of payload.instructions)
+        this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
       if (block.author === this.#config.self) this.#mempool.observed(payload.observations);
       items.push({ author: block.author, instructions: payload.instructions, observations: payload.observations });
     }
@@ -276,7 +290,10 @@ export class Member {
     const result = this.#certifier.settle(header, digest, (suite) => this.#certificates.has(header.sequence, suite));
     if (self !== undefined && secrets !== undefined) {
       const registered = this.#registered("batch", header.sequence);
-      assert(registered === undefined || registered === digest, `batch ${header.sequence} was signed with another digest before`);
+      assert(
+        registered === undefined || registered === digest,
+        `batch ${header.sequence} was signed with another digest before`,
+      );
       const partials: BatchPartial[] = [];
       for (const suite of committee.requiredSuites) {
         if (!this.#certifier.isOpen(header.sequence, suite)) continue;
@@ -317,7 +334,11 @@ export class Member {
   /** Serves what we have: certificates first; where we have none either, our own partials. */
   #answerCertificates(to: number, from: bigint): void {
     const certificates: Certificate[] = [];
-    for (let sequence = from; sequence <= this.#ledger.sequence && certificates.length + SUITES.length <= MAX_CERTIFICATES; sequence++) {
+    for (
+      let sequence = from;
+      sequence <= this.#ledger.sequence && certificates.length + SUITES.length <= MAX_CERTIFICATES;
+      sequence++
+    ) {
       for (const suite of this.#config.committee.requiredSuites) {
         const certificate = this.#certificates.get(sequence, suite);
         if (certificate !== undefined) certificates.push(certificate);
@@ -368,7 +389,8 @@ export class Member {
     });
     if (this.#mempool.has(id) && !ours) return { instructionId: id, status: "accepted", code: "known", figures: {} };
     const digest = instructionDigest(this.#config.committee.id, signed.instruction);
-    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer)) return refuse("badSignature");
+    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer))
+      return refuse("badSignature");
     const known = this.#mempool.has(id);
     const preview = this.#ledger.preview(signed);
     if (HOPELESS.has(preview.code)) return refuse(preview.code, preview.figures);

@@ -3,7 +3,14 @@
  * as inputs; effects must be carried out in the order given (persist before send, send before deliver).
  */
 import type { Certificate } from "../batch/types.ts";
-import type { BatchPartial, BlockSigner, CoinScheme, ConsensusLimits, OutputRound, VerifiedBlock } from "../consensus/types.ts";
+import type {
+  BatchPartial,
+  BlockSigner,
+  CoinScheme,
+  ConsensusLimits,
+  OutputRound,
+  VerifiedBlock,
+} from "../consensus/types.ts";
 import type { LedgerGenesis, Observation, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
@@ -94,7 +101,12 @@ export type MemberEffect =
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "verdict"; readonly verdict: SubmitVerdict }
   | { readonly kind: "exposed"; readonly author: number; readonly first: VerifiedBlock; readonly second: VerifiedBlock }
-  | { readonly kind: "punish"; readonly member: number; readonly code: string; readonly details: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: "punish";
+      readonly member: number;
+      readonly code: string;
+      readonly details: Readonly<Record<string, unknown>>;
+    }
   | { readonly kind: "behind"; readonly round: number };
 
 /** This member's answer to a submission; `accepted` means: held here, gossiped, and proposed until it is ordered. */
@@ -108,7 +120,10 @@ export interface SubmitVerdict {
 
 /** What a restarted member gets back from its store. */
 export interface Recovered {
-  readonly log: Iterable<{ readonly kind: "block"; readonly bytes: Uint8Array } | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }>;
+  readonly log: Iterable<
+    | { readonly kind: "block"; readonly bytes: Uint8Array }
+    | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
+  >;
   /** Looks up the sign-once register. */
   registered(kind: "batch", position: bigint): Hex | undefined;
   readonly certificates: Iterable<Certificate>;

@@ -1,10 +1,17 @@
 /** Messages between members as bytes: one tag byte, then SSZ. Every list and string has a limit that is checked before it is read. */
-import { ByteListType, ByteVectorType, ContainerType, ListCompositeType, UintBigintType, UintNumberType } from "@chainsafe/ssz";
+import {
+  ByteListType,
+  ByteVectorType,
+  ContainerType,
+  ListCompositeType,
+  UintBigintType,
+  UintNumberType,
+} from "@chainsafe/ssz";
 import { decodeCertificate, encodeCertificate } from "../batch/certificate.ts";
 import type { BatchPartial } from "../consensus/types.ts";
 import { decodeSignedInstruction, encodeSignedInstruction } from "../ledger/codec.ts";
-import { equalBytes } from "../lib/bytes.ts";
 import { MAX_INSTRUCTION_BYTES } from "../ledger/limits.ts";
+import { equalBytes } from "../lib/bytes.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import { bytesToHex, hexToBytes } from "../lib/hex.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
@@ -75,12 +82,22 @@ export function decodeMessage(bytes: Uint8Array): MemberMessage {
         return { kind: "instructions", instructions: canonical(InstructionsSsz, body).map(decodeSignedInstruction) };
     }
   } catch (cause) {
-    throw new MemberWireError("malformedMessage", "a peer sent bytes that are no message", { details: { tag: bytes[0], length: bytes.length }, cause });
+    throw new MemberWireError("malformedMessage", "a peer sent bytes that are no message", {
+      details: { tag: bytes[0], length: bytes.length },
+      cause,
+    });
   }
-  throw new MemberWireError("malformedMessage", "a peer sent an unknown message tag", { details: { tag: bytes[0], length: bytes.length } });
+  throw new MemberWireError("malformedMessage", "a peer sent an unknown message tag", {
+    details: { tag: bytes[0], length: bytes.length },
+  });
 }
 
-function toPartial(value: { sequence: bigint; suite: number; digest: Uint8Array; signature: Uint8Array }): BatchPartial {
+function toPartial(value: {
+  sequence: bigint;
+  suite: number;
+  digest: Uint8Array;
+  signature: Uint8Array;
+}): BatchPartial {
   const suite: Suite | undefined = SUITES[value.suite];
   if (suite === undefined) throw new RangeError("unknown suite");
   return { sequence: value.sequence, suite, digest: bytesToHex(value.digest), signature: value.signature };
@@ -94,7 +111,10 @@ function tagged(tag: number, body: Uint8Array): Uint8Array {
 }
 
 /** One encoding per value: SSZ decoders accept some others (offsets with gaps), so re-encode and compare. */
-function canonical<T>(type: { deserialize(bytes: Uint8Array): T; serialize(value: T): Uint8Array }, bytes: Uint8Array): T {
+function canonical<T>(
+  type: { deserialize(bytes: Uint8Array): T; serialize(value: T): Uint8Array },
+  bytes: Uint8Array,
+): T {
   const value = type.deserialize(bytes);
   if (!equalBytes(type.serialize(value), bytes)) throw new RangeError("not canonical");
   return value;

@@ -1,7 +1,8 @@
 /** Batches and receipts as the store keeps them: the API's own JSON, so that serving one is reading one. */
-import { batchAnswer, type BatchAnswer } from "../api/schema.ts";
-import { outboxEntry as entryCodec, receipt as receiptCodec } from "../api/wire.ts";
+
 import { z } from "zod";
+import { type BatchAnswer, batchAnswer } from "../api/schema.ts";
+import { outboxEntry as entryCodec, receipt as receiptCodec } from "../api/wire.ts";
 import type { OutboxEntry } from "../batch/types.ts";
 import type { Receipt, SettledBatch } from "../ledger/types.ts";
 

@@ -18,7 +18,9 @@ export function encodeCommitteeFile(committee: Committee, genesis: LedgerGenesis
 }
 
 export function committeeAnswerOf(committee: Committee, genesis: LedgerGenesis): CommitteeAnswer {
-  const keys: Partial<Record<Suite, { groupKey: ThresholdKey["groupKey"]; publicShares: ThresholdKey["publicShares"] }>> = {};
+  const keys: Partial<
+    Record<Suite, { groupKey: ThresholdKey["groupKey"]; publicShares: ThresholdKey["publicShares"] }>
+  > = {};
   for (const suite of SUITES) {
     const { groupKey, publicShares } = committee.keys[suite];
     keys[suite] = { groupKey, publicShares };
@@ -44,12 +46,15 @@ export function parseCommitteeFile(text: string): { committee: Committee; genesi
     throw new CommitteeFileError("malformedCommitteeFile", "the committee file is not valid", { cause });
   }
   const inconsistent = (what: string): CommitteeFileError =>
-    new CommitteeFileError("inconsistentCommitteeFile", `the committee file contradicts itself: ${what}`, { details: { what } });
+    new CommitteeFileError("inconsistentCommitteeFile", `the committee file contradicts itself: ${what}`, {
+      details: { what },
+    });
   const n = answer.members.length;
   if (answer.members.some(({ index }, position) => index !== position)) throw inconsistent("member indices");
   if (new Set(answer.members.map(({ address }) => address)).size !== n) throw inconsistent("an identity appears twice");
   if (answer.threshold !== quorumOf(n)) throw inconsistent(`threshold ${answer.threshold} is not n − f`);
-  if (answer.genesis.members !== n || answer.genesis.committeeId !== answer.committeeId) throw inconsistent("ledger genesis");
+  if (answer.genesis.members !== n || answer.genesis.committeeId !== answer.committeeId)
+    throw inconsistent("ledger genesis");
   if (answer.requiredSuites.length === 0) throw inconsistent("no required suite");
   const keyOf = (suite: Suite): ThresholdKey => {
     const key = answer.keys[suite];
@@ -63,6 +68,7 @@ export function parseCommitteeFile(text: string): { committee: Committee; genesi
     keys: { "bls12-381": keyOf("bls12-381"), bn254: keyOf("bn254") },
     requiredSuites: answer.requiredSuites,
   };
-  if (epochGenesis(committee.id, genesisHash(answer.genesis)) !== answer.genesisHash) throw inconsistent("genesis hash");
+  if (epochGenesis(committee.id, genesisHash(answer.genesis)) !== answer.genesisHash)
+    throw inconsistent("genesis hash");
   return { committee, genesis: answer.genesis };
 }

@@ -8,8 +8,14 @@ import type { Committee } from "../threshold/committee.ts";
 import type { PeerConfig } from "../transport/port.ts";
 
 const url = z.url({ protocol: /^https?$/ });
-const hexAddress = z.string().regex(/^0x[0-9a-fA-F]{40}$/).transform((text) => text.toLowerCase() as Address); // CAST: the pattern requires 0x
-const publicKey = z.string().regex(/^0x0[23][0-9a-f]{64}$/).transform((text) => text as Hex); // CAST: the pattern requires 0x
+const hexAddress = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/)
+  .transform((text) => text.toLowerCase() as Address); // CAST: the pattern requires 0x
+const publicKey = z
+  .string()
+  .regex(/^0x0[23][0-9a-f]{64}$/)
+  .transform((text) => text as Hex); // CAST: the pattern requires 0x
 
 export const finalitySchema: z.ZodType<FinalityRule> = z.union([
   z.strictObject({ kind: z.literal("finalized") }),
@@ -59,7 +65,12 @@ export const nodeConfigSchema = z.strictObject({
   p2p: z.strictObject({
     listen: z.array(z.string().startsWith("/")).min(1).max(16),
     /** By member index, ourselves included. */
-    peers: z.array(z.strictObject({ address: hexAddress, publicKey, multiaddrs: z.array(z.string().startsWith("/")).max(16) })).min(1).max(4096),
+    peers: z
+      .array(
+        z.strictObject({ address: hexAddress, publicKey, multiaddrs: z.array(z.string().startsWith("/")).max(16) }),
+      )
+      .min(1)
+      .max(4096),
   }),
   api: z.strictObject({
     host: z.string().default("127.0.0.1"),
@@ -73,7 +84,10 @@ export const nodeConfigSchema = z.strictObject({
   market: marketSchema.optional(),
   pacing: pacingSchema.default(DEFAULT_PACING),
   log: z
-    .strictObject({ level: z.enum(["debug", "info", "warn", "error"]).default("info"), format: z.enum(["json", "pretty"]).default("json") })
+    .strictObject({
+      level: z.enum(["debug", "info", "warn", "error"]).default("info"),
+      format: z.enum(["json", "pretty"]).default("json"),
+    })
     .default({ level: "info", format: "json" }),
 });
 

@@ -39,7 +39,9 @@ export class InboxFeed {
   /** New entries from the watcher. Throws when full: the watcher keeps them and comes again. */
   add(entries: readonly InboxEntry[], cursor: InboxCursor): void {
     if (this.#held.length + entries.length > MAX_HELD && this.#held.length > 0) {
-      throw new ClocklessError("inboxFeedFull", "the ledger has not caught up with this inbox yet", { isTransient: true });
+      throw new ClocklessError("inboxFeedFull", "the ledger has not caught up with this inbox yet", {
+        isTransient: true,
+      });
     }
     this.#held.push(...entries.filter((entry) => entry.index >= this.#seen));
     this.#seen = cursor.index > this.#seen ? cursor.index : this.#seen;
@@ -63,7 +65,8 @@ export class InboxFeed {
   /** The newest place from which nothing is lost if reading starts there again; undefined when there is no newer one. */
   checkpoint(ledgerCursor: bigint): InboxCursor | undefined {
     let newest: InboxCursor | undefined;
-    while (this.#checkpoints[0] !== undefined && this.#checkpoints[0].index <= ledgerCursor) newest = this.#checkpoints.shift();
+    while (this.#checkpoints[0] !== undefined && this.#checkpoints[0].index <= ledgerCursor)
+      newest = this.#checkpoints.shift();
     return newest;
   }
 }

@@ -6,7 +6,10 @@ import { z } from "zod";
 import type { Observation } from "../ledger/types.ts";
 import type { Logger } from "../telemetry/port.ts";
 
-const decimal = z.string().regex(/^(?:0|[1-9][0-9]{0,38})$/).transform(BigInt);
+const decimal = z
+  .string()
+  .regex(/^(?:0|[1-9][0-9]{0,38})$/)
+  .transform(BigInt);
 
 export const marketAnswerSchema = z.object({
   /** Seconds since the Unix epoch, as this adapter knows them. */
@@ -14,7 +17,10 @@ export const marketAnswerSchema = z.object({
   prices: z
     .array(
       z.object({
-        market: z.int().min(0).max(2 ** 32 - 1),
+        market: z
+          .int()
+          .min(0)
+          .max(2 ** 32 - 1),
         /** End of the first slot, seconds. */
         firstSlotEnd: decimal,
         /** Cash units per quantity unit, one a slot. */
@@ -47,7 +53,10 @@ export function createMarketPoller(options: MarketPollerOptions): MarketPoller {
 
   const poll = async (onObservations: (observations: Observation[]) => void): Promise<void> => {
     try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(Math.max(2_000, pollingIntervalMs)), redirect: "error" });
+      const response = await fetch(url, {
+        signal: AbortSignal.timeout(Math.max(2_000, pollingIntervalMs)),
+        redirect: "error",
+      });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
       const answer = marketAnswerSchema.parse(JSON.parse(await limitedText(response)));
       if (!healthy) logger.info("the market adapter answers", { url });

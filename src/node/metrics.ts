@@ -21,15 +21,25 @@ export function createNodeMetrics(metrics: Metrics): NodeMetrics {
   const receipts = metrics.counter({ name: "receipts_total", help: "Receipts by code.", labels: ["code"] });
   return {
     certificates: metrics.counter({ name: "certificates_total", help: "Certificates by suite.", labels: ["suite"] }),
-    faults: metrics.counter({ name: "peer_faults_total", help: "What peers did that honest members do not.", labels: ["peer", "code"] }),
+    faults: metrics.counter({
+      name: "peer_faults_total",
+      help: "What peers did that honest members do not.",
+      labels: ["peer", "code"],
+    }),
     batch(batch) {
       batches.add();
       for (const receipt of batch.receipts) receipts.add({ code: receipt.code });
     },
     round: metrics.gauge({ name: "dag_round_count", help: "Highest round in the DAG." }),
     settledSequence: metrics.gauge({ name: "settled_batches_count", help: "Newest batch the ledger made." }),
-    certifiedSequence: metrics.gauge({ name: "certified_batches_count", help: "Newest batch certified in every required suite." }),
-    pendingInstructions: metrics.gauge({ name: "pending_instructions_count", help: "Instructions waiting to be ordered." }),
+    certifiedSequence: metrics.gauge({
+      name: "certified_batches_count",
+      help: "Newest batch certified in every required suite.",
+    }),
+    pendingInstructions: metrics.gauge({
+      name: "pending_instructions_count",
+      help: "Instructions waiting to be ordered.",
+    }),
     connectedPeers: metrics.gauge({ name: "connected_peers_count", help: "Peers we can send to." }),
     peerQueueBytes: metrics.gauge({ name: "peer_queue_bytes", help: "Bytes waiting for a peer.", labels: ["peer"] }),
     expose: () => metrics.expose(),

@@ -3,23 +3,22 @@
  * everything that waits, makes one durable write, and only then lets messages out: persist before send, one fsync for many.
  */
 import type { ChainInbox, InboxStatus } from "../chain/port.ts";
-import type { LedgerGenesis, SignedInstruction } from "../ledger/types.ts";
+import type { SignedInstruction } from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
 import { Member } from "../member/member.ts";
 import type { MemberConfig, MemberEffect, MemberInput, SubmitVerdict } from "../member/types.ts";
 import type { Store } from "../storage/port.ts";
 import type { Logger } from "../telemetry/port.ts";
 import type { Transport } from "../transport/port.ts";
+import type { NodeEvent } from "./api/view.ts";
 import { decodeBatchJson } from "./batch-json.ts";
 import { InboxFeed } from "./inbox-feed.ts";
 import type { MarketPoller } from "./market.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
-import type { NodeEvent } from "./api/view.ts";
 
 export interface NodeParts {
   readonly member: MemberConfig;
-  readonly genesis: LedgerGenesis;
   readonly store: Store;
   readonly transport: Transport;
   /** Makes the watchers, each from where the ledger (or an earlier checkpoint) stands. */
@@ -149,7 +148,11 @@ export class Node {
       }
     };
     this.#member.restore(
-      { log: store.log(), registered: (kind, position) => store.register(kind, position), certificates: certificates() },
+      {
+        log: store.log(),
+        registered: (kind, position) => store.register(kind, position),
+        certificates: certificates(),
+      },
       (effect) => {
         // Batches that are stored already are checked against the store by writing them again: other content is a conflict.
         if (effect.kind === "persist" || effect.kind === "batch") this.#collect(effect);
@@ -219,10 +222,12 @@ export class Node {
     for (const effect of later) {
       if (effect.kind !== "send") continue;
       if (effect.to !== "all") transport.send(effect.to, effect.bytes);
-      else for (let peer = 0; peer < n; peer++) if (peer !== this.#parts.member.self) transport.send(peer, effect.bytes);
+      else
+        for (let peer = 0; peer < n; peer++) if (peer !== this.#parts.member.self) transport.send(peer, effect.bytes);
     }
     for (const effect of later) this.#show(effect);
-    if (later.some((effect) => effect.kind === "batch")) for (const [chainId, feed] of this.#feeds) this.#feed(chainId, feed);
+    if (later.some((effect) => effect.kind === "batch"))
+      for (const [chainId, feed] of this.#feeds) this.#feed(chainId, feed);
     this.#answerSubmitters();
     this.#schedule();
   }
@@ -241,13 +246,21 @@ export class Node {
         break;
       case "certificate":
         metrics.certificates.add({ suite: effect.certificate.suite });
-        this.#notify({ kind: "certificate", sequence: effect.certificate.header.sequence, suite: effect.certificate.suite });
+        this.#notify({
+          kind: "certificate",
+          sequence: effect.certificate.header.sequence,
+          suite: effect.certificate.suite,
+        });
         break;
       case "verdict":
         this.#verdicts.push(effect.verdict);
         break;
       case "punish":
-        logger.warn("a member misbehaves; muted for a while", { member: effect.member, code: effect.code, ...effect.details });
+        logger.warn("a member misbehaves; muted for a while", {
+          member: effect.member,
+          code: effect.code,
+          ...effect.details,
+        });
         metrics.faults.add({ peer: effect.member, code: effect.code });
         if (effect.member !== this.#parts.member.self) transport.mute(effect.member, MUTE_MS);
         break;
@@ -260,7 +273,9 @@ export class Node {
         });
         break;
       case "behind":
-        logger.error("this member fell further behind than peers keep blocks for; restore it from a certificate", { round: effect.round });
+        logger.error("this member fell further behind than peers keep blocks for; restore it from a certificate", {
+          round: effect.round,
+        });
         break;
     }
   }

@@ -1,12 +1,15 @@
 /** What the node keeps of a step: member effects as rows of the store, in one transaction. */
-import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-json.ts";
+
 import type { SettledBatch } from "../ledger/types.ts";
 import type { PersistWrite } from "../member/types.ts";
 import type { StoreWrite } from "../storage/port.ts";
+import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-json.ts";
 
 /** Collects the writes of several steps, so that one fsync serves them all. */
 export class WriteCollector {
-  #write: Required<{ -readonly [K in keyof StoreWrite]: NonNullable<StoreWrite[K]> extends readonly (infer E)[] ? E[] : never }> = empty();
+  #write: Required<{
+    -readonly [K in keyof StoreWrite]: NonNullable<StoreWrite[K]> extends readonly (infer E)[] ? E[] : never;
+  }> = empty();
   #count = 0;
 
   get isEmpty(): boolean {

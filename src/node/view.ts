@@ -14,9 +14,9 @@ import { proveDestination } from "../batch/outbox.ts";
 import type { AccountId, Certificate, OutboxEntry } from "../batch/types.ts";
 import type { LedgerGenesis, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import type { Store } from "../storage/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Suite } from "../threshold/types.ts";
-import type { Store } from "../storage/port.ts";
 import type { Transport } from "../transport/port.ts";
 import type { NodeEvent, NodeView, OutboxSelection, ReadyCheck } from "./api/view.ts";
 import { decodeBatchJson, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
@@ -118,13 +118,19 @@ export function createNodeView(parts: NodeViewParts): NodeView {
     outbox(chainId: bigint, selection: OutboxSelection, size: bigint | undefined): OutboxAnswer | undefined {
       const current = ledger.destinations.find((destination) => destination.chainId === chainId);
       if (current === undefined) return undefined;
-      const newest = batch(member.certifiedSequence)?.destinations.find((destination) => destination.chainId === chainId);
+      const newest = batch(member.certifiedSequence)?.destinations.find(
+        (destination) => destination.chainId === chainId,
+      );
       const at = size ?? newest?.outboxSize ?? 0n;
       if (at > current.outboxSize) return undefined;
       const { hub } = current;
       const entries = entriesOf(store, { chainId, hub }, selection, at);
       if (entries.length === 0) return { chainId, hub, size: at, entries };
-      const proof = ledger.proveOutboxMany(chainId, entries.map(({ index }) => index), at);
+      const proof = ledger.proveOutboxMany(
+        chainId,
+        entries.map(({ index }) => index),
+        at,
+      );
       return proof === undefined ? undefined : { chainId, hub, size: at, entries, proof };
     },
 
@@ -132,12 +138,14 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       const head = certified(at);
       if (sequence < 1n || sequence >= head || head > ledger.sequence) return undefined;
       const header = batch(sequence)?.header;
-      return header === undefined ? undefined : { sequence, at: head, header, proof: ledger.proveHistory(sequence, head - 1n) };
+      return header === undefined
+        ? undefined
+        : { sequence, at: head, header, proof: ledger.proveHistory(sequence, head - 1n) };
     },
 
     account(account: AccountId, asset: Hex | undefined, sequence: bigint | undefined): AccountAnswer | undefined {
       const at = certified(sequence);
-      const view = ledger.accountAt(account, at);
+      const view = at === ledger.sequence ? ledger.account(account) : undefined;
       if (view === undefined) return undefined;
       const assets = asset === undefined ? view.cash.map((cash) => cash.asset) : [asset];
       const proofs = assets.flatMap((id) => ledger.proveAccount(account, id, at) ?? []);
@@ -164,7 +172,9 @@ export function createNodeView(parts: NodeViewParts): NodeView {
         checks.push({
           name: `chain ${chainId}`,
           ok,
-          message: ok ? "following its inbox" : `inbox is ${inbox?.state ?? "not configured"}: check the chain's RPC endpoints`,
+          message: ok
+            ? "following its inbox"
+            : `inbox is ${inbox?.state ?? "not configured"}: check the chain's RPC endpoints`,
         });
       }
       return checks;
@@ -193,7 +203,9 @@ function entriesOf(
   size: bigint,
 ): OutboxEntry[] {
   if (selection.kind === "range") {
-    return store.entries(destination, selection.from, size - 1n, selection.limit).map(({ json }) => decodeEntryJson(json));
+    return store
+      .entries(destination, selection.from, size - 1n, selection.limit)
+      .map(({ json }) => decodeEntryJson(json));
   }
   return selection.indexes
     .filter((index) => index < size)

@@ -1,8 +1,8 @@
 /** Builds whole committees from a seed, for tests and simulations. The keys are dealt by one process: never for anything of value. */
 import type { CoinScheme } from "../consensus/types.ts";
 import type { LedgerGenesis } from "../ledger/types.ts";
-import { addressOf, isSignatureBy, signDigest } from "../lib/ecdsa.ts";
 import { utf8ToBytes } from "../lib/bytes.ts";
+import { addressOf, isSignatureBy, signDigest } from "../lib/ecdsa.ts";
 import { keccak256Hex, keccakOfHex } from "../lib/hash.ts";
 import { type Address, bytesToHex, type Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
@@ -31,7 +31,11 @@ export const realIdentities: IdentityScheme = {
 };
 
 /** A committee of n with stand-in cryptography (fast, no security) or the real thing (fast engine). */
-export async function createTestCommittee(n: number, random: Random, crypto: "stand-in" | "real"): Promise<TestCommittee> {
+export async function createTestCommittee(
+  n: number,
+  random: Random,
+  crypto: "stand-in" | "real",
+): Promise<TestCommittee> {
   const engines =
     crypto === "real"
       ? await createEngines("fast")
@@ -50,7 +54,8 @@ export function createTestCommitteeWith(
   const identities = crypto === "real" ? realIdentities : standInIdentities;
   const identitySecrets = Array.from({ length: n }, () => random.bytes(32));
   const dealt = (suite: Suite): { key: ThresholdKey; shares: readonly Uint8Array[] } => {
-    if (crypto === "real") return dealInsecure(engines[suite], n, threshold, random.bytes(insecureDealRandomnessLength(threshold)));
+    if (crypto === "real")
+      return dealInsecure(engines[suite], n, threshold, random.bytes(insecureDealRandomnessLength(threshold)));
     const { groupKey, publicShares, shares } = dealStandIn(suite, n, threshold, (length) => random.bytes(length));
     return { key: { suite, threshold, groupKey, publicShares }, shares };
   };
@@ -59,7 +64,9 @@ export function createTestCommitteeWith(
   const committee: Committee = {
     id: keccakOfHex(bytesToHex(random.bytes(32))),
     epoch: 0n,
-    members: identitySecrets.map((secret) => ({ address: crypto === "real" ? addressOf(secret) : standInAddress(secret) })),
+    members: identitySecrets.map((secret) => ({
+      address: crypto === "real" ? addressOf(secret) : standInAddress(secret),
+    })),
     keys: { "bls12-381": bls.key, bn254: bn.key },
     requiredSuites: SUITES,
   };
@@ -104,7 +111,15 @@ export function createTestGenesis(committee: Committee, overrides: Partial<Ledge
       },
     ],
     markets: [
-      { id: 1, symbol: "ETH", quote: TEST_ASSET, quantityDecimals: 3, priceCap: 100_000_000n, expirySlots: 300, slotSeconds: 6 },
+      {
+        id: 1,
+        symbol: "ETH",
+        quote: TEST_ASSET,
+        quantityDecimals: 3,
+        priceCap: 100_000_000n,
+        expirySlots: 300,
+        slotSeconds: 6,
+      },
     ],
     window: 64n,
     ...overrides,

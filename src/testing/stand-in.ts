@@ -57,7 +57,11 @@ export function createStandInEngine(suite: Suite): Engine {
     },
     isSignature: (bytes) => decode(bytes, signatureLength) !== undefined,
     isPublicKey: (bytes) => decode(bytes, publicKeyLength) !== undefined,
-    interpolate: (shares) => encode(interpolateAtZero(shares, (bytes) => decode(bytes, signatureLength)), signatureLength),
+    interpolate: (shares) =>
+      encode(
+        interpolateAtZero(shares, (bytes) => decode(bytes, signatureLength)),
+        signatureLength,
+      ),
   };
 }
 

@@ -32,23 +32,53 @@ function findTool(packageName: string, file: string): string {
   });
 }
 
-export async function startChains(ports: readonly [number, number], logDir: string, root: string): Promise<[DevChain, DevChain]> {
+export async function startChains(
+  ports: readonly [number, number],
+  logDir: string,
+  root: string,
+): Promise<[DevChain, DevChain]> {
   const [hardhatPort, anvilPort] = ports;
   const hardhat = startProcess(
     "hardhat node",
     process.execPath,
-    [findTool("hardhat", "dist/src/cli.js"), "node", "--hostname", "127.0.0.1", "--port", String(hardhatPort), "--chain-id", String(HARDHAT_CHAIN_ID)],
+    [
+      findTool("hardhat", "dist/src/cli.js"),
+      "node",
+      "--hostname",
+      "127.0.0.1",
+      "--port",
+      String(hardhatPort),
+      "--chain-id",
+      String(HARDHAT_CHAIN_ID),
+    ],
     { logFile: join(logDir, "hardhat.log"), cwd: root },
   );
   const anvilScript = findTool("@foundry-rs/anvil", "bin.mjs");
   const anvil = startProcess(
     "anvil",
     process.execPath,
-    [anvilScript, "--host", "127.0.0.1", "--port", String(anvilPort), "--chain-id", String(ANVIL_CHAIN_ID), "--silent", "--hardfork", "osaka"],
+    [
+      anvilScript,
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(anvilPort),
+      "--chain-id",
+      String(ANVIL_CHAIN_ID),
+      "--silent",
+      "--hardfork",
+      "osaka",
+    ],
     { logFile: join(logDir, "anvil.log"), cwd: dirname(anvilScript) },
   );
   const chains: [DevChain, DevChain] = [
-    { name: "hardhat", suite: "bls12-381", chainId: HARDHAT_CHAIN_ID, url: `http://127.0.0.1:${hardhatPort}`, process: hardhat },
+    {
+      name: "hardhat",
+      suite: "bls12-381",
+      chainId: HARDHAT_CHAIN_ID,
+      url: `http://127.0.0.1:${hardhatPort}`,
+      process: hardhat,
+    },
     { name: "anvil", suite: "bn254", chainId: ANVIL_CHAIN_ID, url: `http://127.0.0.1:${anvilPort}`, process: anvil },
   ];
   try {

@@ -5,7 +5,9 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { ClocklessError } from "../../lib/errors.ts";
 
-export class DevnetError extends ClocklessError<"processFailed" | "notReady" | "portsTaken" | "missingTool" | "deploymentFailed"> {
+export class DevnetError extends ClocklessError<
+  "processFailed" | "notReady" | "portsTaken" | "missingTool" | "deploymentFailed"
+> {
   override readonly name = "DevnetError";
 }
 
@@ -27,7 +29,11 @@ export function startProcess(
   name: string,
   command: string,
   args: readonly string[],
-  options: { readonly logFile: string; readonly cwd?: string; readonly env?: Readonly<Record<string, string | undefined>> },
+  options: {
+    readonly logFile: string;
+    readonly cwd?: string;
+    readonly env?: Readonly<Record<string, string | undefined>>;
+  },
 ): ManagedProcess {
   const log = openSync(options.logFile, "a");
   const child = spawn(command, args, {

@@ -31,17 +31,28 @@ export function createChecker(): Checker {
   };
   return {
     output(member, { commits: made }) {
-      for (const commit of made) agree(commits, commit.index, commit.digest, `agreement: member ${member}, commit ${commit.index}`);
+      for (const commit of made)
+        agree(commits, commit.index, commit.digest, `agreement: member ${member}, commit ${commit.index}`);
     },
     batch(member, sequence, digest) {
       agree(batches, sequence, digest, `S1: member ${member}, batch ${sequence}`);
     },
     certificate(member, { header, suite }, digest) {
-      agree(certificates, `${header.sequence}/${suite}`, digest, `S1: member ${member}, certificate ${header.sequence} ${suite}`);
+      agree(
+        certificates,
+        `${header.sequence}/${suite}`,
+        digest,
+        `S1: member ${member}, certificate ${header.sequence} ${suite}`,
+      );
       agree(batches, header.sequence, digest, `S1: member ${member}, certificate beside batch ${header.sequence}`);
     },
     signed(member, kind, position, digest) {
-      agree(signed, `${member}/${kind}/${position}`, digest, `S6: member ${member} signed twice for ${kind} ${position}`);
+      agree(
+        signed,
+        `${member}/${kind}/${position}`,
+        digest,
+        `S6: member ${member} signed twice for ${kind} ${position}`,
+      );
     },
     violation(text) {
       violations.push(text);

@@ -3,7 +3,9 @@ import type { Certificate } from "../../batch/types.ts";
 import type { Hex } from "../../lib/hex.ts";
 import type { PersistWrite, Recovered } from "../../member/types.ts";
 
-type LogRecord = { readonly kind: "block"; readonly bytes: Uint8Array } | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
+type LogRecord =
+  | { readonly kind: "block"; readonly bytes: Uint8Array }
+  | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
 
 export class SimulatedDisk {
   readonly #log: LogRecord[] = [];

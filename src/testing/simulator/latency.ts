@@ -13,5 +13,10 @@ export function summarize(samplesMs: readonly number[], unitMs: number): Latency
   let sum = 0;
   for (const sample of sorted) sum += sample;
   const rounded = (ms: number): number => Math.round((ms / unitMs) * 1000) / 1000;
-  return { mean: rounded(sum / sorted.length), p50: rounded(quantile(0.5)), p99: rounded(quantile(0.99)), samples: sorted.length };
+  return {
+    mean: rounded(sum / sorted.length),
+    p50: rounded(quantile(0.5)),
+    p99: rounded(quantile(0.99)),
+    samples: sorted.length,
+  };
 }

@@ -6,8 +6,8 @@
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { headerDigest } from "../../batch/header.ts";
 import { DEFAULT_LIMITS } from "../../consensus/limits.ts";
-import { addressOf } from "../../lib/ecdsa.ts";
 import { utf8ToBytes } from "../../lib/bytes.ts";
+import { addressOf } from "../../lib/ecdsa.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
@@ -111,11 +111,20 @@ class Simulation {
     this.#random = createRandom(config.seed);
     this.#faults = this.#random.stream("faults");
     const crypto = config.engines === undefined ? "stand-in" : "real";
-    const engines = config.engines ?? { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
+    const engines = config.engines ?? {
+      "bls12-381": createStandInEngine("bls12-381"),
+      bn254: createStandInEngine("bn254"),
+    };
     this.#test = createTestCommitteeWith(config.members, this.#random.stream("keys"), crypto, engines);
     this.#genesis = createTestGenesis(this.#test.committee);
     const toAddress = crypto === "real" ? addressOf : standInAddress;
-    this.#workload = createWorkload(this.#genesis, this.#test.identities, toAddress, config.owners, this.#random.stream("workload"));
+    this.#workload = createWorkload(
+      this.#genesis,
+      this.#test.identities,
+      toAddress,
+      config.owners,
+      this.#random.stream("workload"),
+    );
     const model: DelayModel = config.adversary.endsWith("chaos") ? "chaos" : config.delays;
     this.#network = createNetwork(model, this.#random.stream("network"));
     this.#members = Array.from({ length: config.members }, () => ({
@@ -139,7 +148,8 @@ class Simulation {
     this.#heal();
     const deadline = this.#nowMs + CONVERGENCE_UNITS * UNIT_MS;
     this.#loop(() => this.#hasConverged() || this.#nowMs > deadline);
-    if (!this.#hasConverged()) this.#checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
+    if (!this.#hasConverged())
+      this.#checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
     return {
       members,
       faulty,
@@ -232,7 +242,12 @@ class Simulation {
     for (let peer = 0; peer < this.#members.length; peer++) {
       if (peer === index) continue;
       this.#queue.push(this.#nowMs, { kind: "input", member: index, input: { kind: "connected", peer } });
-      if (target.life > 1) this.#queue.push(this.#nowMs + UNIT_MS, { kind: "input", member: peer, input: { kind: "connected", peer: index } });
+      if (target.life > 1)
+        this.#queue.push(this.#nowMs + UNIT_MS, {
+          kind: "input",
+          member: peer,
+          input: { kind: "connected", peer: index },
+        });
     }
     this.#queue.push(this.#nowMs, { kind: "input", member: index, input: { kind: "tick" } });
     // A restarted watcher reads its inbox again from the start.
@@ -245,7 +260,8 @@ class Simulation {
     const effects = target.member.step(input, this.#nowMs);
     let sends = 0;
     for (const effect of effects) {
-      if (effect.kind === "send" && target.crashAfter !== undefined && sends++ >= target.crashAfter) return this.#crash(index);
+      if (effect.kind === "send" && target.crashAfter !== undefined && sends++ >= target.crashAfter)
+        return this.#crash(index);
       this.#apply(index, effect);
     }
     if (target.crashAfter !== undefined && effects.length > 0) return this.#crash(index);
@@ -256,8 +272,10 @@ class Simulation {
     const target = this.#members[index]!;
     switch (effect.kind) {
       case "persist":
-        for (const { kind, position, digest } of effect.write.register) this.#checker.signed(index, kind, position, digest);
-        for (const conflict of target.disk.write(effect.write)) this.#checker.violation(`S6: member ${index} overwrote ${conflict}`);
+        for (const { kind, position, digest } of effect.write.register)
+          this.#checker.signed(index, kind, position, digest);
+        for (const conflict of target.disk.write(effect.write))
+          this.#checker.violation(`S6: member ${index} overwrote ${conflict}`);
         for (const block of effect.write.blocks) {
           if (block.author === index) this.#proposedAt.set(block.digest, this.#nowMs);
         }
@@ -375,7 +393,9 @@ class Simulation {
   #hasConverged(): boolean {
     if (this.#workload.pending.size > 0) return false;
     const newest = BigInt(this.#checker.batches);
-    return this.#members.every(({ member }) => member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest);
+    return this.#members.every(
+      ({ member }) => member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest,
+    );
   }
 
   #trace(line: string): void {

@@ -67,7 +67,15 @@ export function createWorkload(
     const account = accountIdOf(owner.address);
     const value = BigInt(1 + random.below(1000));
     if (random.chance(100)) {
-      return { kind: "withdraw", account, asset, amount: value, chainId: chain.chainId, recipient: owner.address, relayerFee: 0n };
+      return {
+        kind: "withdraw",
+        account,
+        asset,
+        amount: value,
+        chainId: chain.chainId,
+        recipient: owner.address,
+        relayerFee: 0n,
+      };
     }
     const others = people.filter((other) => other !== owner);
     return { kind: "transfer", from: account, to: accountIdOf(random.pick(others).address), asset, amount: value };
@@ -92,7 +100,10 @@ export function createWorkload(
       owner.pending = id;
       pending.add(id);
       submitted++;
-      return { instruction, signature: identities.sign(owner.secret, instructionDigest(genesis.committeeId, instruction)) };
+      return {
+        instruction,
+        signature: identities.sign(owner.secret, instructionDigest(genesis.committeeId, instruction)),
+      };
     },
     refused(id) {
       pending.delete(id);
@@ -109,4 +120,3 @@ export function createWorkload(
     },
   };
 }
-
