@@ -1,0 +1,14 @@
+/**
+ * One committee's key on one chain. Parameter `groupKey`: the verifier's constructor bytes (`encodePublicKeyForVerifier`).
+ * Deployment fails where the chain lacks a precompile or the key is not a key: the constructors test both.
+ */
+import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
+
+function verifierModule(contract: string) {
+  return buildModule(contract, (m) => ({ verifier: m.contract(contract, [m.getParameter<string>("groupKey")]) }));
+}
+
+export type VerifierModule = ReturnType<typeof verifierModule>;
+
+export const Bls12381VerifierModule = verifierModule("Bls12381Verifier");
+export const Bn254VerifierModule = verifierModule("Bn254Verifier");
