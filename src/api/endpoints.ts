@@ -21,7 +21,10 @@ export interface Endpoint<P, Q, A> {
 }
 
 function endpoint<P, Q, A>(
-  config: Omit<Endpoint<P, Q, A>, "status" | "errors"> & { readonly status?: number; readonly errors?: readonly ServerErrorCode[] },
+  config: Omit<Endpoint<P, Q, A>, "status" | "errors"> & {
+    readonly status?: number;
+    readonly errors?: readonly ServerErrorCode[];
+  },
 ): Endpoint<P, Q, A> {
   return { status: 200, errors: [], ...config };
 }
@@ -34,7 +37,10 @@ const limit = z.codec(z.string().regex(/^[1-9][0-9]{0,3}$/), z.number().int().ma
 
 /** Comma-separated, strictly ascending indexes. */
 const indexes: z.ZodType<readonly bigint[]> = z.codec(
-  z.string().max(8192).regex(/^[0-9]{1,20}(?:,[0-9]{1,20})*$/),
+  z
+    .string()
+    .max(8192)
+    .regex(/^[0-9]{1,20}(?:,[0-9]{1,20})*$/),
   z
     .array(z.bigint().max((1n << 64n) - 1n))
     .max(s.API_LIMITS.maxOutboxEntries)
@@ -73,7 +79,8 @@ export const ENDPOINTS = {
   submitInstructions: endpoint({
     method: "POST",
     path: "/v1/instructions",
-    summary: "Submits signed instructions; one result each. Accepted means queued here: follow the instruction until it is final.",
+    summary:
+      "Submits signed instructions; one result each. Accepted means queued here: follow the instruction until it is final.",
     params: none,
     query: none,
     answer: s.submitAnswer,

@@ -87,7 +87,8 @@ function textOperation(operationId: string, summary: string, type: string): Json
 
 function errorResponses(codes: readonly ServerErrorCode[]): Record<string, unknown> {
   const byStatus = new Map<number, ServerErrorCode[]>();
-  for (const code of codes) byStatus.set(API_ERROR_STATUS[code], [...(byStatus.get(API_ERROR_STATUS[code]) ?? []), code]);
+  for (const code of codes)
+    byStatus.set(API_ERROR_STATUS[code], [...(byStatus.get(API_ERROR_STATUS[code]) ?? []), code]);
   const responses: Record<string, unknown> = {};
   for (const [status, names] of byStatus)
     responses[status] = { description: names.join(", "), content: json({ $ref: "#/components/schemas/Error" }) };

@@ -45,10 +45,17 @@ export const int = decimal(/^(?:0|-?[1-9][0-9]*)$/, "signed integer, decimal");
 
 /** uint64: what sequences, indexes, lanes and nonces are. */
 export const uint64: z.ZodType<bigint> = z
-  .codec(z.string().regex(/^(?:0|[1-9][0-9]{0,19})$/).describe("uint64, decimal"), z.bigint().max((1n << 64n) - 1n), {
-    decode: (text) => BigInt(text),
-    encode: (value) => value.toString(),
-  })
+  .codec(
+    z
+      .string()
+      .regex(/^(?:0|[1-9][0-9]{0,19})$/)
+      .describe("uint64, decimal"),
+    z.bigint().max((1n << 64n) - 1n),
+    {
+      decode: (text) => BigInt(text),
+      encode: (value) => value.toString(),
+    },
+  )
   .describe("uint64, decimal");
 
 /** A list of at most `max` items. */

@@ -1,6 +1,6 @@
 /** Writing answers: JSON, typed errors without stack traces, CORS. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ApiError } from "../../api/errors.ts";
+import type { ApiError } from "../../api/errors.ts";
 
 export interface Cors {
   /** Origins that may read answers in a browser; `*` for all. Requests carry no credentials. */

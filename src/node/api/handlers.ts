@@ -1,5 +1,12 @@
 /** One function per endpoint: parameters are decoded, the answer is a domain value, `undefined` from the node becomes a typed 404. */
-import { type AnswerOf, ENDPOINTS, type EndpointId, type ParamsOf, type QueryOf, submitRequest } from "../../api/endpoints.ts";
+import {
+  type AnswerOf,
+  ENDPOINTS,
+  type EndpointId,
+  type ParamsOf,
+  type QueryOf,
+  submitRequest,
+} from "../../api/endpoints.ts";
 import { ApiError, type ServerErrorCode } from "../../api/errors.ts";
 import { issuesOf } from "../../api/http.ts";
 import { signedInstruction } from "../../api/instruction.ts";
@@ -45,12 +52,19 @@ export function createHandlers(view: NodeView): Handlers {
       found(view.instruction(id), "unknownInstruction", "this member knows no such instruction", { instructionId: id }),
     getLatestCertificate: ({ query }) => {
       const suite = suiteOr(query.suite);
-      return found(view.latestCertificate(suite), "unknownSequence", "nothing is certified in this suite yet", { suite });
+      return found(view.latestCertificate(suite), "unknownSequence", "nothing is certified in this suite yet", {
+        suite,
+      });
     },
     getCertificate: ({ params: { sequence }, query }) => {
       const suite = suiteOr(query.suite);
       const details = { sequence, suite };
-      return found(view.certificate(sequence, suite), "unknownSequence", "no certificate of this sequence here", details);
+      return found(
+        view.certificate(sequence, suite),
+        "unknownSequence",
+        "no certificate of this sequence here",
+        details,
+      );
     },
     getBatch: ({ params: { sequence } }) =>
       found(view.batch(sequence), "unknownSequence", "no batch of this sequence here", { sequence }),
@@ -68,11 +82,18 @@ export function createHandlers(view: NodeView): Handlers {
           ? ({ kind: "range", from: query.from ?? 0n, limit: query.limit ?? API_LIMITS.maxOutboxEntries } as const)
           : ({ kind: "indexes", indexes: query.indexes } as const);
       const details = { chainId, size: query.size };
-      return found(view.outbox(chainId, selection, query.size), "unknownEntry", "no such entries at this size", details);
+      return found(
+        view.outbox(chainId, selection, query.size),
+        "unknownEntry",
+        "no such entries at this size",
+        details,
+      );
     },
     getHistory: ({ params: { sequence }, query: { at } }) => {
       if (at !== undefined && sequence >= at)
-        throw new ApiError("badRequest", "a header's history holds only earlier headers", { details: { sequence, at } });
+        throw new ApiError("badRequest", "a header's history holds only earlier headers", {
+          details: { sequence, at },
+        });
       const details = { sequence, at };
       return found(view.history(sequence, at), "unknownSequence", "no proof of this header here", details);
     },

@@ -107,7 +107,11 @@ export function createApiServer(
       // How often the two timeouts above are looked at.
       connectionsCheckingInterval: Math.max(50, Math.min(1_000, config.requestTimeoutMs / 4)),
     },
-    (request, response) => void serve(context, request, response),
+    (request, response) => {
+      // While closing, a connection goes as soon as its last answer is out instead of idling until the keep-alive timeout.
+      response.on("close", () => closing !== undefined && setImmediate(() => server.closeIdleConnections()));
+      void serve(context, request, response);
+    },
   );
   server.maxConnections = config.maxConnections + POLITE_REFUSALS;
   server.on("connection", (socket) => {
@@ -187,7 +191,11 @@ async function route(context: ServeContext, request: IncomingMessage, response: 
       return answerText(response, 200, contentType, body);
     }
     const lastEventId = request.headers["last-event-id"];
-    return context.streams.open(response, search.get("types"), Array.isArray(lastEventId) ? lastEventId[0] : lastEventId);
+    return context.streams.open(
+      response,
+      search.get("types"),
+      Array.isArray(lastEventId) ? lastEventId[0] : lastEventId,
+    );
   }
 
   const { id, params } = matchEndpoint(method, path);
@@ -199,7 +207,9 @@ async function route(context: ServeContext, request: IncomingMessage, response: 
     body,
   };
   // CAST: id selects endpoint and handler together, which the type system cannot follow through a union of keys.
-  const handler = context.handlers[id] as (context: HandlerContext<EndpointId>) => Promise<{ value: unknown; status?: number }>;
+  const handler = context.handlers[id] as (
+    context: HandlerContext<EndpointId>,
+  ) => Promise<{ value: unknown; status?: number }>;
   const answered = await handler(handlerContext as HandlerContext<EndpointId>);
   // CAST: as above; the value is the endpoint's own answer.
   const encoded = (endpoint.answer as z.ZodType<unknown>).encode(answered.value);
@@ -209,7 +219,8 @@ async function route(context: ServeContext, request: IncomingMessage, response: 
 function queryOf(search: URLSearchParams): Record<string, string> {
   const query: Record<string, string> = {};
   for (const [name, value] of search) {
-    if (Object.hasOwn(query, name)) throw new ApiError("badRequest", "a parameter comes once", { details: { name: name.slice(0, 40) } });
+    if (Object.hasOwn(query, name))
+      throw new ApiError("badRequest", "a parameter comes once", { details: { name: name.slice(0, 40) } });
     // defineProperty: a parameter named __proto__ is a name like any other.
     Object.defineProperty(query, name, { value, enumerable: true });
   }

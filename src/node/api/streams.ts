@@ -54,7 +54,9 @@ export function createStreams(view: NodeView, limits: StreamLimits, onDrop: (rea
           details: { lastEventId: lastEventId.slice(0, 40) },
         });
       if (streams.size >= limits.maxStreams)
-        throw new ApiError("tooManyConnections", "too many event streams", { details: { maxStreams: limits.maxStreams } });
+        throw new ApiError("tooManyConnections", "too many event streams", {
+          details: { maxStreams: limits.maxStreams },
+        });
       const after =
         lastEventId === undefined || lastEventId === "" ? view.status().settledSequence : BigInt(lastEventId);
       response.writeHead(200, {
@@ -105,7 +107,12 @@ function createStream(
   let ended = false;
 
   /** Writes one event; resolves to false when the client is gone. */
-  const write = async <T>(type: keyof typeof STREAM_SCHEMAS, schema: z.ZodType<T>, value: T, id?: bigint): Promise<boolean> => {
+  const write = async <T>(
+    type: keyof typeof STREAM_SCHEMAS,
+    schema: z.ZodType<T>,
+    value: T,
+    id?: bigint,
+  ): Promise<boolean> => {
     if (ended || response.destroyed) return false;
     const data = JSON.stringify(schema.encode(value));
     const hasRoom = response.write(`event: ${type}\ndata: ${data}\n${id === undefined ? "" : `id: ${id}\n`}\n`);
@@ -149,7 +156,8 @@ function createStream(
     if (types.has("receipt")) {
       const last = types.has("batch") ? undefined : batch.receipts.at(-1);
       for (const receipt of batch.receipts)
-        if (!(await write("receipt", STREAM_SCHEMAS.receipt, receipt, receipt === last ? sequence : undefined))) return false;
+        if (!(await write("receipt", STREAM_SCHEMAS.receipt, receipt, receipt === last ? sequence : undefined)))
+          return false;
     }
     if (!types.has("batch")) return true;
     const { header, digest, receipts, entries } = batch;

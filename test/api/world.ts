@@ -1,0 +1,316 @@
+/**
+ * A small committee with real keys, trees and signatures, as a NodeView: what an honest member would serve. Members' shares play no
+ * part; the group key signs directly.
+ */
+import type {
+  AccountAnswer,
+  BatchAnswer,
+  CommitteeAnswer,
+  InstructionAnswer,
+  SubmitResult,
+} from "../../src/api/schema.ts";
+import { AccountTree } from "../../src/batch/account-tree.ts";
+import { headerDigest } from "../../src/batch/header.ts";
+import { EMPTY_INBOX_HASH } from "../../src/batch/inbox.ts";
+import { outboxEntryHash, outboxesRoot, promisedRoot, proveDestination } from "../../src/batch/outbox.ts";
+import { proveAccount, stateRoot } from "../../src/batch/state.ts";
+import { AppendOnlyTree } from "../../src/batch/tree.ts";
+import type { BatchHeader, Certificate, Destination, PayoutEntry } from "../../src/batch/types.ts";
+import { accountIdOf, instructionId } from "../../src/ledger/instruction.ts";
+import type { LedgerGenesis, Receipt, SignedInstruction } from "../../src/ledger/types.ts";
+import { bigintToBytes } from "../../src/lib/bytes.ts";
+import { addressOf } from "../../src/lib/ecdsa.ts";
+import { keccak256Hex } from "../../src/lib/hash.ts";
+import { bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import type { NodeEvent, NodeView } from "../../src/node/api/view.ts";
+import { createNobleEngine } from "../../src/threshold/engine-noble.ts";
+import type { Suite } from "../../src/threshold/types.ts";
+
+export const CHAIN_ID = 31337n;
+export const HUB: Hex = `0x${"11".repeat(20)}`;
+export const TOKEN: Hex = `0x${"22".repeat(20)}`;
+export const USDC: Hex = keccak256Hex(new TextEncoder().encode("USDC"));
+export const ALICE_SECRET = bigintToBytes(0xa11cen, 32);
+export const ALICE = addressOf(ALICE_SECRET);
+export const ALICE_ACCOUNT = accountIdOf(ALICE);
+export const BOB_ACCOUNT = accountIdOf(addressOf(bigintToBytes(0xb0bn, 32)));
+
+const ENGINES = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
+const REST = keccak256Hex(Uint8Array.of(7));
+
+export function hash(seed: number | bigint): Hex {
+  return keccak256Hex(bigintToBytes(BigInt(seed), 32));
+}
+
+export interface World extends NodeView {
+  readonly committeeId: Hex;
+  readonly received: SignedInstruction[];
+  /** Settles one more batch with so many receipts and outbox payouts. Not certified yet. */
+  settle(options?: { receipts?: readonly Hex[]; payouts?: number; aliceCash?: bigint }): bigint;
+  /** Certifies a batch in all suites. */
+  certify(sequence: bigint): void;
+  sign(header: BatchHeader, suite: Suite): Certificate;
+  /** Drops batches before this sequence. */
+  forgetBefore(sequence: bigint): void;
+  setReady(ok: boolean): void;
+  readonly subscribers: number;
+}
+
+export interface WorldOptions {
+  /** Distinguishes committees. */
+  readonly seed?: number;
+  readonly suites?: readonly Suite[];
+}
+
+export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {}): World {
+  const committeeId = hash(1000 + seed);
+  const secret = bigintToBytes(BigInt(123456789 + seed), 32);
+  const members = [0, 1, 2, 3].map((index) => ({ index, address: addressOf(bigintToBytes(BigInt(index + 1), 32)) }));
+  const genesis: LedgerGenesis = {
+    committeeId,
+    epoch: 0n,
+    members: 4,
+    assets: [{ id: USDC, symbol: "USDC", decimals: 6 }],
+    chains: [
+      {
+        chainId: CHAIN_ID,
+        hub: HUB,
+        vault: `0x${"33".repeat(20)}`,
+        tokens: [{ asset: USDC, token: TOKEN, unitsPerLedgerUnit: 1n }],
+      },
+    ],
+    markets: [],
+    window: 16n,
+  };
+  const keys: Partial<Record<Suite, { groupKey: Hex; publicShares: Hex[] }>> = {};
+  for (const suite of suites)
+    keys[suite] = { groupKey: bytesToHex(ENGINES[suite].publicKey(secret)), publicShares: [] };
+  const committee: CommitteeAnswer = {
+    committeeId,
+    epoch: 0n,
+    genesisHash: hash(2000 + seed),
+    members,
+    threshold: 3,
+    keys,
+    requiredSuites: suites,
+    genesis,
+  };
+
+  const history = new AppendOnlyTree();
+  const outbox = new AppendOnlyTree();
+  const payouts: PayoutEntry[] = [];
+  const batches = new Map<bigint, BatchAnswer>();
+  const states = new Map<bigint, AccountTree>();
+  const certificates = new Map<string, Certificate>();
+  const instructions = new Map<Hex, { answer: InstructionAnswer; sequence: bigint | undefined }>();
+  const listeners = new Set<(event: NodeEvent) => void>();
+  const received: SignedInstruction[] = [];
+  let accounts = AccountTree.empty(USDC);
+  let settled = 0n;
+  let oldest = 1n;
+  let ready = true;
+
+  const emit = (event: NodeEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const certifiedSequence = (): bigint => {
+    let sequence = settled;
+    while (sequence > 0n && !suites.every((suite) => certificates.has(`${sequence}/${suite}`))) sequence--;
+    return sequence;
+  };
+  const sign = (header: BatchHeader, suite: Suite): Certificate => ({
+    header,
+    suite,
+    signature: bytesToHex(ENGINES[suite].sign(secret, hexToBytes(headerDigest(header, committeeId)))),
+  });
+  const cash = (account: Hex, amount: bigint) => ({
+    account,
+    asset: USDC,
+    cash: amount,
+    exitValue: amount,
+    details: hash(3),
+  });
+  accounts = accounts.set(0, cash(ALICE_ACCOUNT, 1_000n)).set(1, cash(BOB_ACCOUNT, 50n));
+
+  return {
+    committeeId,
+    received,
+    get subscribers() {
+      return listeners.size;
+    },
+    sign,
+    settle({ receipts = [], payouts: count = 0, aliceCash } = {}) {
+      const sequence = settled + 1n;
+      if (aliceCash !== undefined) accounts = accounts.set(0, cash(ALICE_ACCOUNT, aliceCash));
+      const entries: PayoutEntry[] = [];
+      for (let k = 0; k < count; k++) {
+        const index = outbox.size;
+        const reference = hash(index);
+        const entry: PayoutEntry = {
+          kind: "payout",
+          index,
+          token: TOKEN,
+          recipient: ALICE,
+          amount: 5n,
+          relayerFee: 1n,
+          reference,
+        };
+        outbox.append(outboxEntryHash({ chainId: CHAIN_ID, hub: HUB }, entry));
+        payouts.push(entry);
+        entries.push(entry);
+      }
+      const destinations: Destination[] = [
+        {
+          chainId: CHAIN_ID,
+          hub: HUB,
+          inboxCursor: 0n,
+          inboxHash: EMPTY_INBOX_HASH,
+          outboxSize: outbox.size,
+          outboxRoot: outbox.root(),
+          promisedRoot: promisedRoot([]),
+        },
+      ];
+      const header: BatchHeader = {
+        sequence,
+        epoch: 0n,
+        previous: batches.get(settled)?.digest ?? ZERO_BYTES32,
+        history: history.root(),
+        outboxes: outboxesRoot(destinations),
+        state: stateRoot([accounts.assetRoot], REST),
+        commit: hash(5000n + sequence),
+      };
+      const digest = headerDigest(header, committeeId);
+      history.append(digest);
+      states.set(sequence, accounts);
+      const made = receipts.map(
+        (id, position): Receipt => ({
+          instructionId: id,
+          status: "applied",
+          code: "applied",
+          figures: {},
+          sequence,
+          position,
+        }),
+      );
+      batches.set(sequence, {
+        header,
+        digest,
+        receipts: made,
+        events: [{ kind: "time", seconds: sequence }],
+        entries: entries.map((entry) => ({ chainId: CHAIN_ID, hub: HUB, entry })),
+        destinations,
+      });
+      for (const receipt of made)
+        instructions.set(receipt.instructionId, {
+          answer: { instructionId: receipt.instructionId, status: "ordered", receipt },
+          sequence,
+        });
+      settled = sequence;
+      emit({ kind: "batch", sequence });
+      return sequence;
+    },
+    certify(sequence) {
+      const header = batches.get(sequence)?.header;
+      if (header === undefined) throw new Error("no such batch");
+      for (const suite of suites) {
+        certificates.set(`${sequence}/${suite}`, sign(header, suite));
+        emit({ kind: "certificate", sequence, suite });
+      }
+    },
+    forgetBefore(sequence) {
+      oldest = sequence;
+      for (const key of [...batches.keys()]) if (key < sequence) batches.delete(key);
+    },
+    setReady(ok) {
+      ready = ok;
+    },
+
+    committee: () => committee,
+    status: () => ({
+      index: 0,
+      epoch: 0n,
+      round: Number(settled) + 3,
+      settledSequence: settled,
+      certifiedSequence: certifiedSequence(),
+      peers: members.slice(1).map(({ index }) => ({ index, connected: true })),
+      mempool: received.length,
+      chains: [
+        { chainId: CHAIN_ID, hub: HUB, inboxCursor: 0n, inboxSeen: 0n, outboxSize: outbox.size, reachable: true },
+      ],
+      ledgerTime: settled,
+    }),
+    submit: (signed) =>
+      signed.map((item): SubmitResult => {
+        const id = instructionId(item.instruction);
+        received.push(item);
+        if (item.instruction.head.nonce === 99n)
+          return { instructionId: id, status: "refused", code: "gap", figures: { expected: "0" } };
+        if (!instructions.has(id))
+          instructions.set(id, { answer: { instructionId: id, status: "accepted" }, sequence: undefined });
+        return { instructionId: id, status: "accepted" };
+      }),
+    instruction(id) {
+      const known = instructions.get(id);
+      if (known === undefined) return undefined;
+      const isFinal = known.sequence !== undefined && known.sequence <= certifiedSequence();
+      return isFinal ? { ...known.answer, status: "final" } : known.answer;
+    },
+    certificate: (sequence, suite) => certificates.get(`${sequence}/${suite}`),
+    latestCertificate(suite) {
+      for (let sequence = settled; sequence > 0n; sequence--) {
+        const certificate = certificates.get(`${sequence}/${suite}`);
+        if (certificate !== undefined) return certificate;
+      }
+      return undefined;
+    },
+    batch: (sequence) => batches.get(sequence),
+    oldestBatch: () => oldest,
+    destination(chainId, sequence = certifiedSequence()) {
+      const batch = batches.get(sequence);
+      if (batch === undefined || chainId !== CHAIN_ID) return undefined;
+      return { sequence, ...proveDestination(batch.destinations, { chainId, hub: HUB }) };
+    },
+    outbox(chainId, selection, size = batches.get(certifiedSequence())?.destinations[0]?.outboxSize ?? 0n) {
+      if (size > outbox.size) return undefined;
+      const wanted = selection.kind === "indexes" ? selection.indexes : [];
+      if (wanted.some((index) => index >= size)) return undefined;
+      const chosen =
+        selection.kind === "indexes"
+          ? wanted.map((index) => payouts[Number(index)]!)
+          : payouts.slice(Number(selection.from), Math.min(Number(size), Number(selection.from) + selection.limit));
+      const base = { chainId, hub: HUB, size, entries: chosen };
+      if (chosen.length === 0) return base;
+      return {
+        ...base,
+        proof: outbox.proveMany(
+          chosen.map(({ index }) => index),
+          size,
+        ),
+      };
+    },
+    history(sequence, at = certifiedSequence()) {
+      const header = batches.get(sequence)?.header;
+      if (header === undefined || sequence >= at || at > settled) return undefined;
+      return { sequence, at, header, proof: history.prove(sequence - 1n, at - 1n) };
+    },
+    account(account, _asset, sequence = certifiedSequence()): AccountAnswer | undefined {
+      const tree = states.get(sequence);
+      const index = [ALICE_ACCOUNT, BOB_ACCOUNT].indexOf(account);
+      if (tree === undefined || index < 0) return undefined;
+      const leaf = tree.get(index);
+      return {
+        sequence,
+        view: { account, cash: [{ asset: USDC, amount: leaf.cash, exitValue: leaf.exitValue }], positions: [] },
+        proofs: [proveAccount(tree, index, [tree.assetRoot], REST)],
+      };
+    },
+    laneNonce: () => 0n,
+    isHealthy: () => true,
+    readiness: () => [{ name: "peers", ok: ready, message: ready ? "3 of 3" : "0 of 3: open the port" }],
+    metrics: async () => ({ contentType: "text/plain; version=0.0.4", body: "clockless_rounds_total 3\n" }),
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
