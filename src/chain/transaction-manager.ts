@@ -121,13 +121,13 @@ export class TransactionManager {
   /**
    * Sends a call. Throws ChainError `callReverted`, `feeAboveCap`, `insufficientFunds`, `rpcUnavailable` (before anything
    * was reserved), `journalFailure`. Once it is signed, failures to broadcast are not thrown: `tend` sends it again.
-   * Calls must not overlap.
+   * Calls must not overlap. `priced`: a fresh quote of the same call, so that it need not be made twice.
    */
-  async submit(request: SubmitRequest): Promise<JournalRecord> {
+  async submit(request: SubmitRequest, priced?: Quote): Promise<JournalRecord> {
     const records = this.open();
     const same = records.find((record) => record.purpose === request.purpose && record.receipt?.succeeded !== false);
     if (same !== undefined) return same;
-    const quote = await this.quote(request);
+    const quote = priced ?? (await this.quote(request));
     const balanceWei = await this.#rpc.getBalance(this.address);
     if (balanceWei < quote.maxCostWei + request.call.value) {
       throw new ChainError("insufficientFunds", "the sender cannot pay for this transaction", {

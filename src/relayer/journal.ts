@@ -34,11 +34,11 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
-/** Opens or creates the journal in `dataDir`. Throws RelayerError `journalLocked`, `journalFailure`. */
-export function openJournal(dataDir: string): Journal {
+/** Opens or creates the journal in `dataDir`; in memory without one. Throws RelayerError `journalLocked`, `journalFailure`. */
+export function openJournal(dataDir: string | undefined): Journal {
   return guarded("open", () => {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    const database = new DatabaseSync(join(dataDir, FILE), { timeout: 0 });
+    if (dataDir !== undefined) mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const database = new DatabaseSync(dataDir === undefined ? ":memory:" : join(dataDir, FILE), { timeout: 0 });
     // Exclusive from the first write on: a second relayer on this directory must fail at start, not at the first nonce clash.
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     database.exec("BEGIN IMMEDIATE;");
