@@ -21,7 +21,10 @@ export function recoverAddress(digest: Hex, signature: Hex): Address | undefined
     const bytes = hexToBytes(signature);
     const v = bytes[64]!;
     if (v !== 27 && v !== 28) return undefined;
-    const parsed = secp256k1.Signature.fromBytes(concatBytes(Uint8Array.of(v - 27), bytes.subarray(0, 64)), "recovered");
+    const parsed = secp256k1.Signature.fromBytes(
+      concatBytes(Uint8Array.of(v - 27), bytes.subarray(0, 64)),
+      "recovered",
+    );
     if (parsed.hasHighS()) return undefined;
     return publicKeyToAddress(parsed.recoverPublicKey(hexToBytes(digest)).toBytes(false));
   } catch {

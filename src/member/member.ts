@@ -15,7 +15,7 @@ import type {
   OutputRound,
   VerifiedBlock,
 } from "../consensus/types.ts";
-import { MessageCodec } from "../consensus/wire.ts";
+import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
 import { decodePayload } from "../ledger/codec.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import { instructionDigest, instructionId } from "../ledger/instruction.ts";
@@ -69,7 +69,6 @@ export class Member {
   readonly #certifier: Certifier;
   readonly #mempool: Mempool;
   readonly #certificates = new CertificateCache();
-  readonly #codec: MessageCodec;
   readonly #signatures: SignatureCache;
   /** Accepted blocks with a payload that are not output yet, by digest: while there are any, rounds must go on quickly. */
   readonly #unsettled = new Map<Hex, number>();
@@ -85,7 +84,6 @@ export class Member {
   constructor(config: MemberConfig) {
     this.#config = config;
     const { committee } = config;
-    this.#codec = new MessageCodec(config.consensusLimits);
     this.#signatures = new SignatureCache(config.identities);
     this.#ledger = new Ledger(config.genesis, { verify: this.#signatures.verify });
     this.#certifier = new Certifier(committee, config.engines, config.limits.maxFuturePartials);
@@ -182,7 +180,7 @@ export class Member {
     let consensusMessage: ConsensusMessage | undefined;
     try {
       message = decodeMessage(bytes);
-      if (message.kind === "consensus") consensusMessage = this.#codec.decode(message.bytes);
+      if (message.kind === "consensus") consensusMessage = decodeConsensusMessage(message.bytes);
     } catch (error) {
       this.#out.show({ kind: "punish", member: from, code: "malformedMessage", details: { reason: String(error) } });
       return;
@@ -223,7 +221,7 @@ export class Member {
         this.#accepted(effect.block);
         break;
       case "send":
-        this.#out.send(effect.to, encodeMessage({ kind: "consensus", bytes: this.#codec.encode(effect.message) }));
+        this.#out.send(effect.to, encodeMessage({ kind: "consensus", bytes: encodeConsensusMessage(effect.message) }));
         break;
       case "coin":
         this.#out.persistCoin(effect.round, effect.signature);

@@ -1,8 +1,7 @@
 /** Puts a node together from its configuration: keys, store, engines, transport, watchers, API. */
 import { readFileSync } from "node:fs";
 import { createInboxWatcher } from "../chain/inbox-watcher.ts";
-import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
-import { maxMessageBytes } from "../consensus/wire.ts";
+import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import { checkMemberKeys, loadMemberKeys } from "../keys/member-keys.ts";
 import type { PasswordSource } from "../keys/port.ts";
 import { INBOX_LOOKAHEAD } from "../ledger/limits.ts";
@@ -24,6 +23,9 @@ import { createMarketPoller } from "./market.ts";
 import { createNodeMetrics } from "./metrics.ts";
 import { type InboxStart, Node } from "./node.ts";
 import { createNodeView } from "./view.ts";
+
+/** An answer to a fetch ends with the block that brings it past one block's size; references and framing come on top. */
+const MAX_FRAME_BYTES = 2 * DEFAULT_CONSENSUS_LIMITS.maxBlockBytes + 64 * DEFAULT_CONSENSUS_LIMITS.maxFetchRefs + 2048;
 
 export class NodeConfigError extends ClocklessError<
   "notInCommittee" | "peersMismatch" | "unknownChain" | "unreadableFile"
@@ -69,7 +71,7 @@ export async function startNode({ config, password, logger, version, onFatal }: 
       identity: keys.identity,
       listen: config.p2p.listen,
       members: config.p2p.peers,
-      limits: { maxFrameBytes: maxMessageBytes(DEFAULT_LIMITS) + 1 },
+      limits: { maxFrameBytes: MAX_FRAME_BYTES },
     });
     const member: MemberConfig = {
       committee,
@@ -90,7 +92,7 @@ export async function startNode({ config, password, logger, version, onFatal }: 
       },
       retainedRounds: DEFAULT_RETAINED_ROUNDS,
       activityWindow: DEFAULT_ACTIVITY_WINDOW,
-      consensusLimits: DEFAULT_LIMITS,
+      consensusLimits: DEFAULT_CONSENSUS_LIMITS,
       limits: DEFAULT_MEMBER_LIMITS,
       pacing: config.pacing,
     };

@@ -9,8 +9,9 @@ import {
 } from "../../api/endpoints.ts";
 import { ApiError, type ServerErrorCode } from "../../api/errors.ts";
 import { issuesOf } from "../../api/http.ts";
-import { signedInstruction } from "../../api/instruction.ts";
 import { API_LIMITS, type SubmitResult } from "../../api/schema.ts";
+import { LedgerError } from "../../ledger/codes.ts";
+import { instructionFromJson } from "../../ledger/json.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
 import { assert } from "../../lib/assert.ts";
 import type { Suite } from "../../threshold/types.ts";
@@ -131,18 +132,29 @@ async function submit(view: NodeView, body: unknown): Promise<SubmitResult[]> {
     throw new ApiError("badRequest", "the body is { instructions: [...] }", {
       details: { issues: issuesOf(request.error), maxInstructions: API_LIMITS.maxInstructions },
     });
-  const parsed = request.data.instructions.map((item) => signedInstruction.safeDecode(item as never)); // CAST: unknown JSON; the schema decides
   const good: SignedInstruction[] = [];
-  for (const item of parsed) if (item.success) good.push(item.data);
+  const results: (SubmitResult | undefined)[] = request.data.instructions.map((item) => {
+    try {
+      good.push(instructionFromJson(item));
+      return undefined;
+    } catch (error) {
+      if (error instanceof LedgerError) return refusal(error);
+      throw error;
+    }
+  });
   const answers = good.length === 0 ? [] : await view.submit(good);
   assert(answers.length === good.length, "the node answers for every instruction");
   let next = 0;
-  return parsed.map((item): SubmitResult => {
-    if (item.success) return answers[next++]!;
-    const figures: Record<string, string> = {};
-    for (const { path, message } of issuesOf(item.error)) figures[path.slice(0, 64) || "instruction"] = message;
-    return { status: "refused", code: "malformedInstruction", figures };
-  });
+  return results.map((refused) => refused ?? answers[next++]!);
+}
+
+/** A malformed instruction has no id; its figures name the fields. */
+function refusal(error: LedgerError): SubmitResult {
+  const figures: Record<string, string> = {};
+  // CAST: ledger/json.ts documents this detail of malformedJson
+  const issues = (error.details.issues ?? []) as readonly { readonly path: string; readonly message: string }[];
+  for (const { path, message } of issues) figures[path.slice(0, 64) || "instruction"] = message.slice(0, 200);
+  return { status: "refused", code: "malformedInstruction", figures };
 }
 
 /** Finds the endpoint of a request. @throws ApiError unknownRoute, methodNotAllowed */

@@ -5,7 +5,7 @@
  */
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { headerDigest } from "../../batch/header.ts";
-import { DEFAULT_LIMITS } from "../../consensus/limits.ts";
+import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
 import { utf8ToBytes } from "../../lib/bytes.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
@@ -224,7 +224,7 @@ class Simulation {
       blockSigner: identities,
       retainedRounds: 64,
       activityWindow: 32,
-      consensusLimits: DEFAULT_LIMITS,
+      consensusLimits: DEFAULT_CONSENSUS_LIMITS,
       limits: DEFAULT_MEMBER_LIMITS,
       // Full speed: a round a message delay, as the latency figures are defined.
       pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 5 * UNIT_MS },

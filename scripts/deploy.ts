@@ -1,0 +1,48 @@
+/**
+ * Deploys a module with Hardhat Ignition and prints the addresses as one JSON object.
+ *
+ *   node scripts/deploy.ts --module DevnetBls12381 --network bls --parameters parameters.json [--deployment-id ID]
+ *
+ * Networks `bls` and `bn` read their URL from CLOCKLESS_BLS_RPC_URL and CLOCKLESS_BN_RPC_URL (see hardhat.config.ts). With a
+ * deployment id the deployment is journalled under `ignition/deployments` and resumes where it stopped.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { BaseContract } from "ethers";
+import hre from "hardhat";
+import { DevnetBls12381, DevnetBn254 } from "./ignition/modules/devnet.ts";
+import { SettlementBls12381, SettlementBn254 } from "./ignition/modules/settlement.ts";
+
+const MODULES = { DevnetBls12381, DevnetBn254, SettlementBls12381, SettlementBn254 } as const;
+
+const { values } = parseArgs({
+  options: {
+    module: { type: "string" },
+    network: { type: "string" },
+    parameters: { type: "string" },
+    "deployment-id": { type: "string" },
+  },
+});
+
+const { module: name, network, parameters } = values;
+if (name === undefined || network === undefined || parameters === undefined || !Object.hasOwn(MODULES, name)) {
+  process.stderr.write(
+    `usage: deploy.ts --module ${Object.keys(MODULES).join("|")} --network NAME --parameters FILE [--deployment-id ID]\n`,
+  );
+  process.exit(2);
+}
+
+// CAST: hasOwn was checked
+const ignitionModule = MODULES[name as keyof typeof MODULES];
+const connection = await hre.network.connect(network);
+const deploymentId = values["deployment-id"];
+const contracts: Record<string, BaseContract> = await connection.ignition.deploy(ignitionModule, {
+  parameters: JSON.parse(readFileSync(parameters, "utf8")),
+  displayUi: false,
+  ...(deploymentId === undefined ? {} : { deploymentId }),
+});
+const addresses: Record<string, string> = {};
+for (const [key, contract] of Object.entries(contracts)) addresses[key] = (await contract.getAddress()).toLowerCase();
+const receipt = await connection.ethers.provider.getBlockNumber();
+process.stdout.write(`${JSON.stringify({ addresses, block: receipt })}\n`);
+await connection.close();
