@@ -1,13 +1,10 @@
 /**
- * Signed instructions as JSON, as POST /v1/instructions takes them. Shape only: whether the ledger would apply it, and who signed it,
- * is for the member to find out.
+ * What the OpenAPI description says about signed instructions. Reading and writing them is ledger/json.ts; a test keeps the two equal.
  */
 import { z } from "zod";
+import { MAX_CASH_LIMITS, MAX_FILLS } from "../ledger/limits.ts";
 import type { InstructionBody, SignedInstruction } from "../ledger/types.ts";
 import * as w from "./wire.ts";
-
-/** Fills in one instruction; the whole body is bounded as well. */
-export const MAX_FILLS = 4096;
 
 const fill = z.object({ instrument: w.bytes32, buyer: w.bytes32, seller: w.bytes32, quantity: w.uint, price: w.uint });
 
@@ -18,7 +15,7 @@ const body: z.ZodType<InstructionBody> = z.discriminatedUnion("kind", [
     laneSigner: w.address,
     laneNumber: w.uint,
     marginLimit: w.uint,
-    cashLimits: w.list(z.object({ asset: w.bytes32, limit: w.uint }), 256),
+    cashLimits: w.list(z.object({ asset: w.bytes32, limit: w.uint }), MAX_CASH_LIMITS),
   }),
   z.object({ kind: z.literal("fills"), fills: w.list(fill, MAX_FILLS) }),
   z.object({ kind: z.literal("transfer"), from: w.bytes32, to: w.bytes32, asset: w.bytes32, amount: w.uint }),

@@ -112,7 +112,8 @@ export interface HistoryAnswer {
 /** GET /v1/accounts/:id: the account as of a batch, with a proof per asset against `header.state` of that batch. */
 export interface AccountAnswer {
   readonly sequence: bigint;
-  readonly view: AccountView;
+  /** Positions and all; absent when this member is past that batch and only its proofs are kept. No header commits to this list. */
+  readonly view?: AccountView | undefined;
   readonly proofs: readonly AccountProof[];
 }
 
@@ -258,7 +259,7 @@ export const historyAnswer: z.ZodType<HistoryAnswer> = z.object({
 
 export const accountAnswer: z.ZodType<AccountAnswer> = z.object({
   sequence: w.uint,
-  view: w.accountView,
+  view: w.accountView.optional(),
   proofs: w.list(w.accountProof, 4096),
 });
 
