@@ -46,7 +46,10 @@ export interface CoinScheme {
   /** This member's share for a round; undefined for learners. */
   share(round: number): Uint8Array | undefined;
   /** Combines shares by author index. Verified; `bad` authors are dropped for good. */
-  combine(round: number, shares: ReadonlyMap<number, Uint8Array>): { signature: Uint8Array | undefined; bad: readonly number[] };
+  combine(
+    round: number,
+    shares: ReadonlyMap<number, Uint8Array>,
+  ): { signature: Uint8Array | undefined; bad: readonly number[] };
   /** Verifies a combined coin somebody else sent. */
   verify(round: number, signature: Uint8Array): boolean;
   /** The author elected by a combined coin: rejection sampling over its hash, uniform in [0, n). */
@@ -68,6 +71,45 @@ export interface ConsensusConfig {
   /** A: activity window in rounds, ≥ 2. */
   readonly activityWindow: number;
   readonly limits: ConsensusLimits;
+  /** How blocks are signed; default secp256k1 (consensus/signer.ts). Simulators may use a cheap stand-in. Pure. */
+  readonly signer?: BlockSigner | undefined;
+  /** Where to start from instead of genesis: a certified cut of the order (consensus/checkpoint.ts). */
+  readonly checkpoint?: ConsensusCheckpoint | undefined;
+}
+
+/** Signing scheme of blocks: pure functions of their arguments. */
+export interface BlockSigner {
+  sign(secret: Uint8Array, digest: Hex): Hex;
+  verify(digest: Hex, signature: Hex, author: Address): boolean;
+}
+
+/** What one output round says about every author, by index: read to find out who is active later. */
+export interface RoundActivity {
+  readonly round: number;
+  /** Some commit of this round output a block of the author. */
+  readonly present: readonly boolean[];
+  /** The author had a slot in this round and it was skipped. */
+  readonly skipped: readonly boolean[];
+}
+
+/**
+ * The state of the order after a fully output round: everything the rule reads of the past. A function of the order alone,
+ * so that all members that reach the round have the same one.
+ */
+export interface ConsensusCheckpoint {
+  /** The last round that is output. */
+  readonly round: number;
+  /** Index and digest of the last commit; 0 and the genesis hash before the first. */
+  readonly commitIndex: bigint;
+  readonly commitDigest: Hex;
+  /** Round of the last committed slot; the floor is K below. */
+  readonly committedRound: number;
+  /** Output blocks above the floor, sorted by (round, author, digest). */
+  readonly output: readonly BlockRef[];
+  /** Of the last 6 + A rounds, oldest first. */
+  readonly activity: readonly RoundActivity[];
+  /** Highest output round per author: the vector clock. */
+  readonly vectorClock: readonly number[];
 }
 
 /** Every bound has a reason beside its default (consensus/limits.ts). */
@@ -107,8 +149,15 @@ export type ConsensusMessage =
   | { readonly kind: "coinShares"; readonly shares: readonly CoinShare[] }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
   | { readonly kind: "coinRequest"; readonly round: number }
-  | { readonly kind: "fetch"; readonly refs: readonly BlockRef[] }
-  | { readonly kind: "fetched"; readonly blocks: readonly Uint8Array[]; readonly notFound: readonly BlockRef[] };
+  /** Asks for blocks; `after` invites the answerer to add ancestors above that round, oldest first (0 or absent: none known). */
+  | { readonly kind: "fetch"; readonly refs: readonly BlockRef[]; readonly after?: number }
+  /** `floor`: the answerer's, so that the asker can tell "dropped long ago" from "never seen". */
+  | {
+      readonly kind: "fetched";
+      readonly blocks: readonly Uint8Array[];
+      readonly notFound: readonly BlockRef[];
+      readonly floor?: number;
+    };
 
 /** What a step asks the member to do, in this order. */
 export type ConsensusEffect =
@@ -121,7 +170,12 @@ export type ConsensusEffect =
   /** Two different signed blocks of one (author, round): objective, slashable. */
   | { readonly kind: "exposed"; readonly author: number; readonly first: VerifiedBlock; readonly second: VerifiedBlock }
   /** A peer sent something an honest member never sends. */
-  | { readonly kind: "punish"; readonly member: number; readonly code: string; readonly details: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: "punish";
+      readonly member: number;
+      readonly code: string;
+      readonly details: Readonly<Record<string, unknown>>;
+    }
   /** f + 1 authors are more than K rounds ahead: catch up from a certificate. */
   | { readonly kind: "behind"; readonly round: number };
 

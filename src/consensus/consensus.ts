@@ -1,0 +1,500 @@
+/**
+ * One member's view of the DAG, as a state machine without I/O: messages and times in, effects out. It trusts that `from` is
+ * who it says (authenticated transport) and nothing else. Deterministic: the same calls give the same effects.
+ */
+import { assert } from "../lib/assert.ts";
+import type { Hex } from "../lib/hex.ts";
+import { quorumOf } from "../lib/math.ts";
+import { Activity } from "./activity.ts";
+import { BlockCodec, compareBlocks, refOf } from "./block.ts";
+import { highestQuorum } from "./clock.ts";
+import { CoinPool } from "./coin-pool.ts";
+import { Committer } from "./committer.ts";
+import { Dag, type DagBlock } from "./dag.ts";
+import { refuse } from "./errors.ts";
+import { Exposure } from "./exposure.ts";
+import { Fetcher } from "./fetcher.ts";
+import { Intake } from "./intake.ts";
+import { RETRY_MAX_MS, RETRY_MIN_MS, validateConfig } from "./limits.ts";
+import { Linearizer } from "./linearizer.ts";
+import { Pacing } from "./pacing.ts";
+import { Peers } from "./peers.ts";
+import { Pending } from "./pending.ts";
+import { coinShares, Proposer } from "./proposer.ts";
+import { createBlockSigner } from "./signer.ts";
+import type {
+  BlockRef,
+  BlockSigner,
+  CoinShare,
+  ConsensusCheckpoint,
+  ConsensusConfig,
+  ConsensusEffect,
+  ConsensusMessage,
+  ProposalContent,
+  SlotStatus,
+  VerifiedBlock,
+} from "./types.ts";
+import { Votes } from "./votes.ts";
+
+export type Proposal =
+  | { readonly kind: "ready"; readonly round: number }
+  /** Quorum is there, stragglers are worth waiting for: ask again at `untilMs` or after the next block. */
+  | { readonly kind: "wait"; readonly untilMs: number };
+
+export type RestoreRecord =
+  | { readonly kind: "block"; readonly bytes: Uint8Array }
+  | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
+
+export class Consensus {
+  readonly #config: ConsensusConfig;
+  readonly #n: number;
+  readonly #quorum: number;
+  readonly #codec: BlockCodec;
+  readonly #signer: BlockSigner;
+  readonly #dag: Dag;
+  readonly #votes: Votes;
+  readonly #activity: Activity;
+  readonly #linearizer: Linearizer;
+  readonly #committer: Committer;
+  readonly #coins: CoinPool;
+  readonly #exposure: Exposure;
+  readonly #pending: Pending;
+  readonly #fetcher: Fetcher;
+  readonly #intake: Intake;
+  readonly #proposer: Proposer;
+  readonly #pacing: Pacing;
+  readonly #peers: Peers;
+  /** Output blocks above the floor by round: what a checkpoint has to name. */
+  readonly #output = new Map<number, BlockRef[]>();
+  readonly #outputBefore: ReadonlySet<Hex>;
+  readonly #vectorClock: number[];
+  #lastOwn: BlockRef | undefined;
+  #lastOwnBytes: Uint8Array | undefined;
+
+  /** Throws ConsensusError `badConfig`. */
+  constructor(config: ConsensusConfig) {
+    validateConfig(config);
+    const { self, retainedRounds, activityWindow, limits, checkpoint } = config;
+    const n = config.members.length;
+    this.#config = config;
+    this.#n = n;
+    this.#quorum = quorumOf(n);
+    this.#codec = new BlockCodec(config);
+    this.#signer = config.signer ?? createBlockSigner();
+    this.#linearizer = new Linearizer(retainedRounds, {
+      index: checkpoint?.commitIndex ?? 0n,
+      digest: checkpoint?.commitDigest ?? config.genesisHash,
+      committedRound: checkpoint?.committedRound ?? 0,
+    });
+    const genesis = this.#codec.genesisBlocks();
+    this.#dag = new Dag({ n, self, retainedRounds, genesis, floor: this.#linearizer.floor });
+    this.#votes = new Votes(n, this.#quorum);
+    this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint?.activity);
+    this.#coins = new CoinPool(config.coin, this.#quorum);
+    this.#committer = new Committer({
+      n,
+      dag: this.#dag,
+      votes: this.#votes,
+      activity: this.#activity,
+      linearizer: this.#linearizer,
+      coinLeader: (round) => this.#coins.leader(round),
+      round: (checkpoint?.round ?? 0) + 1,
+    });
+    this.#outputBefore = new Set(checkpoint?.output.map((ref) => ref.digest));
+    for (const ref of checkpoint?.output ?? []) this.#rememberOutput(ref);
+    this.#vectorClock = [...(checkpoint?.vectorClock ?? new Array<number>(n).fill(0))];
+    this.#exposure = new Exposure(this.#dag, n);
+    this.#pending = new Pending(limits.maxPendingPerPeer);
+    this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs);
+    this.#proposer = new Proposer(this.#dag, this.#exposure, limits);
+    this.#pacing = new Pacing(n);
+    this.#peers = new Peers(n, self);
+    this.#intake = new Intake({
+      config,
+      codec: this.#codec,
+      signer: this.#signer,
+      dag: this.#dag,
+      pending: this.#pending,
+      fetcher: this.#fetcher,
+      exposure: this.#exposure,
+      coins: this.#coins,
+      accept: (block, nowMs, effects) => {
+        this.#enter(block, nowMs);
+        effects.push({ kind: "accepted", block });
+      },
+    });
+    if (self !== undefined) this.#lastOwn = refOf(genesis[self]!);
+  }
+
+  get lastOwnRound(): number {
+    return this.#lastOwn?.round ?? 0;
+  }
+
+  get lastOwnBlock(): BlockRef | undefined {
+    return this.lastOwnRound === 0 ? undefined : this.#lastOwn;
+  }
+
+  /** Highest round of an accepted block. */
+  get highestRound(): number {
+    return this.#dag.highestRound;
+  }
+
+  /** Blocks at or below are dropped, and references to them count as satisfied. Negative at first. */
+  get floor(): number {
+    return this.#dag.floor;
+  }
+
+  /** The first slot that is not decided. */
+  get nextDecision(): { readonly round: number; readonly author: number } {
+    return this.#committer.cursor;
+  }
+
+  /** Highest output round per author: the summary of everything the ledger has seen. */
+  get vectorClock(): readonly number[] {
+    return this.#vectorClock;
+  }
+
+  get exposedAuthors(): ReadonlySet<number> {
+    return this.#exposure.authors;
+  }
+
+  /** A valid block in our name that we never made was seen: this member must not propose any more in this epoch. */
+  get isSignedElsewhere(): boolean {
+    return this.#intake.isSignedElsewhere;
+  }
+
+  /** False while ordering lags so far behind that only payload-free blocks may be proposed. */
+  get acceptsPayload(): boolean {
+    return this.#dag.highestRound - this.#committer.cursor.round < this.#config.limits.maxUncommittedRounds;
+  }
+
+  /** Sizes of everything that grows, for metrics and for tests of the bounds. */
+  get sizes(): { readonly blocks: number; readonly pending: number; readonly wanted: number; readonly shares: number } {
+    return {
+      blocks: this.#dag.size,
+      pending: this.#pending.size,
+      wanted: this.#fetcher.size,
+      shares: this.#coins.size,
+    };
+  }
+
+  /** A held block, also one that sank below the floor not long ago. */
+  block(ref: Pick<BlockRef, "digest">): VerifiedBlock | undefined {
+    return this.#dag.lookup(ref.digest);
+  }
+
+  /** Accepted blocks of a round in order of acceptance. */
+  blocksAt(round: number): readonly VerifiedBlock[] {
+    return this.#dag.round(round).map((entry) => entry.block);
+  }
+
+  /** Status of any slot above the floor, whether or not its author is active. */
+  status(round: number, author: number): SlotStatus {
+    return this.#committer.status(round, author);
+  }
+
+  /** A message of a committee member. Bad input costs its sender a `punish` and changes nothing else. */
+  receive(from: number, message: ConsensusMessage, nowMs: number): ConsensusEffect[] {
+    assert(Number.isInteger(from) && from >= 0 && from < this.#n, "sender is not a member");
+    const effects: ConsensusEffect[] = [];
+    switch (message.kind) {
+      case "block":
+        this.#intake.receive(from, message.bytes, false, nowMs, effects);
+        break;
+      case "fetch":
+        this.#serve(from, message.refs, message.after ?? 0, effects);
+        return effects;
+      case "fetched":
+        this.#takeFetched(from, message, nowMs, effects);
+        break;
+      case "coinRequest":
+        this.#serveCoin(from, message.round, effects);
+        return effects;
+      case "coinShares":
+        for (const share of message.shares) this.#takeShare(from, share);
+        break;
+      case "coin":
+        if (!this.#coins.accept(message.round, message.signature)) {
+          effects.push({ kind: "punish", member: from, code: "badCoin", details: { round: message.round } });
+        }
+        break;
+    }
+    this.#settle(nowMs, effects);
+    this.#fetchDue(nowMs, effects);
+    return effects;
+  }
+
+  /** Whether a block may be proposed now; undefined while Q blocks are missing, for learners and after amnesia. */
+  proposal(nowMs: number): Proposal | undefined {
+    const quorum = this.#proposable();
+    if (quorum === undefined) return undefined;
+    const active = this.#activity.isActive(this.#committer.cursor.round);
+    const absent: number[] = [];
+    for (let author = 0; author < this.#n; author++) {
+      const isExpected = active[author] === true && author !== this.#config.self && !this.#exposure.has(author);
+      if (isExpected && quorum.blocks[author] === undefined) absent.push(author);
+    }
+    const untilMs = this.#pacing.waitUntil(quorum.round, absent, nowMs);
+    return untilMs === undefined ? { kind: "ready", round: quorum.round + 1 } : { kind: "wait", untilMs };
+  }
+
+  /**
+   * Builds, signs and accepts the own block of the round that `proposal` names (waiting for stragglers is advice, not a rule).
+   * Beyond `maxUncommittedRounds` the payload is left out: ask `acceptsPayload` first.
+   * Throws ConsensusError `notAMember`, `notReady`, `payloadTooLarge`.
+   */
+  propose(content: ProposalContent, secret: Uint8Array, nowMs: number): ConsensusEffect[] {
+    const { self, limits } = this.#config;
+    const last = this.#lastOwn;
+    if (self === undefined || last === undefined) return refuse("notAMember", "a learner never proposes");
+    if (content.payload.length > limits.maxPayloadBytes) refuse("payloadTooLarge", "payload exceeds the size limit");
+    const quorum = this.#proposable();
+    if (quorum === undefined) return refuse("notReady", "no round has a quorum to build on");
+    const round = quorum.round + 1;
+    assert(round > last.round, "a round is signed once");
+    const block = this.#codec.seal(
+      {
+        author: self,
+        round,
+        parents: this.#proposer.parents(last, quorum.round, quorum.blocks),
+        payload: this.acceptsPayload ? content.payload : new Uint8Array(0),
+        coinShares: coinShares(this.#config.coin, last.round, round, this.floor),
+        partials: content.partials,
+      },
+      (digest) => this.#signer.sign(secret, digest),
+    );
+    const effects: ConsensusEffect[] = [{ kind: "accepted", block }];
+    for (const share of block.coinShares) this.#coins.add(self, share);
+    this.#pacing.proposed(round, nowMs);
+    this.#enter(block, nowMs);
+    this.#peers.sentToAll(nowMs);
+    effects.push({ kind: "send", to: "all", message: { kind: "block", bytes: block.bytes } });
+    this.#settle(nowMs, effects);
+    return effects;
+  }
+
+  /** Retries: fetches, coins that an undecided slot waits for, the last own block to peers that seem not to know it. */
+  tick(nowMs: number): ConsensusEffect[] {
+    const effects: ConsensusEffect[] = [];
+    this.#settle(nowMs, effects);
+    this.#fetchDue(nowMs, effects);
+    for (const round of this.#peers.coinsToRequest(this.#coins.wanted, nowMs)) {
+      effects.push({ kind: "send", to: "all", message: { kind: "coinRequest", round } });
+    }
+    if (this.#lastOwnBytes !== undefined) {
+      const patienceMs = Math.min(Math.max(RETRY_MIN_MS, 4 * this.#pacing.delayMs), RETRY_MAX_MS);
+      for (const peer of this.#peers.toRemind(this.lastOwnRound, patienceMs, nowMs)) {
+        effects.push({ kind: "send", to: peer, message: { kind: "block", bytes: this.#lastOwnBytes } });
+      }
+    }
+    return effects;
+  }
+
+  /** A peer (re)connected: it gets the last own block and asks for what it lacks below it. */
+  connected(peer: number, nowMs: number): ConsensusEffect[] {
+    if (peer === this.#config.self || this.#lastOwnBytes === undefined) return [];
+    this.#peers.sentTo(peer, nowMs);
+    return [{ kind: "send", to: peer, message: { kind: "block", bytes: this.#lastOwnBytes } }];
+  }
+
+  /**
+   * Replays the log after a restart, in the order in which it was written. Emits `output` and `exposed` again and nothing
+   * else; afterwards the last own block is known, so that no round is signed twice. Signatures are checked again: a flipped
+   * bit on disk must not enter the DAG. Throws ConsensusError when a record is not what was written.
+   */
+  restore(records: Iterable<RestoreRecord>): ConsensusEffect[] {
+    const restored: ConsensusEffect[] = [];
+    for (const record of records) {
+      const effects: ConsensusEffect[] = [];
+      if (record.kind === "coin") {
+        if (record.round > this.floor) this.#restoreCoin(record.round, record.signature);
+      } else this.#restoreBlock(record.bytes, effects);
+      this.#settle(0, effects);
+      for (const effect of effects) if (effect.kind === "output" || effect.kind === "exposed") restored.push(effect);
+    }
+    return restored;
+  }
+
+  /** The state of the order after the last output round: what another member can start from (with these blocks above it). */
+  checkpoint(): ConsensusCheckpoint | undefined {
+    return this.#committer.isBetweenRounds ? this.#checkpoint() : undefined;
+  }
+
+  #checkpoint(): ConsensusCheckpoint {
+    const { index, digest, committedRound } = this.#linearizer.state;
+    return {
+      round: this.#committer.cursor.round - 1,
+      commitIndex: index,
+      commitDigest: digest,
+      committedRound,
+      output: [...this.#output.values()].flat().sort(compareBlocks),
+      activity: this.#activity.records,
+      vectorClock: [...this.#vectorClock],
+    };
+  }
+
+  #proposable(): ReturnType<typeof highestQuorum> {
+    if (this.#lastOwn === undefined || this.#intake.isSignedElsewhere) return undefined;
+    const view = { n: this.#n, quorum: this.#quorum, dag: this.#dag, exposure: this.#exposure };
+    return highestQuorum(view, this.#lastOwn.round);
+  }
+
+  /** A block enters the DAG: everything that is derived from it once. */
+  #enter(block: VerifiedBlock, nowMs: number): void {
+    const entry = this.#dag.add(block, this.#outputBefore.has(block.digest));
+    this.#votes.observe(entry);
+    this.#exposure.observe(entry);
+    this.#proposer.observe(entry);
+    this.#peers.knows(entry.author, entry.ownSeen);
+    this.#pacing.blockAccepted(entry.author, entry.round, nowMs);
+    if (this.#dag.authorsAt(entry.round) >= this.#quorum) this.#pacing.quorumReached(entry.round, nowMs);
+    if (entry.author === this.#config.self) this.#enterOwn(entry);
+  }
+
+  #enterOwn(entry: DagBlock): void {
+    if (entry.round <= this.lastOwnRound) return;
+    this.#lastOwn = refOf(entry);
+    this.#lastOwnBytes = entry.block.bytes;
+    this.#proposer.link(entry);
+  }
+
+  /** Decides what can be decided; each output may raise the floor, which may free waiting blocks, which may decide more. */
+  #settle(nowMs: number, effects: ConsensusEffect[]): void {
+    for (;;) {
+      this.#coins.clearWanted();
+      const outputs = this.#committer.advance();
+      this.#reportCoins(effects);
+      for (const output of outputs) {
+        for (const commit of output.commits) {
+          for (const block of commit.blocks) {
+            this.#rememberOutput(refOf(block));
+            this.#vectorClock[block.author] = Math.max(this.#vectorClock[block.author]!, block.round);
+          }
+        }
+        effects.push({ kind: "output", output });
+      }
+      const before = this.#dag.floor;
+      const floor = this.#linearizer.floor;
+      if (floor <= before) return;
+      this.#proposer.forget(this.#dag.sink(floor));
+      this.#votes.forget(before + 1, floor);
+      this.#committer.forget(before + 1, floor);
+      this.#coins.forget(floor);
+      for (let round = before + 1; round <= floor; round++) this.#output.delete(round);
+      this.#intake.raiseFloor(floor, nowMs, effects);
+    }
+  }
+
+  #rememberOutput(ref: BlockRef): void {
+    const refs = this.#output.get(ref.round);
+    if (refs === undefined) this.#output.set(ref.round, [ref]);
+    else refs.push(ref);
+  }
+
+  #reportCoins(effects: ConsensusEffect[]): void {
+    for (const event of this.#coins.takeEvents()) {
+      effects.push(
+        event.kind === "coin"
+          ? { kind: "coin", round: event.round, signature: event.signature }
+          : { kind: "punish", member: event.author, code: "badShare", details: { round: event.round } },
+      );
+    }
+  }
+
+  #fetchDue(nowMs: number, effects: ConsensusEffect[]): void {
+    if (this.#fetcher.size === 0) return;
+    const after = Math.max(0, this.#dag.highestRound - 1);
+    for (const [peer, refs] of this.#fetcher.due(nowMs)) {
+      this.#peers.asked(peer);
+      effects.push({ kind: "send", to: peer, message: { kind: "fetch", refs, after } });
+    }
+  }
+
+  /** Answers with what was asked and, for a peer that is rounds behind, with what comes next for it, oldest first. */
+  #serve(from: number, refs: readonly BlockRef[], after: number, effects: ConsensusEffect[]): void {
+    const { maxFetchRefs, maxBlockBytes } = this.#config.limits;
+    if (refs.length > maxFetchRefs) {
+      effects.push({ kind: "punish", member: from, code: "tooManyRefs", details: { refs: refs.length } });
+      return;
+    }
+    const blocks: Uint8Array[] = [];
+    const notFound: BlockRef[] = [];
+    let size = 0;
+    const give = (block: VerifiedBlock): void => {
+      if (size >= maxBlockBytes || blocks.length >= maxFetchRefs) return;
+      size += block.bytes.length;
+      blocks.push(block.bytes);
+    };
+    let highest = 0;
+    for (const ref of refs) {
+      const found = this.#dag.lookup(ref.digest);
+      if (found === undefined) notFound.push(ref);
+      else {
+        highest = Math.max(highest, found.round);
+        // Genesis is implicit: whoever asks for it is not of this committee.
+        if (found.round > 0) give(found);
+      }
+    }
+    // Up to three rounds is the normal skew between members: the blocks between are on their way already.
+    const isBehind = after > 0 && highest > after + 3;
+    const asked = new Set(refs.map((ref) => ref.digest));
+    for (let round = Math.max(1, after + 1, this.floor + 1); isBehind && round < highest; round++) {
+      if (size >= maxBlockBytes || blocks.length >= maxFetchRefs) break;
+      for (const entry of this.#dag.round(round)) {
+        if (entry.author !== from && !asked.has(entry.digest)) give(entry.block);
+      }
+    }
+    const floor = Math.max(0, this.floor);
+    effects.push({ kind: "send", to: from, message: { kind: "fetched", blocks, notFound, floor } });
+  }
+
+  #takeFetched(
+    from: number,
+    message: Extract<ConsensusMessage, { kind: "fetched" }>,
+    nowMs: number,
+    effects: ConsensusEffect[],
+  ): void {
+    if (message.blocks.length + message.notFound.length > 2 * this.#config.limits.maxFetchRefs) {
+      effects.push({ kind: "punish", member: from, code: "oversize", details: { blocks: message.blocks.length } });
+      return;
+    }
+    const isAnswer = this.#peers.takeAnswer(from);
+    for (const bytes of message.blocks) this.#intake.receive(from, bytes, isAnswer, nowMs, effects);
+    for (const ref of message.notFound) {
+      const sunkAt = this.#fetcher.notFound(from, ref, message.floor ?? 0, nowMs);
+      // At least one honest member has dropped it: nobody will bring it any more, the way forward is a certificate.
+      if (sunkAt === this.#n - this.#quorum + 1) effects.push({ kind: "behind", round: ref.round });
+    }
+  }
+
+  #serveCoin(from: number, round: number, effects: ConsensusEffect[]): void {
+    const signature = this.#coins.signature(round);
+    if (signature !== undefined) {
+      effects.push({ kind: "send", to: from, message: { kind: "coin", round, signature } });
+      return;
+    }
+    // Never earlier than with our block of round q + 4: an early coin would tell the scheduler whom to delay.
+    if (round < 1 || round <= this.floor || round + 4 > this.lastOwnRound) return;
+    const share = this.#config.coin.share(round);
+    if (share === undefined) return;
+    effects.push({ kind: "send", to: from, message: { kind: "coinShares", shares: [{ round, signature: share }] } });
+  }
+
+  #takeShare(from: number, share: CoinShare): void {
+    const highest = this.#dag.highestRound + this.#config.retainedRounds;
+    if (share.round >= 1 && share.round > this.floor && share.round <= highest) this.#coins.add(from, share);
+  }
+
+  #restoreCoin(round: number, signature: Uint8Array): void {
+    if (!this.#config.coin.verify(round, signature)) refuse("badCoin", "the log holds a wrong coin", { round });
+    this.#coins.restore(round, signature);
+  }
+
+  #restoreBlock(bytes: Uint8Array, effects: ConsensusEffect[]): void {
+    const block = this.#codec.decode(bytes);
+    if (!this.#signer.verify(block.digest, block.signature, this.#config.members[block.author]!)) {
+      refuse("badSignature", "the log holds a block with a wrong signature", { digest: block.digest });
+    }
+    this.#intake.restore(block, effects);
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * The blocks this member has accepted, as a graph above the floor. Every ancestor of a held block is held, or at or below
+ * the floor. Blocks that sank below the floor stay servable (bytes only) for another K rounds, for members that are behind.
+ */
+import { assert } from "../lib/assert.ts";
+import type { Hex } from "../lib/hex.ts";
+import { slotKey } from "./block.ts";
+import type { BlockRef, VerifiedBlock } from "./types.ts";
+
+/** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
+export const WINDOWS = 3;
+
+/** An accepted block with what was derived from its ancestors once. */
+export interface DagBlock {
+  readonly block: VerifiedBlock;
+  readonly round: number;
+  readonly author: number;
+  readonly digest: Hex;
+  /** Held parents in stored order; those at or below the floor at acceptance are left out. Emptied when this block sinks. */
+  parents: readonly DagBlock[];
+  /** Of these, what support walks: the own previous block, then the strong parents. */
+  voters: readonly DagBlock[];
+  /** support(this, author, round − k) at [k − 1][author]. */
+  readonly support: readonly (DagBlock | undefined)[][];
+  /** certificates held: [k − 1][author] is the block of round v − k certified by this block's parents at v = round − 1. */
+  certified: readonly (DagBlock | undefined)[][];
+  /** Highest own round in this block's cone: what its author has shown to know of us. */
+  readonly ownSeen: number;
+  /**
+   * Its cone (outside our own and outside the output) names a block at or below our floor that was never held here: possibly
+   * invented, and a member with a lower floor would wait for it. We would rather not pass it on.
+   */
+  readonly isTainted: boolean;
+  isOutput: boolean;
+  isInOwnCone: boolean;
+  /** An ancestor of (or itself) an accepted block of a non-exposed author; maintained only once somebody is exposed. */
+  isVouched: boolean;
+}
+
+const NONE: readonly DagBlock[] = [];
+
+export class Dag {
+  readonly #n: number;
+  readonly #retainedRounds: number;
+  readonly #self: number | undefined;
+  readonly #byDigest = new Map<Hex, DagBlock>();
+  readonly #bySlot = new Map<number, DagBlock[]>();
+  readonly #byRound = new Map<number, DagBlock[]>();
+  /** Sunk blocks by round: servable, otherwise forgotten. */
+  readonly #sunk = new Map<Hex, VerifiedBlock>();
+  readonly #sunkByRound = new Map<number, VerifiedBlock[]>();
+  /** Rounds in which somebody has twins. */
+  readonly #exposedRounds = new Set<number>();
+  #floor: number;
+  #lowestHeld: number;
+  #highestRound: number;
+
+  constructor(options: {
+    readonly n: number;
+    readonly self: number | undefined;
+    readonly retainedRounds: number;
+    readonly genesis: readonly VerifiedBlock[];
+    readonly floor: number;
+  }) {
+    this.#n = options.n;
+    this.#self = options.self;
+    this.#retainedRounds = options.retainedRounds;
+    this.#floor = options.floor;
+    this.#lowestHeld = Math.max(0, options.floor + 1);
+    this.#highestRound = Math.max(0, options.floor);
+    if (options.floor < 0) for (const block of options.genesis) this.add(block);
+  }
+
+  get floor(): number {
+    return this.#floor;
+  }
+
+  get highestRound(): number {
+    return this.#highestRound;
+  }
+
+  get size(): number {
+    return this.#byDigest.size;
+  }
+
+  get(digest: Hex): DagBlock | undefined {
+    return this.#byDigest.get(digest);
+  }
+
+  /** All accepted blocks of (round, author): one, or the twins of an equivocator in order of acceptance. */
+  at(round: number, author: number): readonly DagBlock[] {
+    return this.#bySlot.get(slotKey(round, author)) ?? NONE;
+  }
+
+  /** Accepted blocks of a round in order of acceptance. */
+  round(round: number): readonly DagBlock[] {
+    return this.#byRound.get(round) ?? NONE;
+  }
+
+  /** Number of distinct authors with an accepted block at a round. */
+  authorsAt(round: number): number {
+    const blocks = this.round(round);
+    return this.#exposedRounds.has(round) ? new Set(blocks.map((entry) => entry.author)).size : blocks.length;
+  }
+
+  /** Held or sunk: what a fetch can be answered with. */
+  lookup(digest: Hex): VerifiedBlock | undefined {
+    return this.#byDigest.get(digest)?.block ?? this.#sunk.get(digest);
+  }
+
+  /** True when an ancestor need not be waited for. */
+  isSatisfied(ref: BlockRef): boolean {
+    return ref.round <= this.#floor || this.#byDigest.has(ref.digest);
+  }
+
+  /** Adds a block all of whose parents are satisfied; never one that is known or at or below the floor. `isOutput`: a
+   * checkpoint says that the order has it already. */
+  add(block: VerifiedBlock, isOutput = false): DagBlock {
+    assert(!this.#byDigest.has(block.digest), "block added twice");
+    assert(block.round > this.#floor, "block at or below the floor");
+    const parents: DagBlock[] = [];
+    const voters: DagBlock[] = [];
+    let isTainted = false;
+    let ownSeen = block.author === this.#self ? block.round : 0;
+    for (const [i, ref] of block.parents.entries()) {
+      const parent = this.#byDigest.get(ref.digest);
+      if (parent === undefined) {
+        assert(ref.round <= this.#floor, "block added before its ancestors");
+        isTainted ||= !this.#sunk.has(ref.digest);
+        continue;
+      }
+      isTainted ||= parent.isTainted && !parent.isInOwnCone && !parent.isOutput;
+      ownSeen = Math.max(ownSeen, parent.ownSeen);
+      parents.push(parent);
+      if (i === 0 || ref.round === block.round - 1) voters.push(parent);
+    }
+    const added: DagBlock = {
+      block,
+      round: block.round,
+      author: block.author,
+      digest: block.digest,
+      parents,
+      voters,
+      support: supportTable(this.#n, block.round, voters),
+      certified: [],
+      ownSeen,
+      isTainted: isTainted && !isOutput,
+      isOutput,
+      isInOwnCone: false,
+      isVouched: false,
+    };
+    this.#byDigest.set(block.digest, added);
+    if (this.at(block.round, block.author).length > 0) this.#exposedRounds.add(block.round);
+    push(this.#bySlot, slotKey(block.round, block.author), added);
+    push(this.#byRound, block.round, added);
+    this.#highestRound = Math.max(this.#highestRound, block.round);
+    return added;
+  }
+
+  /** Raises the floor: blocks at or below it are dropped from the graph. Returns them. */
+  sink(floor: number): readonly DagBlock[] {
+    const dropped: DagBlock[] = [];
+    for (; this.#lowestHeld <= floor; this.#lowestHeld++) {
+      for (const entry of this.round(this.#lowestHeld)) {
+        dropped.push(entry);
+        this.#byDigest.delete(entry.digest);
+        this.#bySlot.delete(slotKey(entry.round, entry.author));
+        this.#sunk.set(entry.digest, entry.block);
+        push(this.#sunkByRound, entry.round, entry.block);
+        // Blocks above still point here; cut what is below, or the whole history would stay reachable.
+        entry.parents = NONE;
+        entry.voters = NONE;
+        entry.certified = [];
+        for (const row of entry.support) row.length = 0;
+      }
+      this.#byRound.delete(this.#lowestHeld);
+      this.#exposedRounds.delete(this.#lowestHeld);
+      const forgotten = this.#lowestHeld - this.#retainedRounds;
+      for (const block of this.#sunkByRound.get(forgotten) ?? []) this.#sunk.delete(block.digest);
+      this.#sunkByRound.delete(forgotten);
+    }
+    this.#floor = Math.max(this.#floor, floor);
+    return dropped;
+  }
+
+  /** Every held block, oldest round first. */
+  *blocks(): IterableIterator<DagBlock> {
+    for (let round = this.#lowestHeld; round <= this.#highestRound; round++) yield* this.round(round);
+  }
+}
+
+/**
+ * support(b, author, r) = depth-first over parents[0] and strong parents in stored order, first block of (author, r) found.
+ * Depth-first search visits the whole sub-graph of the first parent before the second, so the answer is the first parent's
+ * answer if it has one, else the second's, …: a table per block, filled from the parents' tables, no search at all.
+ */
+function supportTable(n: number, round: number, voters: readonly DagBlock[]): (DagBlock | undefined)[][] {
+  const table: (DagBlock | undefined)[][] = [];
+  for (let k = 1; k <= WINDOWS; k++) {
+    const row = new Array<DagBlock | undefined>(n).fill(undefined);
+    let open = n;
+    for (const voter of voters) {
+      const below = voter.round - (round - k);
+      if (below < 0) continue;
+      if (below === 0) {
+        if (row[voter.author] === undefined) {
+          row[voter.author] = voter;
+          open--;
+        }
+        continue;
+      }
+      const answers = voter.support[below - 1]!;
+      for (let author = 0; author < n; author++) {
+        if (row[author] === undefined && answers[author] !== undefined) {
+          row[author] = answers[author];
+          open--;
+        }
+      }
+      if (open === 0) break;
+    }
+    table.push(row);
+  }
+  return table;
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

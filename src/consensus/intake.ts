@@ -1,0 +1,170 @@
+/**
+ * From foreign bytes to accepted blocks: decode, verify once, expose twins, wait for ancestors, accept in causal order.
+ */
+import { isClocklessError } from "../lib/errors.ts";
+import type { Hex } from "../lib/hex.ts";
+import { maxFaulty } from "../lib/math.ts";
+import { type BlockCodec, releasedShares } from "./block.ts";
+import type { CoinPool } from "./coin-pool.ts";
+import type { Dag } from "./dag.ts";
+import { refuse } from "./errors.ts";
+import type { Exposure } from "./exposure.ts";
+import type { Fetcher } from "./fetcher.ts";
+import { MAX_REFUSED, MAX_UNREQUESTED_TWINS } from "./limits.ts";
+import type { Pending } from "./pending.ts";
+import type { BlockRef, BlockSigner, ConsensusConfig, ConsensusEffect, VerifiedBlock } from "./types.ts";
+
+export interface IntakeParts {
+  readonly config: ConsensusConfig;
+  readonly codec: BlockCodec;
+  readonly signer: BlockSigner;
+  readonly dag: Dag;
+  readonly pending: Pending;
+  readonly fetcher: Fetcher;
+  readonly exposure: Exposure;
+  readonly coins: CoinPool;
+  /** Puts a block whose ancestors are all there into the DAG. */
+  readonly accept: (block: VerifiedBlock, nowMs: number, effects: ConsensusEffect[]) => void;
+}
+
+export class Intake {
+  readonly #parts: IntakeParts;
+  readonly #faulty: number;
+  /** (digest, signature) pairs whose signature is wrong; by pair, so that a bad signature does not poison a good digest. */
+  readonly #refused = new Set<string>();
+  /** Highest round of a signed block per author, accepted or not: f + 1 far ahead mean that we are behind. */
+  readonly #seenRound: number[];
+  #reportedBehind = 0;
+  #isSignedElsewhere = false;
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts;
+    this.#faulty = maxFaulty(parts.config.members.length);
+    this.#seenRound = new Array<number>(parts.config.members.length).fill(0);
+  }
+
+  /** A valid block in our name that we do not know: our register was lost or our key is used elsewhere. Never propose again. */
+  get isSignedElsewhere(): boolean {
+    return this.#isSignedElsewhere;
+  }
+
+  /** `isRequested`: part of an answer to a fetch of ours, hence outside the sender's quota. */
+  receive(from: number, bytes: Uint8Array, isRequested: boolean, nowMs: number, effects: ConsensusEffect[]): void {
+    const { dag, pending, fetcher, coins } = this.#parts;
+    const block = this.#decode(from, bytes, effects);
+    if (block === undefined) return;
+    if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block.digest)) return;
+    if (!this.#isSigned(from, block, effects)) return;
+    this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
+    if (block.author === this.#parts.config.self) this.#isSignedElsewhere = true;
+    const isWanted = isRequested || fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
+    if (this.#isTooFar(block, effects) && !isWanted) return;
+    // Rule 5: shares count as soon as a signed block carries them, whether or not its ancestors are here.
+    for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
+    if (this.#hasTwins(block, effects) >= MAX_UNREQUESTED_TWINS && !isWanted) return;
+    const missing = distinct(block.parents.filter((ref) => !dag.isSatisfied(ref)));
+    if (missing.length === 0) {
+      this.#acceptAll([block], nowMs, effects);
+      return;
+    }
+    if (!pending.add(block, isWanted ? undefined : from, missing)) return;
+    fetcher.drop(block.digest);
+    for (const ref of missing) {
+      if (!pending.has(ref.digest)) fetcher.want(ref, from, nowMs, ref.round >= dag.highestRound - 1);
+    }
+  }
+
+  /** A block of the own log, signature checked: written in causal order, so its ancestors are here or below the floor. */
+  restore(block: VerifiedBlock, effects: ConsensusEffect[]): void {
+    const { dag, coins } = this.#parts;
+    if (block.round <= dag.floor || dag.get(block.digest) !== undefined) return;
+    const lacking = block.parents.find((ref) => !dag.isSatisfied(ref));
+    if (lacking !== undefined)
+      refuse("badParent", "the log holds a block before its ancestors", { digest: lacking.digest });
+    this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
+    for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
+    this.#hasTwins(block, effects);
+    this.#acceptAll([block], 0, effects);
+  }
+
+  /** The floor rose: some blocks wait for nothing any more. */
+  raiseFloor(floor: number, nowMs: number, effects: ConsensusEffect[]): void {
+    const { pending, fetcher } = this.#parts;
+    this.#acceptAll(pending.raiseFloor(floor), nowMs, effects);
+    fetcher.retain((ref) => pending.isAwaited(ref.digest));
+  }
+
+  #acceptAll(blocks: readonly VerifiedBlock[], nowMs: number, effects: ConsensusEffect[]): void {
+    const { dag, pending, fetcher, accept } = this.#parts;
+    const queue = [...blocks];
+    for (const block of queue) {
+      if (block.round <= dag.floor || dag.get(block.digest) !== undefined) continue;
+      accept(block, nowMs, effects);
+      fetcher.drop(block.digest);
+      queue.push(...pending.resolve(block.digest));
+    }
+  }
+
+  #decode(from: number, bytes: Uint8Array, effects: ConsensusEffect[]): VerifiedBlock | undefined {
+    try {
+      return this.#parts.codec.decode(bytes);
+    } catch (error) {
+      if (!isClocklessError(error)) throw error;
+      effects.push({ kind: "punish", member: from, code: error.code, details: error.details });
+      return undefined;
+    }
+  }
+
+  #isSigned(from: number, block: VerifiedBlock, effects: ConsensusEffect[]): boolean {
+    const { signer, config } = this.#parts;
+    const pair = `${block.digest}${block.signature}`;
+    const isBad =
+      this.#refused.has(pair) || !signer.verify(block.digest, block.signature, config.members[block.author]!);
+    if (!isBad) return true;
+    if (this.#refused.size >= MAX_REFUSED)
+      for (const oldest of this.#refused) {
+        this.#refused.delete(oldest);
+        break;
+      }
+    this.#refused.add(pair);
+    const details = { round: block.round, author: block.author, digest: block.digest };
+    effects.push({ kind: "punish", member: from, code: "badSignature", details });
+    return false;
+  }
+
+  /** Reports the first pair of twins of an author; returns how many blocks of the slot are held already. */
+  #hasTwins(block: VerifiedBlock, effects: ConsensusEffect[]): number {
+    const { dag, pending, exposure } = this.#parts;
+    const held = [
+      ...dag.at(block.round, block.author).map((entry) => entry.block),
+      ...pending.at(block.round, block.author),
+    ];
+    const first = held[0];
+    if (first !== undefined && exposure.expose(block.author)) {
+      effects.push({ kind: "exposed", author: block.author, first, second: block });
+    }
+    return held.length;
+  }
+
+  /**
+   * More than K rounds above what at least one honest author has reached: nothing to fetch for. One far-future block must not
+   * trigger catch-up, f + 1 authors far ahead do.
+   */
+  #isTooFar(block: VerifiedBlock, effects: ConsensusEffect[]): boolean {
+    const { dag, config } = this.#parts;
+    const reach = dag.highestRound + config.retainedRounds;
+    if (block.round <= reach) return false;
+    const witnessed = [...this.#seenRound].sort((a, b) => b - a)[this.#faulty]!;
+    if (witnessed > reach && witnessed > this.#reportedBehind) {
+      this.#reportedBehind = witnessed + Math.ceil(config.retainedRounds / 4);
+      effects.push({ kind: "behind", round: witnessed });
+    }
+    return block.round > witnessed + config.retainedRounds;
+  }
+}
+
+function distinct(refs: readonly BlockRef[]): readonly BlockRef[] {
+  const byDigest = new Map<Hex, BlockRef>();
+  for (const ref of refs) byDigest.set(ref.digest, ref);
+  return [...byDigest.values()];
+}

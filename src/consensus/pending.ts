@@ -1,0 +1,128 @@
+/**
+ * Signed blocks that wait for ancestors. What nobody asked for is bounded per sender (the highest rounds go first: low ones
+ * unblock more); an ancestor that was asked for is never refused, or two honest members could disagree on what is acceptable.
+ */
+import type { Hex } from "../lib/hex.ts";
+import { slotKey } from "./block.ts";
+import type { BlockRef, VerifiedBlock } from "./types.ts";
+
+interface Waiting {
+  readonly block: VerifiedBlock;
+  /** The sender whose quota it uses; undefined for a requested ancestor. */
+  readonly sender: number | undefined;
+  readonly missing: Set<Hex>;
+}
+
+export class Pending {
+  readonly #maxPerSender: number;
+  readonly #waiting = new Map<Hex, Waiting>();
+  readonly #bySlot = new Map<number, Set<Hex>>();
+  /** Missing ancestor → who waits for it. */
+  readonly #awaited = new Map<Hex, { readonly ref: BlockRef; readonly by: Set<Hex> }>();
+  readonly #perSender = new Map<number, Set<Hex>>();
+
+  constructor(maxPerSender: number) {
+    this.#maxPerSender = maxPerSender;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  has(digest: Hex): boolean {
+    return this.#waiting.has(digest);
+  }
+
+  isAwaited(digest: Hex): boolean {
+    return this.#awaited.has(digest);
+  }
+
+  get(digest: Hex): VerifiedBlock | undefined {
+    return this.#waiting.get(digest)?.block;
+  }
+
+  at(round: number, author: number): VerifiedBlock[] {
+    return [...(this.#bySlot.get(slotKey(round, author)) ?? [])].map((digest) => this.#waiting.get(digest)!.block);
+  }
+
+  /** Missing ancestors that are not here themselves: what has to be fetched. */
+  *missing(): IterableIterator<BlockRef> {
+    for (const [digest, { ref }] of this.#awaited) if (!this.#waiting.has(digest)) yield ref;
+  }
+
+  /** False when the sender's quota is used up by blocks of lower rounds. */
+  add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[]): boolean {
+    if (sender !== undefined && !this.#makeRoom(sender, block)) return false;
+    this.#waiting.set(block.digest, { block, sender, missing: new Set(missing.map((ref) => ref.digest)) });
+    addTo(this.#bySlot, slotKey(block.round, block.author), block.digest);
+    if (sender !== undefined) addTo(this.#perSender, sender, block.digest);
+    for (const ref of missing) {
+      const awaited = this.#awaited.get(ref.digest);
+      if (awaited === undefined) this.#awaited.set(ref.digest, { ref, by: new Set([block.digest]) });
+      else awaited.by.add(block.digest);
+    }
+    return true;
+  }
+
+  /** An ancestor is there now: returns the blocks that wait for nothing any more, which are no longer pending. */
+  resolve(digest: Hex): VerifiedBlock[] {
+    const awaited = this.#awaited.get(digest);
+    if (awaited === undefined) return [];
+    this.#awaited.delete(digest);
+    const ready: VerifiedBlock[] = [];
+    for (const by of awaited.by) {
+      const waiting = this.#waiting.get(by)!;
+      waiting.missing.delete(digest);
+      if (waiting.missing.size > 0) continue;
+      this.remove(by);
+      ready.push(waiting.block);
+    }
+    return ready;
+  }
+
+  /** The floor rose: drops blocks at or below it, and returns those that waited only for what is below it. */
+  raiseFloor(floor: number): VerifiedBlock[] {
+    for (const { block } of [...this.#waiting.values()]) if (block.round <= floor) this.remove(block.digest);
+    const sunk = [...this.#awaited.values()].filter(({ ref }) => ref.round <= floor);
+    return sunk.flatMap(({ ref }) => this.resolve(ref.digest));
+  }
+
+  remove(digest: Hex): void {
+    const waiting = this.#waiting.get(digest);
+    if (waiting === undefined) return;
+    const { block, sender, missing } = waiting;
+    this.#waiting.delete(digest);
+    removeFrom(this.#bySlot, slotKey(block.round, block.author), digest);
+    if (sender !== undefined) removeFrom(this.#perSender, sender, digest);
+    for (const ancestor of missing) {
+      const awaited = this.#awaited.get(ancestor);
+      awaited?.by.delete(digest);
+      if (awaited?.by.size === 0) this.#awaited.delete(ancestor);
+    }
+  }
+
+  #makeRoom(sender: number, incoming: VerifiedBlock): boolean {
+    const digests = this.#perSender.get(sender);
+    if (digests === undefined || digests.size < this.#maxPerSender) return true;
+    let highest: VerifiedBlock | undefined;
+    for (const digest of digests) {
+      const { block } = this.#waiting.get(digest)!;
+      if (highest === undefined || block.round > highest.round) highest = block;
+    }
+    if (highest === undefined || highest.round <= incoming.round) return false;
+    this.remove(highest.digest);
+    return true;
+  }
+}
+
+function addTo<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  if (set === undefined) map.set(key, new Set([value]));
+  else set.add(value);
+}
+
+function removeFrom<K, V>(map: Map<K, Set<V>>, key: K, value: V): void {
+  const set = map.get(key);
+  set?.delete(value);
+  if (set?.size === 0) map.delete(key);
+}
