@@ -87,6 +87,11 @@ export function lagrangeAtZero(xs: readonly number[], order: bigint): bigint[] {
   return invertAll(denominators, order).map((inverse) => (product * inverse) % order);
 }
 
+/** Inverse mod r of any integer that r does not divide, negative ones too. Not constant time: for public values only. */
+export function inverseScalar(value: bigint, order: bigint): bigint {
+  return invert(value, order);
+}
+
 /** Inverses of non-zero values with a single field inversion (Montgomery's trick). */
 function invertAll(values: readonly bigint[], order: bigint): bigint[] {
   const prefixes: bigint[] = [];
