@@ -91,7 +91,13 @@ export type InstructionBody =
   /** By a venue: trades between accounts that opened this lane to it. Atomic. */
   | { readonly kind: "fills"; readonly fills: readonly Fill[] }
   /** By the owner of `from`. */
-  | { readonly kind: "transfer"; readonly from: AccountId; readonly to: AccountId; readonly asset: Hex; readonly amount: bigint }
+  | {
+      readonly kind: "transfer";
+      readonly from: AccountId;
+      readonly to: AccountId;
+      readonly asset: Hex;
+      readonly amount: bigint;
+    }
   /** By the owner. Amounts in ledger units; the relayer fee comes out of the account on top of the amount. */
   | {
       readonly kind: "withdraw";
@@ -130,7 +136,12 @@ export type Observation =
   | { readonly kind: "inbox"; readonly chainId: bigint; readonly entries: readonly InboxEntry[] }
   | { readonly kind: "time"; readonly seconds: bigint }
   /** Price of consecutive slots; slot i ends at `firstSlotEnd + i × slotSeconds`, a multiple of slotSeconds. */
-  | { readonly kind: "prices"; readonly market: number; readonly firstSlotEnd: bigint; readonly values: readonly bigint[] };
+  | {
+      readonly kind: "prices";
+      readonly market: number;
+      readonly firstSlotEnd: bigint;
+      readonly values: readonly bigint[];
+    };
 
 /** The ledger's input: one output round, flattened in output order. */
 export interface BatchInput {
@@ -161,9 +172,23 @@ export interface Receipt {
 
 /** What else happened in a batch, for indexers and people. */
 export type LedgerEvent =
-  | { readonly kind: "deposit"; readonly chainId: bigint; readonly index: bigint; readonly account: AccountId; readonly asset: Hex; readonly amount: bigint }
+  | {
+      readonly kind: "deposit";
+      readonly chainId: bigint;
+      readonly index: bigint;
+      readonly account: AccountId;
+      readonly asset: Hex;
+      readonly amount: bigint;
+    }
   | { readonly kind: "inboxRefused"; readonly chainId: bigint; readonly index: bigint; readonly code: string }
-  | { readonly kind: "expiry"; readonly market: number; readonly expiry: bigint; readonly price: bigint; readonly longPayout: bigint; readonly accounts: number }
+  | {
+      readonly kind: "expiry";
+      readonly market: number;
+      readonly expiry: bigint;
+      readonly price: bigint;
+      readonly longPayout: bigint;
+      readonly accounts: number;
+    }
   | { readonly kind: "time"; readonly seconds: bigint }
   | { readonly kind: "price"; readonly market: number; readonly slotEnd: bigint; readonly value: bigint };
 

@@ -1,0 +1,50 @@
+/** Bounds on what one value or one party may make the ledger hold. Each says what would happen without it. */
+
+/** Amounts, quantities and prices are below 2^128: products fit the 256-bit words that are hashed and that contracts read. */
+export const MAX_AMOUNT = (1n << 128n) - 1n;
+
+/** Strikes have 12 bytes in an instrument id; price caps must fit the same. */
+export const MAX_PRICE = (1n << 96n) - 1n;
+
+export const MAX_UINT64 = (1n << 64n) - 1n;
+
+/** Fills under one signature. One instruction is atomic, so this bounds the work a refusal can waste. */
+export const MAX_FILLS = 1024;
+
+/** Assets one `openLane` can limit. */
+export const MAX_CASH_LIMITS = 16;
+
+/** Lanes opened on one account: its details hash is recomputed whenever one of them spends. */
+export const MAX_GRANTS_PER_ACCOUNT = 64;
+
+/** Positions of one account: margin and details are recomputed over all of one (market, expiry) group at every touch. */
+export const MAX_POSITIONS_PER_ACCOUNT = 512;
+
+/** Lanes of one signer. Nonces are kept for ever, so without this one key could grow the state at the price of a signature each. */
+export const MAX_LANES_PER_SIGNER = 256;
+
+/** Inbox indices beyond the cursor that are tallied; a member reports the rest when the cursor has moved. */
+export const INBOX_LOOKAHEAD = 256n;
+
+/** Slots behind ledger time for which reports are still taken, on top of a whole expiry window. */
+export const SLOT_SLACK = 50;
+
+/** Bytes of one encoded signed instruction: head, signature and MAX_FILLS fills of 128 bytes, rounded up. */
+export const MAX_INSTRUCTION_BYTES = 160 * 1024;
+
+/** Bytes of one forced instruction in an inbox entry; the vaults' own bound must not be larger, or the inbox would stop. */
+export const MAX_FORCED_BYTES = 64 * 1024;
+
+/** Bytes of one block payload. */
+export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
+
+export const MAX_PAYLOAD_INSTRUCTIONS = 8192;
+export const MAX_PAYLOAD_OBSERVATIONS = 256;
+export const MAX_INBOX_ENTRIES = Number(INBOX_LOOKAHEAD);
+export const MAX_PRICE_VALUES = 4096;
+
+/** Batches whose account trees are kept for proofs. */
+export const RETAINED_BATCHES = 64n;
+
+/** A full recomputation of all sums runs every so many batches; the running totals are checked after every one. */
+export const AUDIT_INTERVAL = 1024n;
