@@ -78,17 +78,55 @@ contract Bn254Test {
         require(!valid || (x1 == rx && y1 == ry), "another point");
     }
 
-    /// The three candidates' other roots: the wrong candidate with an honest root of its own must not pass.
-    function testFuzz_AnotherCandidateIsRefused(uint256 u) public view {
+    /// An adversary who may choose the inverse chooses the candidates, and has honest roots for them.
+    function testFuzz_HintsThatFitAWrongInverse(bytes32 digest, uint256 inverse) public view {
+        inverse %= P;
+        uint256[5] memory hints = _hints(digest);
+        if (inverse == hints[0]) return;
+        (uint256 u0, uint256 u1) = Bn254Reference.hashToField(abi.encodePacked(digest));
+        uint256 inverse0 = mulmod(inverse, Bn254Reference.denominator(u1), P);
+        uint256 inverse1 = mulmod(inverse, Bn254Reference.denominator(u0), P);
+        (bool found0, uint256 y0, uint256 w0) = _fit(u0, inverse0);
+        (bool found1, uint256 y1, uint256 w1) = _fit(u1, inverse1);
+        if (!found0 || !found1) return;
+        // They do fit: each map on its own takes them, because it takes the inverse for proven.
+        (bool valid, , ) = harness.svdw(u0, inverse0, abi.encode(y0, w0));
+        require(valid, "the forgery is no good");
+        (valid, , ) = harness.svdw(u1, inverse1, abi.encode(y1, w1));
+        require(valid, "the forgery is no good");
+        (valid, , ) = harness.hashToG1(digest, abi.encode(inverse, y0, w0, y1, w1));
+        require(!valid, "wrong inverse");
+    }
+
+    /// An adversary who would rather have another candidate that is on the curve, too, and has an honest root for it.
+    function testFuzz_HintsThatFitAnotherCandidate(uint256 u, uint256 noise) public view {
         u %= P;
         (uint256 rx, ) = Bn254Reference.mapToCurve(u);
-        (uint256 hintY, uint256 hintW) = Bn254Reference.witnesses(u);
-        uint256 inverse = _inverse(u);
-        // Claiming the first candidate where it is out, and claiming it is out where it is not.
-        uint256 claimed = hintW == 0 ? hintY : 0;
-        (bool valid, uint256 x, ) = harness.svdw(u, inverse, abi.encode(hintY, claimed));
-        require(!valid || x == rx, "another candidate");
-        require(hintW == 0 ? !valid || claimed == 0 : !valid, "verdict");
+        (uint256 x1, uint256 x2, uint256 x3) = Bn254Reference.candidates(u);
+        uint256 g1 = Bn254Reference.g(x1);
+        uint256 right = Bn254Reference.root(P - g1);
+        uint256[7] memory ws = [0, 1, noise, noise % P, Bn254Reference.root(g1), right, P - right];
+        uint256[3] memory xs = [x1, x2, x3];
+        for (uint256 i = 0; i < 3; i++) {
+            // A root of g(x) or, where there is none, of −g(x).
+            uint256 y = Bn254Reference.root(Bn254Reference.g(xs[i]));
+            for (uint256 j = 0; j < ws.length; j++) {
+                (bool valid, uint256 x, ) = harness.svdw(u, _inverse(u), abi.encode(y, ws[j]));
+                require(!valid || x == rx, "another candidate");
+            }
+        }
+    }
+
+    /// y and w for the first candidate that is on the curve, if `inverse` were right.
+    function _fit(uint256 u, uint256 inverse) private view returns (bool found, uint256 y, uint256 w) {
+        (uint256 x1, uint256 x2, uint256 x3) = Bn254Reference.candidatesWith(u, inverse);
+        uint256 g1 = Bn254Reference.g(x1);
+        if (Bn254Reference.isSquare(g1)) return (true, Bn254Reference.root(g1), 0);
+        w = Bn254Reference.root(P - g1);
+        uint256 g2 = Bn254Reference.g(x2);
+        if (Bn254Reference.isSquare(g2)) return (true, Bn254Reference.root(g2), w);
+        uint256 g3 = Bn254Reference.g(x3);
+        return (Bn254Reference.isSquare(g3), Bn254Reference.root(g3), w);
     }
 
     function _neverAnotherPoint(bytes32 digest, uint256[5] memory hints) private view returns (bool valid) {
@@ -105,11 +143,6 @@ contract Bn254Test {
     }
 
     function _inverse(uint256 u) private view returns (uint256) {
-        uint256 tv = mulmod(mulmod(u, u, P), 4, P);
-        uint256 product = mulmod(addmod(1, tv, P), addmod(1, P - tv, P), P);
-        (, bytes memory answer) = address(5).staticcall(
-            abi.encode(uint256(32), uint256(32), uint256(32), product, P - 2, P)
-        );
-        return abi.decode(answer, (uint256));
+        return Bn254Reference.power(Bn254Reference.denominator(u), P - 2);
     }
 }

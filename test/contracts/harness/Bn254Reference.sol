@@ -71,11 +71,15 @@ library Bn254Reference {
         if (!isSquare(g(x1))) w = root(P - g(x1));
     }
 
-    function candidates(uint256 u) private view returns (uint256 x1, uint256 x2, uint256 x3) {
+    function candidates(uint256 u) internal view returns (uint256 x1, uint256 x2, uint256 x3) {
+        return candidatesWith(u, power(denominator(u), P - 2));
+    }
+
+    /// @notice The candidates that would follow if `tv3` were the inverse
+    function candidatesWith(uint256 u, uint256 tv3) internal view returns (uint256 x1, uint256 x2, uint256 x3) {
         uint256 tv1 = mulmod(mulmod(u, u, P), 4, P);
         uint256 tv2 = addmod(1, tv1, P);
         tv1 = addmod(1, P - tv1, P);
-        uint256 tv3 = power(mulmod(tv1, tv2, P), P - 2);
         uint256 c3 = root(P - 12);
         if (c3 % 2 != 0) c3 = P - c3;
         uint256 tv4 = mulmod(mulmod(mulmod(u, tv1, P), tv3, P), c3, P);
@@ -87,24 +91,24 @@ library Bn254Reference {
         x3 = addmod(mulmod(mulmod(x3, x3, P), c4, P), 1, P);
     }
 
-    function denominator(uint256 u) private pure returns (uint256) {
+    function denominator(uint256 u) internal pure returns (uint256) {
         uint256 tv1 = mulmod(mulmod(u, u, P), 4, P);
         return mulmod(addmod(1, tv1, P), addmod(1, P - tv1, P), P);
     }
 
-    function g(uint256 x) private pure returns (uint256) {
+    function g(uint256 x) internal pure returns (uint256) {
         return addmod(mulmod(mulmod(x, x, P), x, P), 3, P);
     }
 
-    function isSquare(uint256 value) private view returns (bool) {
+    function isSquare(uint256 value) internal view returns (bool) {
         return value == 0 || power(value, (P - 1) / 2) == 1;
     }
 
-    function root(uint256 value) private view returns (uint256) {
+    function root(uint256 value) internal view returns (uint256) {
         return power(value, (P + 1) / 4);
     }
 
-    function power(uint256 base, uint256 exponent) private view returns (uint256) {
+    function power(uint256 base, uint256 exponent) internal view returns (uint256) {
         (bool success, bytes memory answer) = address(5).staticcall(
             abi.encode(uint256(32), uint256(32), uint256(32), base, exponent, P)
         );
