@@ -15,7 +15,7 @@ import {TokenCalls} from "./libraries/TokenCalls.sol";
 contract CollateralVault is ICollateralVault, AccessManaged, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    /// @dev Gas that a token's transfer gets, and no more: a token that burns all it is given costs its relayer this much and
+    /// @dev Gas that a transfer gets, and no more: a token that burns all it is given costs its relayer this much and
     /// cannot starve the entries behind it. Known tokens need less than a third.
     uint256 private constant TRANSFER_GAS = 300_000;
     /// @dev What recording a failed transfer may cost, with a margin.
@@ -127,6 +127,12 @@ contract CollateralVault is ICollateralVault, AccessManaged, ReentrancyGuardTran
         if (msg.sender != HUB) revert NotHub(msg.sender);
         _payOrKeep(token, recipient, amount);
         _payOrKeep(token, relayer, relayerFee);
+    }
+
+    /// @inheritdoc ICollateralVault
+    function transferOut(address token, address to, uint256 amount) external {
+        if (msg.sender != address(this)) revert NotVault(msg.sender);
+        IERC20(token).safeTransfer(to, amount);
     }
 
     /// @inheritdoc ICollateralVault
@@ -250,7 +256,9 @@ contract CollateralVault is ICollateralVault, AccessManaged, ReentrancyGuardTran
             _keep(token, account, amount, true);
             return;
         }
-        if (!TokenCalls.tryTransfer(token, account, amount, TRANSFER_GAS)) {
+        if (
+            !TokenCalls.tryCall(address(this), abi.encodeCall(this.transferOut, (token, account, amount)), TRANSFER_GAS)
+        ) {
             _keep(token, account, amount, false);
             return;
         }

@@ -35,6 +35,9 @@ interface ICollateralVault {
     /// @notice Thrown when a function for the hub is called by somebody else
     error NotHub(address caller);
 
+    /// @notice Thrown when the vault's own step is called by somebody else
+    error NotVault(address caller);
+
     /// @notice Thrown when a token is not listed or its deposits are closed
     error DepositsClosed(address token);
 
@@ -119,6 +122,11 @@ interface ICollateralVault {
     /// @dev Never reverts for what a token or recipient does: what cannot be paid becomes claimable. Reverts only when too
     /// little gas is left to try (`InsufficientGas`), so that a relayer cannot turn payouts into claims
     function pay(address token, address recipient, uint256 amount, address relayer, uint256 relayerFee) external;
+
+    /// @notice One transfer of a payout. Only the vault itself
+    /// @dev A call of its own, so that a transfer that ends in an odd answer is undone as a whole: a token that moves money and
+    /// then says no must not be paid a second time as a claim
+    function transferOut(address token, address to, uint256 amount) external;
 
     /// @notice Sends `account` what waits for it, as far as the limit allows. Anybody may call
     /// @return amount Token units sent
