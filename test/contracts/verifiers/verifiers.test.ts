@@ -102,6 +102,35 @@ for (const suite of SUITES) {
       }
     });
 
+    it("reads the proof only where calldata really holds it", async () => {
+      const to = await verifier.getAddress();
+      const call = (data: string) => ethers.provider.call({ to, data }).catch(() => "reverted");
+      const data = verifier.interface.encodeFunctionData("verify", [hex(DIGEST), hex(signed.proof)]);
+      expect(BigInt(await call(data))).to.equal(1n);
+      // Selector, digest, then the offset of the proof, then its length.
+      const word = (value: bigint) => value.toString(16).padStart(64, "0");
+      const withOffset = (offset: bigint) => data.slice(0, 2 + 8 + 64) + word(offset) + data.slice(2 + 8 + 128);
+      const withLength = (length: bigint) => data.slice(0, 2 + 8 + 128) + word(length) + data.slice(2 + 8 + 192);
+      expect(withOffset(64n)).to.equal(data);
+      // Calldata that ends before the proof does, and offsets or lengths that lead out of it or wrap around.
+      for (const wrong of [
+        data.slice(0, -2),
+        data.slice(0, -64),
+        data.slice(0, 2 + 8 + 128),
+        data.slice(0, 10),
+        withOffset(65n + BigInt(data.length)),
+        withOffset((1n << 64n) - 1n),
+        withOffset((1n << 256n) - 4n),
+        withLength(BigInt(signed.proof.length) + 1n),
+        withLength((1n << 64n) - 1n),
+        withLength((1n << 256n) - 1n),
+      ]) {
+        expect(await call(wrong), wrong).to.equal("reverted");
+      }
+      // An offset to other bytes of the same calldata is a proof like any other, and a wrong one.
+      for (const offset of [0n, 32n]) expect(await call(withOffset(offset))).to.be.oneOf(["reverted", `0x${word(0n)}`]);
+    });
+
     it("refuses the identity, all-ones and the negated signature", async () => {
       const { proof } = signed;
       const size = suite === "bn254" ? 64 : 96;
