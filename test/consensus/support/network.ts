@@ -6,7 +6,7 @@ import type { ConsensusConfig, ConsensusEffect, ConsensusMessage, OutputRound } 
 import { MessageCodec } from "../../../src/consensus/wire.ts";
 import { utf8ToBytes } from "../../../src/lib/bytes.ts";
 import { keccak256, keccak256Hex } from "../../../src/lib/hash.ts";
-import { standInAddress, standInCoin, standInSigner } from "../../../src/testing/stand-ins.ts";
+import { standInAddress, standInCoin, standInSigner } from "./stand-ins.ts";
 
 /** mulberry32: small, seeded, good enough for schedules. */
 export function randomOf(seed: number): () => number {

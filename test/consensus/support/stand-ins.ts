@@ -2,11 +2,11 @@
  * Cheap stand-ins for signatures and the coin, for simulators and tests. They keep what safety arguments need (a signature
  * binds key and digest, a coin needs n − f shares and is unpredictable to the rule) and cost one hash instead of a pairing.
  */
-import type { BlockSigner, CoinScheme } from "../consensus/types.ts";
-import { bytesToBigint, concatBytes, equalBytes, utf8ToBytes } from "../lib/bytes.ts";
-import { keccak256 } from "../lib/hash.ts";
-import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
-import { quorumOf } from "../lib/math.ts";
+import type { BlockSigner, CoinScheme } from "../../../src/consensus/types.ts";
+import { bytesToBigint, concatBytes, equalBytes, utf8ToBytes } from "../../../src/lib/bytes.ts";
+import { keccak256 } from "../../../src/lib/hash.ts";
+import { type Address, bytesToHex, type Hex, hexToBytes } from "../../../src/lib/hex.ts";
+import { quorumOf } from "../../../src/lib/math.ts";
 
 /** The address that belongs to a stand-in secret. */
 export function standInAddress(secret: Uint8Array): Address {
