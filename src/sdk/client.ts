@@ -1,0 +1,96 @@
+/**
+ * The client of a dApp: talks to any members of a committee and trusts none of them. What it returns is checked against the pinned group
+ * key; where a member's word is all there is, the type says so.
+ */
+import type { ApiClient, CallOptions } from "../api/client.ts";
+import type { Certificate } from "../batch/types.ts";
+import { instructionId } from "../ledger/instruction.ts";
+import type { Instruction, InstructionBody, SignedInstruction } from "../ledger/types.ts";
+import type { Address, Hex } from "../lib/hex.ts";
+import type { TrustedCommittee } from "./committee.ts";
+import { SdkError } from "./errors.ts";
+import * as instructions from "./instructions.ts";
+import { createMembers } from "./members.ts";
+import * as reads from "./reads.ts";
+import { certificates, type WatchOptions, watchCertificates } from "./watch.ts";
+
+export interface ClocklessOptions {
+  /** Members' API addresses, or clients for them. With f + 1 or more of different members, receipts need no trust either. */
+  readonly apis: readonly (string | ApiClient)[];
+  readonly committee: TrustedCommittee;
+  readonly fetch?: typeof globalThis.fetch | undefined;
+  /** Per request. Default 10,000. */
+  readonly timeoutMs?: number | undefined;
+  /** How many members must give the same receipt before it counts. Default: min(f + 1, number of APIs). */
+  readonly receiptAgreement?: number | undefined;
+}
+
+export interface Clockless {
+  readonly committee: TrustedCommittee;
+  /** Newest certificate known to any member. */
+  getHead(options?: reads.SuiteOptions): Promise<Certificate>;
+  getCertificate(sequence: bigint, options?: reads.SuiteOptions): Promise<Certificate>;
+  getHeader(sequence: bigint, options?: CallOptions): Promise<reads.CertifiedHeader>;
+  getAccount(account: Hex, options?: Parameters<typeof reads.getAccount>[2]): Promise<reads.AccountState>;
+  /** Arguments of `accept` on a chain's hub. */
+  getAcceptance(chainId: bigint, options?: Parameters<typeof reads.getAcceptance>[2]): Promise<reads.Acceptance>;
+  /** Proven outbox entries for `deliver` on a chain's hub. */
+  getDelivery(chainId: bigint, options?: Parameters<typeof reads.getDelivery>[2]): Promise<reads.Delivery>;
+  getReceipt(instructionId: Hex, options?: CallOptions): Promise<instructions.InstructionProgress>;
+  prepareInstruction(
+    request: { readonly signer: Address; readonly lane?: bigint; readonly body: InstructionBody },
+    options?: CallOptions,
+  ): Promise<Instruction>;
+  signInstruction(instruction: Instruction, sign: instructions.SignTypedData): Promise<SignedInstruction>;
+  submit(signed: SignedInstruction, options?: CallOptions): Promise<instructions.Submitted>;
+  /** Prepares, signs, submits and waits: the whole way of one instruction. */
+  settle(
+    request: { readonly signer: Address; readonly lane?: bigint; readonly body: InstructionBody },
+    sign: instructions.SignTypedData,
+    options?: instructions.WaitOptions,
+  ): Promise<instructions.Finality & { readonly instructionId: Hex }>;
+  waitForFinality(instructionId: Hex, options?: instructions.WaitOptions): Promise<instructions.Finality>;
+  certificates(options?: WatchOptions): AsyncGenerator<Certificate, void>;
+  watchCertificates(options: Parameters<typeof watchCertificates>[1]): () => void;
+}
+
+/**
+ * @throws SdkError badParameters, ApiError badUrl
+ * @example
+ * const clockless = createClockless({ apis: ["https://a.example", "https://b.example"], committee });
+ * const { receipt, at } = await clockless.settle({ signer, body }, (data) => walletClient.signTypedData({ account, ...data }));
+ */
+export function createClockless(options: ClocklessOptions): Clockless {
+  const members = createMembers(options);
+  const base: reads.ReadContext = { committee: options.committee, members };
+  const receiptAgreement = options.receiptAgreement ?? instructions.defaultAgreement(base);
+  if (!Number.isSafeInteger(receiptAgreement) || receiptAgreement < 1 || receiptAgreement > members.clients.length)
+    throw new SdkError("badParameters", "receiptAgreement is between 1 and the number of APIs", {
+      details: { receiptAgreement, apis: members.clients.length },
+    });
+  const context: instructions.InstructionContext = { ...base, receiptAgreement };
+
+  return {
+    committee: options.committee,
+    getHead: (call) => reads.getHead(context, call),
+    getCertificate: (sequence, call) => reads.getCertificate(context, sequence, call),
+    getHeader: (sequence, call) => reads.getHeader(context, sequence, call),
+    getAccount: (account, call) => reads.getAccount(context, account, call),
+    getAcceptance: (chainId, call) => reads.getAcceptance(context, chainId, call),
+    getDelivery: (chainId, call) => reads.getDelivery(context, chainId, call),
+    getReceipt: (id, call) => instructions.getReceipt(context, id, call),
+    prepareInstruction: (request, call) => instructions.prepareInstruction(context, request, call),
+    signInstruction: (instruction, sign) => instructions.signWith(context, instruction, sign),
+    submit: (signed, call) => instructions.submitInstruction(context, signed, call),
+    async settle(request, sign, wait = {}) {
+      const instruction = await instructions.prepareInstruction(context, request, { signal: wait.signal });
+      const signed = await instructions.signWith(context, instruction, sign);
+      await instructions.submitInstruction(context, signed, { signal: wait.signal });
+      const id = instructionId(instruction);
+      return { instructionId: id, ...(await instructions.waitForFinality(context, id, wait)) };
+    },
+    waitForFinality: (id, wait) => instructions.waitForFinality(context, id, wait),
+    certificates: (watch) => certificates(context, watch),
+    watchCertificates: (watch) => watchCertificates(context, watch),
+  };
+}

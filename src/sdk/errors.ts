@@ -1,0 +1,49 @@
+import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
+
+/**
+ * What the SDK refuses, whoever said it:
+ * - badCommittee: the pinned committee is malformed (a key of the wrong curve, no key at all, …)
+ * - unknownSuite: the certificate is of a suite for which no key is pinned
+ * - badCertificate: the pinned key did not sign this header for this committee
+ * - badHeaderProof, badDestinationProof, badEntryProof, badAccountProof: a proof does not lead to a certified root
+ * - contradiction: an answer is about something else than what was asked, or contradicts what is certified
+ * - receiptDisagreement: too few members give the same receipt (details.agreed, details.needed)
+ * - badSignature: the instruction is not signed by its own signer
+ * - refused: every member asked refused the instruction (details.code, details.figures)
+ * - noAnswer: no member gave a usable answer (details.failures); another try may
+ * - notFound: members answered, and none knows it
+ * - timeout, aborted: the bounded wait ended first
+ * - badParameters: the caller's own arguments
+ */
+export type SdkErrorCode =
+  | "badCommittee"
+  | "unknownSuite"
+  | "badCertificate"
+  | "badHeaderProof"
+  | "badDestinationProof"
+  | "badEntryProof"
+  | "badAccountProof"
+  | "contradiction"
+  | "receiptDisagreement"
+  | "badSignature"
+  | "refused"
+  | "noAnswer"
+  | "notFound"
+  | "timeout"
+  | "aborted"
+  | "badParameters";
+
+const TRANSIENT: ReadonlySet<SdkErrorCode> = new Set<SdkErrorCode>([
+  "noAnswer",
+  "notFound",
+  "timeout",
+  "receiptDisagreement",
+]);
+
+export class SdkError extends ClocklessError<SdkErrorCode> {
+  override readonly name = "SdkError";
+
+  constructor(code: SdkErrorCode, shortMessage: string, options: ClocklessErrorOptions = {}) {
+    super(code, shortMessage, { docsPath: `errors#sdk-${code}`, isTransient: TRANSIENT.has(code), ...options });
+  }
+}

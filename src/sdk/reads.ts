@@ -1,0 +1,286 @@
+/** Verified reads: every function returns only what a certificate of the pinned committee proves, or says in its type what it does not. */
+import type { CallOptions } from "../api/client.ts";
+import { ApiError } from "../api/errors.ts";
+import type { ApiClient } from "../api/client.ts";
+import { headerDigest } from "../batch/header.ts";
+import type { MultiProof } from "../batch/tree.ts";
+import type {
+  AccountId,
+  AccountLeaf,
+  BatchHeader,
+  Certificate,
+  Destination,
+  InclusionProof,
+  OutboxEntry,
+} from "../batch/types.ts";
+import type { AccountView } from "../ledger/types.ts";
+import { isHex, type Hex } from "../lib/hex.ts";
+import { compareBigint } from "../lib/math.ts";
+import type { Suite } from "../threshold/types.ts";
+import type { TrustedCommittee } from "./committee.ts";
+import { SdkError } from "./errors.ts";
+import type { Members } from "./members.ts";
+import { verifyAccount, verifyCertificate, verifyDestination, verifyEntries, verifyHistory } from "./verify.ts";
+
+/** A header that the committee certified, with the certificate that shows it: its own, or a later one's through `history`. */
+export interface CertifiedHeader {
+  readonly header: BatchHeader;
+  readonly digest: Hex;
+  /** Of this header, or of a later one that holds it in its history. */
+  readonly certificate: Certificate;
+}
+
+export interface AccountState {
+  readonly account: AccountId;
+  /** The state it was proven against. */
+  readonly at: CertifiedHeader;
+  /** Proven: one leaf per asset. An asset that is missing here is not proven to be zero. */
+  readonly balances: readonly AccountLeaf[];
+  /** The answering member's word, checked only against `balances`: no header commits to a list of positions a client could recompute. */
+  readonly reported: AccountView | undefined;
+}
+
+/** What a hub's `accept` takes, proven. */
+export interface Acceptance {
+  readonly certificate: Certificate;
+  readonly destination: Destination;
+  readonly proof: InclusionProof;
+}
+
+/** Outbox entries proven against a certified header: what a hub's `deliver` takes once it has accepted that header. */
+export interface Delivery {
+  readonly at: CertifiedHeader;
+  readonly destination: Destination;
+  readonly entries: readonly OutboxEntry[];
+  readonly proof: MultiProof;
+}
+
+export interface ReadContext {
+  readonly committee: TrustedCommittee;
+  readonly members: Members;
+}
+
+export type SuiteOptions = CallOptions & { readonly suite?: Suite | undefined };
+
+/** @throws SdkError unknownSuite, badCertificate */
+export function requireCertificate(committee: TrustedCommittee, certificate: Certificate): Certificate {
+  const { suite, header } = certificate;
+  if (committee.groupKeys[suite] === undefined)
+    throw new SdkError("unknownSuite", `no ${suite} key is pinned`, { details: { suite } });
+  if (!verifyCertificate(committee, certificate))
+    throw new SdkError("badCertificate", "the committee did not sign this header", {
+      details: { sequence: header.sequence, suite, committeeId: committee.committeeId },
+    });
+  return certificate;
+}
+
+/** Suites with a pinned key, in the order tried. */
+function suitesOf(committee: TrustedCommittee, suite: Suite | undefined): readonly Suite[] {
+  if (suite !== undefined) return [suite];
+  return (Object.keys(committee.groupKeys) as Suite[]).sort(); // CAST: keys of a record by suite
+}
+
+/** The newest certificate any member has: asks all, so that one member alone cannot hold the user in the past. */
+export async function getHead(context: ReadContext, options: SuiteOptions = {}): Promise<Certificate> {
+  const { committee, members } = context;
+  const suite = suitesOf(committee, options.suite)[0]!;
+  const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
+  const candidates = [...(await members.askAll("the newest certificate", options, (api) => api.latestCertificate(call)))];
+  candidates.sort((a, b) => compareBigint(b.header.sequence, a.header.sequence));
+  let failure: unknown;
+  for (const candidate of candidates) {
+    try {
+      return requireCertificate(committee, candidate);
+    } catch (error) {
+      failure = error; // a lie; the next newest may be true
+    }
+  }
+  throw failure;
+}
+
+/** The certificate of exactly this sequence. */
+export function getCertificate(context: ReadContext, sequence: bigint, options: SuiteOptions = {}): Promise<Certificate> {
+  const suite = suitesOf(context.committee, options.suite)[0]!;
+  return context.members.ask(`the certificate of batch ${sequence}`, options, (api) =>
+    certificateFrom(context.committee, api, sequence, { ...options, suite }),
+  );
+}
+
+async function certificateFrom(
+  committee: TrustedCommittee,
+  api: ApiClient,
+  sequence: bigint,
+  options: SuiteOptions,
+): Promise<Certificate> {
+  const certificate = requireCertificate(committee, await api.certificate(sequence, options));
+  requireSame(certificate.header.sequence, sequence, "sequence");
+  return certificate;
+}
+
+/** A certified header by sequence: by its own certificate, or by a later certificate's history. */
+export function getHeader(context: ReadContext, sequence: bigint, options: CallOptions = {}): Promise<CertifiedHeader> {
+  return context.members.ask(`batch ${sequence}`, options, (api) => headerFrom(context.committee, api, sequence, options));
+}
+
+export async function headerFrom(
+  committee: TrustedCommittee,
+  api: ApiClient,
+  sequence: bigint,
+  options: CallOptions,
+): Promise<CertifiedHeader> {
+  const suite = suitesOf(committee, undefined)[0]!;
+  const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
+  try {
+    const certificate = await certificateFrom(committee, api, sequence, call);
+    return { header: certificate.header, digest: headerDigest(certificate.header, committee.committeeId), certificate };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "unknownSequence") throw error;
+  }
+  // Not every batch keeps (or ever got) a certificate of its own: any later one proves it.
+  const certificate = requireCertificate(committee, await api.latestCertificate(call));
+  if (certificate.header.sequence <= sequence)
+    throw new ApiError("unknownSequence", "not certified yet", {
+      details: { sequence, certified: certificate.header.sequence },
+    });
+  const answer = await api.history(sequence, { ...options, at: certificate.header.sequence });
+  requireSame(answer.header.sequence, sequence, "sequence");
+  if (!verifyHistory(committee, certificate.header, answer.header, answer.proof))
+    throw new SdkError("badHeaderProof", "the header is not in the certified history", {
+      details: { sequence, at: certificate.header.sequence },
+    });
+  return { header: answer.header, digest: headerDigest(answer.header, committee.committeeId), certificate };
+}
+
+/** An account, proven against a certified state (the newest unless `sequence` is named). */
+export function getAccount(
+  context: ReadContext,
+  account: AccountId,
+  options: CallOptions & {
+    readonly asset?: Hex | undefined;
+    readonly sequence?: bigint | undefined;
+    /** Refuse an older state: protects against a member that serves the past. */
+    readonly minSequence?: bigint | undefined;
+  } = {},
+): Promise<AccountState> {
+  const id = lower(account, 32, "account");
+  const asset = options.asset === undefined ? undefined : lower(options.asset, 32, "asset");
+  return context.members.ask(`account ${id}`, options, async (api) => {
+    const answer = await api.account(id, { ...options, asset });
+    if (options.sequence !== undefined) requireSame(answer.sequence, options.sequence, "sequence");
+    if (options.minSequence !== undefined && answer.sequence < options.minSequence)
+      throw new SdkError("contradiction", "the answer is older than asked for", {
+        details: { sequence: answer.sequence, minSequence: options.minSequence },
+      });
+    const at = await headerFrom(context.committee, api, answer.sequence, options);
+    const balances = answer.proofs.map((proof) => {
+      requireSame(proof.leaf.account, id, "account");
+      if (asset !== undefined) requireSame(proof.leaf.asset, asset, "asset");
+      if (!verifyAccount(at.header, proof))
+        throw new SdkError("badAccountProof", "the account is not in the certified state", {
+          details: { account: id, asset: proof.leaf.asset, sequence: at.header.sequence },
+        });
+      return proof.leaf;
+    });
+    if (balances.length === 0 || new Set(balances.map((leaf) => leaf.asset)).size !== balances.length)
+      throw new SdkError("contradiction", "not one proof per asset", { details: { account: id } });
+    requireConsistent(answer.view, id, balances);
+    return { account: id, at, balances, reported: answer.view };
+  });
+}
+
+/** The unproven part of the answer must at least not contradict the proven one. */
+function requireConsistent(view: AccountView | undefined, id: AccountId, balances: readonly AccountLeaf[]): void {
+  if (view === undefined) return;
+  requireSame(view.account, id, "account");
+  for (const leaf of balances) {
+    const reported = view.cash.find(({ asset }) => asset === leaf.asset);
+    if (reported !== undefined) requireSame(reported.amount, leaf.cash, "cash");
+  }
+}
+
+/** The newest certificate with a chain's destination: the arguments of `accept` on that chain's hub. */
+export function getAcceptance(
+  context: ReadContext,
+  chainId: bigint,
+  options: SuiteOptions & { readonly sequence?: bigint | undefined } = {},
+): Promise<Acceptance> {
+  const { committee, members } = context;
+  const suite = suitesOf(committee, options.suite)[0]!;
+  const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
+  return members.ask(`the state of chain ${chainId}`, options, async (api) => {
+    const certificate =
+      options.sequence === undefined
+        ? requireCertificate(committee, await api.latestCertificate(call))
+        : await certificateFrom(committee, api, options.sequence, call);
+    return { certificate, ...(await destinationFrom(api, certificate.header, chainId, options)) };
+  });
+}
+
+async function destinationFrom(
+  api: ApiClient,
+  header: BatchHeader,
+  chainId: bigint,
+  options: CallOptions,
+): Promise<{ destination: Destination; proof: InclusionProof }> {
+  const { destination, proof } = await api.destination(chainId, { ...options, sequence: header.sequence });
+  requireSame(destination.chainId, chainId, "chainId");
+  if (!verifyDestination(header, destination, proof))
+    throw new SdkError("badDestinationProof", "the destination is not in the certified header", {
+      details: { chainId, sequence: header.sequence },
+    });
+  return { destination, proof };
+}
+
+/**
+ * Outbox entries of a chain, proven against the certified header `sequence` (default: the newest). To deliver them the hub must have
+ * accepted that very header: pass the hub's head sequence.
+ */
+export function getDelivery(
+  context: ReadContext,
+  chainId: bigint,
+  options: CallOptions & {
+    readonly sequence?: bigint | undefined;
+    readonly indexes?: readonly bigint[] | undefined;
+    readonly from?: bigint | undefined;
+    readonly limit?: number | undefined;
+  } = {},
+): Promise<Delivery> {
+  const { committee, members } = context;
+  return members.ask(`the outbox of chain ${chainId}`, options, async (api) => {
+    const sequence = options.sequence ?? (await newestSequence(committee, api, options));
+    const at = await headerFrom(committee, api, sequence, options);
+    const { destination } = await destinationFrom(api, at.header, chainId, options);
+    const answer = await api.outbox(chainId, { ...options, size: destination.outboxSize });
+    if (options.indexes !== undefined) requireSame(answer.entries.length, options.indexes.length, "number of entries");
+    const wanted = options.indexes ?? answer.entries.map((_, k) => (options.from ?? 0n) + BigInt(k));
+    for (const [k, entry] of answer.entries.entries()) requireSame(entry.index, wanted[k], "entry index");
+    const { proof } = answer;
+    if (proof === undefined)
+      throw new ApiError("unknownEntry", "no such entries in the certified outbox", {
+        details: { chainId, size: destination.outboxSize },
+      });
+    if (!verifyEntries(destination, answer.entries, proof))
+      throw new SdkError("badEntryProof", "the entries are not in the certified outbox", { details: { chainId } });
+    return { at, destination, entries: answer.entries, proof };
+  });
+}
+
+async function newestSequence(committee: TrustedCommittee, api: ApiClient, options: CallOptions): Promise<bigint> {
+  const suite = suitesOf(committee, undefined)[0]!;
+  const certificate = await api.latestCertificate({ signal: options.signal, timeoutMs: options.timeoutMs, suite });
+  return requireCertificate(committee, certificate).header.sequence;
+}
+
+/** @throws SdkError contradiction */
+export function requireSame(actual: unknown, asked: unknown, what: string): void {
+  if (actual !== asked)
+    throw new SdkError("contradiction", `the answer is about another ${what}`, {
+      details: { what, asked: String(asked), answered: String(actual) },
+    });
+}
+
+/** Callers may pass checksummed or upper-case hex; everything inside compares lower case. @throws SdkError badParameters */
+export function lower(value: Hex, size: number, what: string): Hex {
+  if (!isHex(value, size)) throw new SdkError("badParameters", `${what} is ${size} bytes of hex`, { details: { what } });
+  return value.toLowerCase() as Hex; // CAST: isHex, and lower-casing keeps it hex
+}
