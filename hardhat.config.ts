@@ -1,4 +1,5 @@
 import { globSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import hardhatEthers from "@nomicfoundation/hardhat-ethers";
 import hardhatEthersChaiMatchers from "@nomicfoundation/hardhat-ethers-chai-matchers";
@@ -87,8 +88,10 @@ export default defineConfig({
   tasks: [
     // `paths.tests.mocha` takes one folder, and test/ also holds the suites that plain mocha runs without a chain.
     overrideTask(["test", "mocha"])
-      .setInlineAction(async (args, _hre, runSuper) => {
-        const testFiles = args.testFiles.length > 0 ? args.testFiles : globSync(CHAIN_TESTS);
+      .setInlineAction(async (args, hre, runSuper) => {
+        const { root } = hre.config.paths;
+        const all = () => globSync(CHAIN_TESTS, { cwd: root }).map((file) => join(root, file));
+        const testFiles = args.testFiles.length > 0 ? args.testFiles : all();
         return runSuper({ ...args, testFiles });
       })
       .build(),
