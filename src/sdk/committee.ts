@@ -34,7 +34,8 @@ export function createCommittee(parameters: CommitteeParameters): TrustedCommitt
     throw new SdkError("badCommittee", what, { details });
   };
   if (!isHex(parameters.committeeId, 32)) refuse("a committee id is 32 bytes of hex");
-  if (!Number.isSafeInteger(parameters.members) || parameters.members < 1) refuse("a committee has at least one member");
+  if (!Number.isSafeInteger(parameters.members) || parameters.members < 1)
+    refuse("a committee has at least one member");
   const engines = new Map<Suite, Engine>();
   const engine = (suite: Suite): Engine => {
     let known = engines.get(suite);

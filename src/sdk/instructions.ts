@@ -148,7 +148,8 @@ export async function getReceipt(
   }
   if (agreement < context.receiptAgreement) {
     // Members that are merely behind are no disagreement; only two different receipts are.
-    if (agreement === answers.filter((answer) => answer.receipt !== undefined).length) return { status: "ordered", receipt };
+    if (agreement === answers.filter((answer) => answer.receipt !== undefined).length)
+      return { status: "ordered", receipt };
     throw new SdkError("receiptDisagreement", "members do not agree on the receipt", {
       details: { instructionId: id, agreed: agreement, needed: context.receiptAgreement },
     });
@@ -203,7 +204,10 @@ export async function waitForFinality(
   return poll(
     options,
     timeoutMs,
-    () => new SdkError("timeout", `not final within ${timeoutMs} ms`, { details: { instructionId: id, status, timeoutMs } }),
+    () =>
+      new SdkError("timeout", `not final within ${timeoutMs} ms`, {
+        details: { instructionId: id, status, timeoutMs },
+      }),
     async (signal) => {
       const progress = await getReceipt(context, id, { signal });
       status = progress.status;

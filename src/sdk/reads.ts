@@ -1,7 +1,6 @@
 /** Verified reads: every function returns only what a certificate of the pinned committee proves, or says in its type what it does not. */
-import type { CallOptions } from "../api/client.ts";
+import type { ApiClient, CallOptions } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
-import type { ApiClient } from "../api/client.ts";
 import { headerDigest } from "../batch/header.ts";
 import type { MultiProof } from "../batch/tree.ts";
 import type {
@@ -14,7 +13,7 @@ import type {
   OutboxEntry,
 } from "../batch/types.ts";
 import type { AccountView } from "../ledger/types.ts";
-import { isHex, type Hex } from "../lib/hex.ts";
+import { type Hex, isHex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
 import type { Suite } from "../threshold/types.ts";
 import type { TrustedCommittee } from "./committee.ts";
@@ -85,7 +84,9 @@ export async function getHead(context: ReadContext, options: SuiteOptions = {}):
   const { committee, members } = context;
   const suite = suitesOf(committee, options.suite)[0]!;
   const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
-  const candidates = [...(await members.askAll("the newest certificate", options, (api) => api.latestCertificate(call)))];
+  const candidates = [
+    ...(await members.askAll("the newest certificate", options, (api) => api.latestCertificate(call))),
+  ];
   candidates.sort((a, b) => compareBigint(b.header.sequence, a.header.sequence));
   let failure: unknown;
   for (const candidate of candidates) {
@@ -99,7 +100,11 @@ export async function getHead(context: ReadContext, options: SuiteOptions = {}):
 }
 
 /** The certificate of exactly this sequence. */
-export function getCertificate(context: ReadContext, sequence: bigint, options: SuiteOptions = {}): Promise<Certificate> {
+export function getCertificate(
+  context: ReadContext,
+  sequence: bigint,
+  options: SuiteOptions = {},
+): Promise<Certificate> {
   const suite = suitesOf(context.committee, options.suite)[0]!;
   return context.members.ask(`the certificate of batch ${sequence}`, options, (api) =>
     certificateFrom(context.committee, api, sequence, { ...options, suite }),
@@ -119,7 +124,9 @@ async function certificateFrom(
 
 /** A certified header by sequence: by its own certificate, or by a later certificate's history. */
 export function getHeader(context: ReadContext, sequence: bigint, options: CallOptions = {}): Promise<CertifiedHeader> {
-  return context.members.ask(`batch ${sequence}`, options, (api) => headerFrom(context.committee, api, sequence, options));
+  return context.members.ask(`batch ${sequence}`, options, (api) =>
+    headerFrom(context.committee, api, sequence, options),
+  );
 }
 
 export async function headerFrom(
@@ -281,6 +288,7 @@ export function requireSame(actual: unknown, asked: unknown, what: string): void
 
 /** Callers may pass checksummed or upper-case hex; everything inside compares lower case. @throws SdkError badParameters */
 export function lower(value: Hex, size: number, what: string): Hex {
-  if (!isHex(value, size)) throw new SdkError("badParameters", `${what} is ${size} bytes of hex`, { details: { what } });
+  if (!isHex(value, size))
+    throw new SdkError("badParameters", `${what} is ${size} bytes of hex`, { details: { what } });
   return value.toLowerCase() as Hex; // CAST: isHex, and lower-casing keeps it hex
 }

@@ -23,7 +23,10 @@ const DEFAULT_RETRY_MS = 1_000;
  * Streams certificates from one member and moves on to the next when it breaks, goes silent or lies. Sequences rise; some may be left
  * out, because a newer certificate covers them. Ends when `signal` aborts.
  */
-export async function* certificates(context: ReadContext, options: WatchOptions = {}): AsyncGenerator<Certificate, void> {
+export async function* certificates(
+  context: ReadContext,
+  options: WatchOptions = {},
+): AsyncGenerator<Certificate, void> {
   const { committee, members } = context;
   const isStopped = (): boolean => options.signal?.aborted === true;
   let newest = 0n;
@@ -77,7 +80,8 @@ export function watchCertificates(
   };
   run().catch((cause: unknown) => {
     // A throwing callback is the caller's bug: it stops the watch and is reported, never swallowed.
-    const error = cause instanceof ClocklessError ? cause : new SdkError("badParameters", "a callback threw", { cause });
+    const error =
+      cause instanceof ClocklessError ? cause : new SdkError("badParameters", "a callback threw", { cause });
     options.onError?.(error, "");
   });
   return () => {
