@@ -12,8 +12,13 @@ import { ThresholdError } from "./errors.ts";
 import { checkMessage } from "./message.ts";
 import type { Combined, Engine, ThresholdKey } from "./types.ts";
 
+const NOBODY: ReadonlySet<number> = new Set();
+
 /**
  * Combines partials by member index over one 32-byte message.
+ *
+ * `distrusted` members were caught before: their partials are tried last, so that f of them cannot force the slow path
+ * on every message. Whom one distrusts never changes the signature.
  *
  * `bad` names members whose partial was proven wrong; partials that were not needed stay unchecked. With fewer than t
  * left the signature is undefined; add more and call again without the bad ones. Never throws on foreign partials.
@@ -25,13 +30,15 @@ export function combinePartials(
   key: ThresholdKey,
   message: Uint8Array,
   partials: ReadonlyMap<number, Uint8Array>,
+  distrusted: ReadonlySet<number> = NOBODY,
 ): Combined {
   if (engine.suite !== key.suite) {
     throw new ThresholdError("keyMismatch", `a ${key.suite} key with a ${engine.suite} engine`);
   }
   assert(key.threshold > 0, "a threshold is positive");
   checkMessage(message);
-  const ordered = [...partials].sort(([a], [b]) => a - b);
+  const rank = (index: number): number => (distrusted.has(index) ? 1 : 0);
+  const ordered = [...partials].sort(([a], [b]) => rank(a) - rank(b) || a - b);
   if (ordered.length < key.threshold) return { signature: undefined, bad: [] };
 
   const groupKey = hexToBytes(key.groupKey);

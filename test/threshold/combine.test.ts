@@ -183,6 +183,25 @@ describe("threshold/combine", () => {
     });
   }
 
+  it("members caught before are tried last: they slow nobody down twice, and still count when needed", async () => {
+    const { mcl } = (await engines()).bn254;
+    const { key, shares } = deal(mcl, 7);
+    const partials = partialsOf(mcl, shares, range(7));
+    const expected = hex(combinePartials(mcl, key, MESSAGE, partials).signature!);
+    partials.set(0, partials.get(1)!);
+    partials.set(3, new Uint8Array(0));
+    const naive = counting(mcl);
+    const caught = combinePartials(naive, key, MESSAGE, partials);
+    expect([hex(caught.signature!), caught.bad]).to.deep.equal([expected, [0, 3]]);
+    expect(naive.count).to.be.greaterThan(5);
+    const warned = counting(mcl);
+    const result = combinePartials(warned, key, MESSAGE, partials, new Set(caught.bad));
+    expect([hex(result.signature!), result.bad, warned.count]).to.deep.equal([expected, [], 1]);
+    // Distrust is no exclusion: with everybody distrusted the right ones still sign.
+    const all = combinePartials(mcl, key, MESSAGE, partials, new Set(range(7)));
+    expect([hex(all.signature!), all.bad]).to.deep.equal([expected, [0, 3]]);
+  });
+
   it("crafted partials that sum to the identity are blamed like any other", async () => {
     const { mcl } = (await engines())["bls12-381"];
     const { key, shares } = deal(mcl, 4, 2);

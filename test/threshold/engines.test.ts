@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { bigintToBytes, bytesToBigint } from "../../src/lib/bytes.ts";
 import { createMclEngine } from "../../src/threshold/engine-mcl.ts";
 import { createEngines } from "../../src/threshold/engines.ts";
+import { loadMcl } from "../../src/threshold/mcl-module.ts";
 import { ORDERS } from "../../src/threshold/scalar.ts";
 import { type Engine, SUITES, type Suite } from "../../src/threshold/types.ts";
 import { engines, expectCode, flipBit, hex, seeded, unhex } from "./support.ts";
@@ -103,6 +104,24 @@ describe("threshold/engines", () => {
       expect(fast[suite].order).to.equal(ORDERS[suite]);
       expect(reference[suite].order).to.equal(ORDERS[suite]);
     }
+  });
+
+  it("says so when the fast engine cannot start", async () => {
+    const codeOf = (promise: Promise<unknown>) =>
+      promise.then(
+        () => "started",
+        (error) => error.code,
+      );
+    expect(await codeOf(loadMcl(99))).to.equal("engineUnavailable");
+    const original = Object.getOwnPropertyDescriptor(globalThis, "WebAssembly")!;
+    try {
+      Object.defineProperty(globalThis, "WebAssembly", { value: undefined, configurable: true, writable: true });
+      expect(await codeOf(createEngines("fast"))).to.equal("engineUnavailable");
+      expect(await codeOf(createEngines("reference"))).to.equal("started");
+    } finally {
+      Object.defineProperty(globalThis, "WebAssembly", original);
+    }
+    expect(await codeOf(createEngines("fast"))).to.equal("started");
   });
 
   it("both curves run side by side on mcl, call by call", async () => {
