@@ -1,6 +1,7 @@
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { bn254 } from "@noble/curves/bn254.js";
 import { expect } from "chai";
+import { id } from "ethers";
 import { network } from "hardhat";
 import { bigintToBytes, bytesToBigint, concatBytes } from "../../../src/lib/bytes.ts";
 import { keccak256 } from "../../../src/lib/hash.ts";
@@ -190,6 +191,28 @@ for (const suite of SUITES) {
         const answer = await ethers.provider.call({ to, data, gasLimit }).catch(() => "0x0");
         expect(BigInt(answer), `gas ${gasLimit}`).to.equal(0n);
       }
+    });
+
+    it("never reads a lack of gas as a bad key or a bad chain", async () => {
+      const factory = await ethers.getContractFactory(VERIFIER[suite]);
+      const { data } = await factory.getDeployTransaction(hex(signed.key));
+      const wrong = ["KeyIsInvalid", "SelfTestFailed"].map((name) => factory.interface.getError(name)!.selector);
+      const reasons = new Set<string>();
+      let deployed = 0;
+      for (const gasLimit of range(200_000, 1_500_000, 10_000)) {
+        try {
+          await ethers.provider.call({ data, gasLimit });
+          deployed++;
+        } catch (error) {
+          // Revert data as a string; running out of gas altogether comes without.
+          const { data: reason } = error as { data?: unknown };
+          reasons.add(typeof reason === "string" ? reason.slice(0, 10) : "none");
+        }
+      }
+      expect(deployed).to.be.greaterThan(10);
+      // The sweep must have met the case in which the pairing was starved and the constructor could tell.
+      expect(reasons).to.include(id("PrecompileOutOfGas(address)").slice(0, 10));
+      for (const selector of wrong) expect(reasons.has(selector), selector).to.equal(false);
     });
 
     it("cannot be deployed with a key of the wrong length", async () => {
