@@ -20,6 +20,7 @@ import {
 } from "./interfaces/Messages.sol";
 import {AccountProofs} from "./libraries/AccountProofs.sol";
 import {Digests} from "./libraries/Digests.sol";
+import {HeadWord} from "./libraries/HeadWord.sol";
 import {Merkle} from "./libraries/Merkle.sol";
 
 /// @title Finality of one committee on one chain
@@ -44,7 +45,8 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     ICollateralVault private immutable VAULT;
     uint32 private immutable HALT_DEADLINE;
 
-    Head private _head;
+    /// @dev See HeadWord for the layout.
+    uint256 private _headWord;
     bytes32[RING] private _ring;
     mapping(uint64 word => uint256 bits) private _delivered;
     mapping(uint64 index => bytes32 hash) private _failedCalls;
@@ -68,8 +70,10 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         VAULT = new CollateralVault(authority, vaultConfig, listings);
         for (uint256 i = 0; i < RING; ++i) _ring[i] = EMPTY_SLOT;
         // Deployment counts as a sign of life: deadlines run from here.
-        _head.acceptedAt = uint32(block.timestamp);
-        _head.acceptedBlock = uint40(block.number);
+        Head memory initial;
+        initial.acceptedAt = uint32(block.timestamp);
+        initial.acceptedBlock = uint40(block.number);
+        _headWord = HeadWord.pack(initial);
     }
 
     /// @inheritdoc ISettlementHub
@@ -82,7 +86,7 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
             4 + 7 * 32 + 2 * 32 + 9 * 32 + 32 * destination.siblings.length + 32 + _padded(signature.length)
         );
         if (header.sequence == 0) revert SequenceIsZero();
-        Head memory stored = _head;
+        Head memory stored = HeadWord.unpack(_headWord);
         if (header.sequence < stored.sequence) return AcceptStatus.Stale;
 
         bytes32 digest = Digests.header(DOMAIN_SEPARATOR, header);
@@ -108,17 +112,19 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         _requireSigned(digest, signature);
 
         uint8 slot = uint8((stored.slot + 1) % RING);
-        _head = Head({
-            sequence: uint40(header.sequence),
-            epoch: uint24(header.epoch),
-            // Fits: the vault has that many entries, each of which was a transaction.
-            inboxCursor: uint40(destination.inboxCursor),
-            outboxSize: uint40(destination.outboxSize),
-            acceptedAt: uint32(block.timestamp),
-            acceptedBlock: uint40(block.number),
-            pausedUntil: stored.pausedUntil,
-            slot: slot
-        });
+        _headWord = HeadWord.pack(
+            Head({
+                sequence: uint40(header.sequence),
+                epoch: uint24(header.epoch),
+                // Fits: the vault has that many entries, each of which was a transaction.
+                inboxCursor: uint40(destination.inboxCursor),
+                outboxSize: uint40(destination.outboxSize),
+                acceptedAt: uint32(block.timestamp),
+                acceptedBlock: uint40(block.number),
+                pausedUntil: stored.pausedUntil,
+                slot: slot
+            })
+        );
         _ring[slot] = commitment;
         emit HeadAdvanced(header.sequence, header.epoch, slot, digest, destination.outboxSize, destination.outboxRoot);
         return AcceptStatus.Accepted;
@@ -189,23 +195,23 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         if (block.timestamp < _nextPauseAt) revert PauseTooSoon(_nextPauseAt);
         uint32 until = uint32(block.timestamp) + duration;
         // What a proven conflict closed stays closed.
-        if (until <= _head.pausedUntil) return;
+        if (until <= HeadWord.unpack(_headWord).pausedUntil) return;
         _nextPauseAt = block.timestamp + HALT_DEADLINE;
-        _head.pausedUntil = until;
+        _setPausedUntil(until);
         emit AcceptPauseSet(until);
     }
 
     /// @inheritdoc ISettlementHub
     function resumeAccept() external restricted {
-        uint32 until = _head.pausedUntil;
+        uint32 until = HeadWord.unpack(_headWord).pausedUntil;
         if (until == FOREVER) revert AcceptPaused(until);
-        _head.pausedUntil = 0;
+        _setPausedUntil(0);
         emit AcceptPauseSet(0);
     }
 
     /// @inheritdoc ISettlementHub
     function head() external view returns (Head memory) {
-        return _head;
+        return HeadWord.unpack(_headWord);
     }
 
     /// @inheritdoc ISettlementHub
@@ -338,8 +344,14 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         return true;
     }
 
+    function _setPausedUntil(uint32 until) private {
+        Head memory stored = HeadWord.unpack(_headWord);
+        stored.pausedUntil = until;
+        _headWord = HeadWord.pack(stored);
+    }
+
     function _closeForEver(uint64 sequence, bytes32 first, bytes32 second) private {
-        _head.pausedUntil = FOREVER;
+        _setPausedUntil(FOREVER);
         emit CommitteeConflicted(sequence, first, second);
     }
 

@@ -30,20 +30,22 @@ library Digests {
         return keccak256(abi.encode(DOMAIN_TYPE, keccak256("Clockless"), keccak256("1"), committeeId));
     }
 
-    function header(bytes32 separator, BatchHeader calldata value) internal pure returns (bytes32) {
-        bytes32 struct_ = keccak256(
-            abi.encode(
-                HEADER_TYPE,
-                value.sequence,
-                value.epoch,
-                value.previous,
-                value.history,
-                value.outboxes,
-                value.state,
-                value.commitDigest
-            )
-        );
-        return keccak256(abi.encodePacked(hex"1901", separator, struct_));
+    function header(bytes32 separator, BatchHeader calldata value) internal pure returns (bytes32 digest) {
+        // Reading the two short fields makes the decoder refuse dirty upper bits; the copy below takes the words as they are.
+        uint256 unused = value.sequence | value.epoch;
+        bytes32 type_ = HEADER_TYPE;
+        assembly ("memory-safe") {
+            pop(unused)
+            let words := mload(0x40)
+            mstore(words, type_)
+            // In calldata a header is seven words in the order of the signed type.
+            calldatacopy(add(words, 0x20), value, 0xe0)
+            let struct := keccak256(words, 0x100)
+            mstore(words, shl(240, 0x1901))
+            mstore(add(words, 0x02), separator)
+            mstore(add(words, 0x22), struct)
+            digest := keccak256(words, 0x42)
+        }
     }
 
     function destination(address hub, DestinationProof calldata value) internal view returns (bytes32) {
