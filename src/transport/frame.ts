@@ -1,7 +1,12 @@
-/** Length-prefixed frames: 4 bytes big-endian payload length (1 … maxFrameBytes), then the payload. */
+/**
+ * Length-prefixed frames: 4 bytes big-endian payload length (1 … maxFrameBytes), then the payload.
+ * Length 0 is a probe; its receiver sends the same four bytes back on the same stream, where nothing else travels that way.
+ */
 import type { FaultCode } from "./port.ts";
 
 export const FRAME_PREFIX_BYTES = 4;
+
+export const PROBE = new Uint8Array(FRAME_PREFIX_BYTES);
 
 export function framePrefix(payloadLength: number): Uint8Array {
   const prefix = new Uint8Array(FRAME_PREFIX_BYTES);
@@ -34,13 +39,15 @@ export class FrameDecoder {
     return this.#announced;
   }
 
-  /** Feeds a chunk; calls `emit` with each finished frame (fresh memory). After a fault the stream is lost: nothing more is emitted. */
+  /** Feeds a chunk; calls `emit` with each finished frame (fresh memory; empty for a probe). After a fault the stream is lost: nothing more is emitted. */
   push(chunk: Uint8Array, emit: (frame: Uint8Array) => void): FaultCode | undefined {
     let offset = 0;
     while (offset < chunk.length && this.#fault === undefined) {
       if (this.#prefixLength < FRAME_PREFIX_BYTES) {
         this.#prefix[this.#prefixLength++] = chunk[offset++]!;
-        if (this.#prefixLength === FRAME_PREFIX_BYTES) this.#begin();
+        if (this.#prefixLength < FRAME_PREFIX_BYTES) continue;
+        this.#begin();
+        if (this.#announced === 0) emit(this.#finish());
         continue;
       }
       const take = Math.min(chunk.length - offset, this.#announced - this.#received);
@@ -55,8 +62,7 @@ export class FrameDecoder {
 
   #begin(): void {
     this.#announced = new DataView(this.#prefix.buffer).getUint32(0);
-    if (this.#announced === 0) this.#fault = "emptyFrame";
-    else if (this.#announced > this.#maxFrameBytes) this.#fault = "oversizeFrame";
+    if (this.#announced > this.#maxFrameBytes) this.#fault = "oversizeFrame";
   }
 
   #reserve(length: number): void {

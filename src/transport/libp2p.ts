@@ -1,14 +1,11 @@
 /**
- * The committee's mesh over libp2p: TCP (Nagle off), Noise, yamux; one long-lived outgoing stream per peer.
+ * The committee's mesh over libp2p: TCP (Nagle off), Noise, yamux (stack.ts); one long-lived outgoing stream per peer.
  *
  * Who may talk is decided by the members' secp256k1 identities, which Noise authenticates; addresses are only where to look.
  * Nothing but the one protocol is registered: no identify, no discovery, no relay, nothing for a stranger to ask.
  * Sources: libp2p specs (noise, yamux, peer-ids); https://docs.libp2p.io.
  */
-import { noise } from "@chainsafe/libp2p-noise";
-import { yamux } from "@chainsafe/libp2p-yamux";
 import type { Connection, PeerId, Stream } from "@libp2p/interface";
-import { tcp } from "@libp2p/tcp";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { assert } from "../lib/assert.ts";
@@ -17,11 +14,10 @@ import { committeePeerIds, identityKey } from "./identity.ts";
 import { resolveLimits, type TransportLimits } from "./limits.ts";
 import { PeerLink } from "./peer-link.ts";
 import { type PeerConfig, type PeerStatus, type Transport, TransportError, type TransportHandlers } from "./port.ts";
+import { hardenedStack, MAX_STREAMS_PER_CONNECTION } from "./stack.ts";
 
 /** Our dial and the peer's dial may cross, and a dead connection may linger beside its successor; more is abuse. */
 const MAX_CONNECTIONS_PER_PEER = 4;
-/** yamux streams per connection: ours, the probe, and room for a stream that is being replaced. */
-const MAX_STREAMS_PER_CONNECTION = 16;
 /** Inbound handshakes at once that are not yet authenticated. Strangers can fill these; `UPGRADE_TIMEOUT_MS` empties them. */
 const MAX_PENDING_HANDSHAKES = 128;
 const UPGRADE_TIMEOUT_MS = 5_000;
@@ -143,21 +139,7 @@ class Mesh implements Libp2pTransport {
       start: false,
       privateKey: identityKey(config.identity, config.members[config.self]!.address),
       addresses: { listen: [...config.listen] },
-      transports: [
-        tcp({ dialOpts: { noDelay: true, keepAlive: true }, listenOpts: { noDelay: true, keepAlive: true } }),
-      ],
-      connectionEncrypters: [noise()],
-      streamMuxers: [
-        yamux({
-          maxInboundStreams: MAX_STREAMS_PER_CONNECTION,
-          maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
-          streamOptions: {
-            // At 100 ms round trip this window carries 40 MB/s; the read buffer must hold a whole window while reading is paused.
-            maxStreamWindowSize: 4 * 1024 * 1024,
-            maxReadBufferLength: 5 * 1024 * 1024,
-          },
-        }),
-      ],
+      ...hardenedStack(this.#protocol),
       connectionGater: {
         denyDialPeer: (id) => !this.#byId.has(id.toString()),
         denyInboundEncryptedConnection: (id) => !isMember(id),
@@ -172,10 +154,6 @@ class Mesh implements Libp2pTransport {
         dialTimeout: limits.dialTimeoutMs,
         // We reconnect ourselves, for ever.
         reconnectRetries: 0,
-      },
-      connectionMonitor: {
-        pingInterval: limits.probeIntervalMs,
-        pingTimeout: { minTimeout: limits.probeTimeoutMs, maxTimeout: limits.probeTimeoutMs },
       },
     });
   }
@@ -234,15 +212,14 @@ class Mesh implements Libp2pTransport {
         if (peer.addresses.length === 0) throw new Error("no address is configured; waiting for the peer to dial");
         connection = await node.dial([...peer.addresses], { signal });
       }
-      return await connection.newStream(this.#protocol, { signal });
+      const stream = await connection.newStream(this.#protocol, { signal });
+      await link.greet(stream, connection, signal);
+      return stream;
     } catch (error) {
       link.failedDials++;
       link.lastError = error instanceof Error ? error.message : String(error);
-      // A connection on which no stream opens is taken for dead: keeping it would make the next attempt fail alike. One whose
-      // peer answered "unknown protocol" (another version or committee) lives.
-      if (!(error instanceof Error && error.name === "UnsupportedProtocolError")) {
-        connection?.abort(new Error("no stream could be opened"));
-      }
+      // A connection on which nobody answers is taken for dead: keeping it would make the next attempt fail alike.
+      connection?.abort(new Error("no stream could be opened"));
       return undefined;
     }
   }

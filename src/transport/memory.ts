@@ -169,6 +169,7 @@ function statusOf(link: MemoryLink, now: number): PeerStatus {
     failedDials: 0,
     lastError: undefined,
     mutedForMs: Math.max(0, link.mutedUntilMs - now),
+    roundTripMs: undefined,
     bytesInPerSecond: link.rate.perSecond(now),
   };
 }

@@ -1,9 +1,10 @@
 /** Everything about one peer: what waits for it, the one outgoing stream, the newest incoming stream, and its accounts. */
-import type { Stream } from "@libp2p/interface";
+import type { Connection, Stream } from "@libp2p/interface";
 import type { Address } from "../lib/hex.ts";
-import { FrameDecoder } from "./frame.ts";
+import { FrameDecoder, PROBE } from "./frame.ts";
 import type { TransportLimits } from "./limits.ts";
 import type { FaultCode, PeerStatus } from "./port.ts";
+import { Prober } from "./prober.ts";
 import { OutgoingQueue, PieceCutter } from "./queue.ts";
 import { RateMeter, TokenBucket } from "./rate.ts";
 
@@ -14,6 +15,7 @@ const FRAME_OVERHEAD_BYTES = 64;
 /** An honest peer opens one stream per connection; a burst covers restarts and flapping links. */
 const STREAM_OPENS_PER_SECOND = 1;
 const STREAM_OPENS_BURST = 10;
+const RATE_REPORT_INTERVAL_MS = 10_000;
 
 export interface PeerLinkOptions {
   readonly index: number;
@@ -35,11 +37,13 @@ export class PeerLink {
   readonly #opensBucket = new TokenBucket(STREAM_OPENS_PER_SECOND, STREAM_OPENS_BURST, performance.now());
   readonly #cutter: PieceCutter;
   #outgoing: Stream | undefined;
+  #prober: Prober | undefined;
   #incoming: Stream | undefined;
   #pumpScheduled = false;
   #resumeTimer: NodeJS.Timeout | undefined;
   #mutedUntilMs = 0;
-  #isSlowed = false;
+  #slowReportedMs = Number.NEGATIVE_INFINITY;
+  #owesAnswer = false;
   #bytesIn = 0;
   #bytesOut = 0;
   #messagesIn = 0;
@@ -71,20 +75,53 @@ export class PeerLink {
     });
   }
 
-  /** Takes over a freshly opened outgoing stream; resolves when it is closed for whatever reason. */
+  /** Sends the first probe on a fresh outgoing stream; resolves when the peer answers, rejects when the stream or `signal` ends. */
+  greet(stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
+    this.#prober?.stop();
+    const prober = new Prober({
+      limits: this.#options.limits,
+      request: () => {
+        this.#cutter.probe();
+        this.#pump();
+      },
+      onDead: () => connection.abort(new Error("no answer to a probe")),
+      onBad: () => {
+        connection.abort(new Error("an answer that nobody asked for"));
+        this.#fault("badProbe", {});
+      },
+    });
+    this.#prober = prober;
+    stream.addEventListener("message", (event) => prober.answer(event.data.byteLength));
+    stream.send(PROBE);
+    return new Promise((resolve, reject) => {
+      const fail = () => {
+        prober.stop();
+        reject(new Error("the peer did not answer"));
+      };
+      stream.addEventListener("close", fail, { once: true });
+      signal.addEventListener("abort", fail, { once: true });
+      prober.start(() => {
+        stream.removeEventListener("close", fail);
+        signal.removeEventListener("abort", fail);
+        resolve();
+      });
+    });
+  }
+
+  /** Sends over this stream from now on; resolves when it is closed for whatever reason. */
   attach(stream: Stream): Promise<void> {
     const closed = new Promise<void>((resolve) => {
       stream.addEventListener("close", () => resolve(), { once: true });
-      // We never read here; a peer that ends its side has given the stream up.
+      // A peer that ends its side has given the stream up.
       stream.addEventListener("remoteCloseWrite", () => resolve(), { once: true });
       if (stream.status !== "open") resolve();
     });
     this.#cutter.restart();
     this.#outgoing = stream;
-    stream.addEventListener("message", () => stream.abort(new Error("no data is expected on this side")));
     stream.addEventListener("drain", () => this.#pump());
     this.#pump();
     return closed.then(() => {
+      this.#prober?.stop();
       if (this.#outgoing === stream) this.#outgoing = undefined;
       if (stream.status === "open") stream.abort(new Error("closed by the peer"));
     });
@@ -118,7 +155,9 @@ export class PeerLink {
     this.#incoming?.abort(new Error("replaced by a newer stream"));
     this.#incoming = stream;
     clearTimeout(this.#resumeTimer);
+    this.#owesAnswer = false;
     const decoder = new FrameDecoder(this.#options.limits.maxFrameBytes);
+    stream.addEventListener("drain", () => this.#answerProbe(stream));
     stream.addEventListener("close", () => {
       if (this.#incoming === stream) this.#incoming = undefined;
     });
@@ -133,12 +172,18 @@ export class PeerLink {
     if (this.#incoming !== stream) return;
     const now = performance.now();
     let frames = 0;
+    let messages = 0;
     const fault = decoder.push(chunk, (frame) => {
       frames++;
-      if (this.#mutedUntilMs <= now) this.#options.onMessage(frame);
+      if (frame.length === 0) this.#owesAnswer = true;
+      else {
+        messages++;
+        if (this.#mutedUntilMs <= now) this.#options.onMessage(frame);
+      }
     });
+    this.#answerProbe(stream);
     this.#bytesIn += chunk.length;
-    this.#messagesIn += frames;
+    this.#messagesIn += messages;
     this.#rate.add(chunk.length, now);
     if (fault !== undefined) {
       const details = { announcedBytes: decoder.announced, maxFrameBytes: this.#options.limits.maxFrameBytes };
@@ -149,18 +194,27 @@ export class PeerLink {
     }
     const waitMs = this.#bytesBucket.take(chunk.length + frames * FRAME_OVERHEAD_BYTES, now);
     if (waitMs > 0) this.#slow(stream, waitMs);
-    else this.#isSlowed = false;
+  }
+
+  /** At most one answer waits: a peer that probes without reading the answers fills no buffer of ours. */
+  #answerProbe(stream: Stream): void {
+    if (!this.#owesAnswer || this.#incoming !== stream || stream.status !== "open" || stream.writableNeedsDrain) return;
+    this.#owesAnswer = false;
+    try {
+      stream.send(PROBE);
+    } catch (error) {
+      stream.abort(error instanceof Error ? error : new Error(String(error)));
+    }
   }
 
   /** Stops reading for a while; yamux's window then stops the sender, so nothing is lost and nothing piles up here. */
   #slow(stream: Stream, waitMs: number): void {
-    // Reported once per episode, not once per chunk: logs are a resource, too.
-    if (!this.#isSlowed)
-      this.#fault("rateExceeded", {
-        what: "bytes",
-        bytesPerSecond: Math.round(this.#rate.perSecond(performance.now())),
-      });
-    this.#isSlowed = true;
+    const now = performance.now();
+    // Reported now and then, not once per chunk: logs are a resource, too.
+    if (now - this.#slowReportedMs > RATE_REPORT_INTERVAL_MS) {
+      this.#slowReportedMs = now;
+      this.#fault("rateExceeded", { what: "bytes", bytesPerSecond: Math.round(this.#rate.perSecond(now)) });
+    }
     if (stream.readStatus === "readable") stream.pause();
     // The rest of a chunk that is being read still adds to the debt: the newest figure counts.
     clearTimeout(this.#resumeTimer);
@@ -179,6 +233,7 @@ export class PeerLink {
   }
 
   stop(): void {
+    this.#prober?.stop();
     clearTimeout(this.#resumeTimer);
     this.#incoming?.abort(new Error("stopping"));
     this.#outgoing?.abort(new Error("stopping"));
@@ -203,6 +258,7 @@ export class PeerLink {
       failedDials: this.failedDials,
       lastError: this.#outgoing === undefined ? this.lastError : undefined,
       mutedForMs: Math.max(0, this.#mutedUntilMs - now),
+      roundTripMs: this.#prober?.roundTripMs,
       bytesInPerSecond: this.#rate.perSecond(now),
     };
   }

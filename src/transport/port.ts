@@ -15,12 +15,12 @@ export class TransportError extends ClocklessError<TransportErrorCode> {
 }
 
 /** Why a peer is misbehaving on the wire, below the protocol. */
-export type FaultCode = "oversizeFrame" | "emptyFrame" | "rateExceeded";
+export type FaultCode = "oversizeFrame" | "badProbe" | "rateExceeded";
 
 export interface TransportHandlers {
   /** One whole message from an authenticated member. `from` is its member index. Must not throw; the bytes belong to the receiver. */
   onMessage(from: number, bytes: Uint8Array): void;
-  /** The peer became reachable or unreachable for us (our own outgoing stream). On `true`, resend what it may have missed. */
+  /** The peer answered on our outgoing stream, or that stream is lost. On `true`, resend what it may have missed. */
   onPeer(peer: number, connected: boolean): void;
   /** The peer broke the framing; its stream was reset. For logs, metrics and a decision to mute. */
   onFault?(peer: number, code: FaultCode, details: Readonly<Record<string, unknown>>): void;
@@ -50,6 +50,8 @@ export interface PeerStatus {
   /** Last connection error, for operators; undefined when connected. */
   readonly lastError: string | undefined;
   readonly mutedForMs: number;
+  /** Last measured round trip in milliseconds; undefined before the first. */
+  readonly roundTripMs: number | undefined;
   /** Inbound bytes per second, moving average over about ten seconds. */
   readonly bytesInPerSecond: number;
 }

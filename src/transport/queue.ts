@@ -1,6 +1,6 @@
 /** Messages waiting for one peer: first in, first out, bounded in bytes and count; when full the oldest go. */
 import { concatBytes } from "../lib/bytes.ts";
-import { FRAME_PREFIX_BYTES, framePrefix } from "./frame.ts";
+import { FRAME_PREFIX_BYTES, framePrefix, PROBE } from "./frame.ts";
 
 export class OutgoingQueue {
   readonly #maxBytes: number;
@@ -62,6 +62,7 @@ export class PieceCutter {
   #current: Uint8Array | undefined;
   #offset = 0;
   #framesCut = 0;
+  #probeWanted = false;
 
   constructor(queue: OutgoingQueue, pieceBytes: number) {
     this.#queue = queue;
@@ -73,8 +74,14 @@ export class PieceCutter {
     return this.#framesCut;
   }
 
+  /** Puts a probe before the next frame. */
+  probe(): void {
+    this.#probeWanted = true;
+  }
+
   /** Begins the unfinished frame again: its first part died with the stream that carried it. */
   restart(): void {
+    this.#probeWanted = false;
     this.#offset = 0;
   }
 
@@ -84,6 +91,11 @@ export class PieceCutter {
     let length = 0;
     while (length < this.#pieceBytes) {
       if (this.#current === undefined) {
+        if (this.#probeWanted) {
+          this.#probeWanted = false;
+          parts.push(PROBE);
+          length += PROBE.length;
+        }
         // A frame is not begun in the tail of a piece unless it fits: a drop must never cut a frame in half.
         const waiting = this.#queue.peek();
         if (waiting === undefined) break;

@@ -1,16 +1,18 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { concatBytes } from "../../src/lib/bytes.ts";
-import { FrameDecoder, framePrefix } from "../../src/transport/frame.ts";
+import { FrameDecoder, framePrefix, PROBE } from "../../src/transport/frame.ts";
 import { OutgoingQueue, PieceCutter } from "../../src/transport/queue.ts";
 import { RateMeter, TokenBucket } from "../../src/transport/rate.ts";
 
 const frames = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 20 });
+/** Empty ones are probes. */
+const framesAndProbes = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 });
 
 describe("transport/frame", () => {
   it("decodes the same frames however the bytes are cut", () => {
     fc.assert(
-      fc.property(frames, fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1 }), (payloads, cuts) => {
+      fc.property(framesAndProbes, fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1 }), (payloads, cuts) => {
         const wire = concatBytes(...payloads.flatMap((payload) => [framePrefix(payload.length), payload]));
         const decoder = new FrameDecoder(300);
         const out: Uint8Array[] = [];
@@ -47,7 +49,6 @@ describe("transport/frame", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (rest) => {
         for (const [length, code] of [
-          [0, "emptyFrame"],
           [101, "oversizeFrame"],
           [2 ** 32 - 1, "oversizeFrame"],
         ] as const) {
@@ -92,6 +93,25 @@ describe("transport/queue", () => {
         },
       ),
     );
+  });
+
+  it("puts a probe between frames, never into one", () => {
+    const queue = new OutgoingQueue({ maxQueuedBytes: 1e9, maxQueuedMessages: 1e9 });
+    const cutter = new PieceCutter(queue, 100);
+    queue.push(new Uint8Array(250).fill(1));
+    queue.push(Uint8Array.of(2));
+    const decoder = new FrameDecoder(300);
+    const out: number[] = [];
+    for (let i = 0; ; i++) {
+      const piece = cutter.next();
+      if (piece === undefined) break;
+      if (i === 0) cutter.probe();
+      decoder.push(piece, (frame) => void out.push(frame.length));
+    }
+    expect(out).to.deep.equal([250, 0, 1]);
+    cutter.probe();
+    expect(cutter.next()).to.deep.equal(PROBE);
+    expect(cutter.next()).to.equal(undefined);
   });
 
   it("keeps the newest within both bounds and counts the rest", () => {
