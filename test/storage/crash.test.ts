@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,15 +27,10 @@ describe("storage/crash", function () {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  /** Starts the writer; collects its lines; `limitBlocks` caps every file at that many 512- or 1024-byte blocks. */
-  function startWriter(limitBlocks?: number) {
-    const args = [script, directory, committeeId, String(PAYLOAD)];
-    const child =
-      limitBlocks === undefined
-        ? spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] })
-        : spawn("/bin/sh", ["-c", `ulimit -f ${limitBlocks}; exec "$0" "$@"`, process.execPath, ...args], {
-            stdio: ["ignore", "pipe", "inherit"],
-          });
+  /** Starts the writer under a wrapper command and collects its lines. */
+  function startWriter({ wrapper = [] }: { wrapper?: readonly string[] } = {}) {
+    const [command, ...args] = [...wrapper, process.execPath, script, directory, committeeId, String(PAYLOAD)];
+    const child = spawn(command!, args, { stdio: ["ignore", "pipe", "inherit"] });
     children.push(child);
     const lines: string[] = [];
     let rest = "";
@@ -122,7 +117,7 @@ describe("storage/crash", function () {
         // After a power cut the shared-memory index is gone, too.
         rmSync(join(directory, `${DATABASE_FILE}-shm`), { force: true });
         truncateSync(join(directory, `${DATABASE_FILE}-wal`), kept);
-        const store = openStoreOrNew();
+        const store = openAgain();
         const found = checkPrefix(store);
         expect(found).to.be.at.least(previous);
         previous = found;
@@ -136,7 +131,7 @@ describe("storage/crash", function () {
   });
 
   it("stops with a fatal error when the disk is full, loses nothing acknowledged, and works again with space", async () => {
-    const writer = startWriter(1_000);
+    const writer = startWriter({ wrapper: ["/bin/sh", "-c", 'ulimit -f 1000; exec "$0" "$@"'] });
     expect(await writer.exited).to.equal(3);
     expect(writer.lines.at(-1)).to.equal("diskFailure");
     const acknowledged = Number(writer.lines.at(-2));
@@ -147,9 +142,32 @@ describe("storage/crash", function () {
     store.close();
   });
 
-  function openStoreOrNew(): Store {
-    return openAgain();
-  }
+  it("stops with a fatal error when a sync fails, and acknowledges nothing after it", async function () {
+    if (spawnSync("strace", ["-o", "/dev/null", "true"]).status !== 0) {
+      console.log("skipped: strace is not here or may not trace, so no sync error can be injected");
+      this.skip();
+    }
+    // The nth sync of the process fails: 25 is in the middle of ordinary writes.
+    const inject = [
+      "-f",
+      "-qq",
+      "-o",
+      "/dev/null",
+      "-e",
+      "trace=fsync,fdatasync",
+      "-e",
+      "inject=fsync,fdatasync:error=EIO:when=25",
+    ];
+    const writer = startWriter({ wrapper: ["strace", ...inject] });
+    expect(await writer.exited).to.equal(3);
+    expect(writer.lines.at(-1)).to.equal("diskFailure");
+    const acknowledged = Number(writer.lines.at(-2));
+    expect(acknowledged).to.be.within(5, 25);
+    const store = openAgain();
+    // The write whose sync failed may be there or not; it was never acknowledged, so nothing was signed on it.
+    expect(checkPrefix(store)).to.be.within(acknowledged, acknowledged + 1);
+    store.close();
+  });
 });
 
 function codeOf(action: () => unknown): string {
