@@ -11,6 +11,7 @@ import { createMclBn254 } from "./mcl-bn254.ts";
 import { FR_SIZE, G1_SIZE, G2_SIZE, GT_SIZE, type Pointer } from "./mcl-module.ts";
 import { checkMessage, MESSAGE_LENGTH } from "./message.ts";
 import { decodeSecret, lagrangeAtZero, ORDERS, SCALAR_BYTES } from "./scalar.ts";
+import { selfTest } from "./self-test.ts";
 import type { Engine, IndexedSignature, Suite } from "./types.ts";
 
 /**
@@ -19,7 +20,7 @@ import type { Engine, IndexedSignature, Suite } from "./types.ts";
  */
 const MAX_CACHED_KEYS = 256;
 
-/** Starts a fast engine on its own WebAssembly instance. Throws engineUnavailable. */
+/** Starts a fast engine on its own WebAssembly instance and tests it. Throws engineUnavailable. */
 export async function createMclEngine(suite: Suite): Promise<Engine> {
   const curve = await (suite === "bn254" ? createMclBn254() : createMclBls12381());
   const { mcl } = curve;
@@ -74,7 +75,7 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
     return lines;
   };
 
-  return {
+  const engine: Engine = {
     name: "mcl",
     suite,
     order,
@@ -138,6 +139,8 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
       return curve.encodeSignature(point);
     },
   };
+  selfTest(engine);
+  return engine;
 }
 
 function hashOrThrow(isHashed: boolean): void {

@@ -7,6 +7,7 @@ import { createMclEngine } from "../../src/threshold/engine-mcl.ts";
 import { createEngines } from "../../src/threshold/engines.ts";
 import { loadMcl } from "../../src/threshold/mcl-module.ts";
 import { ORDERS } from "../../src/threshold/scalar.ts";
+import { selfTest } from "../../src/threshold/self-test.ts";
 import { type Engine, SUITES, type Suite } from "../../src/threshold/types.ts";
 import { engines, expectCode, flipBit, hex, seeded, unhex } from "./support.ts";
 
@@ -122,6 +123,22 @@ describe("threshold/engines", () => {
       Object.defineProperty(globalThis, "WebAssembly", original);
     }
     expect(await codeOf(createEngines("fast"))).to.equal("started");
+  });
+
+  it("an engine that computes wrongly does not pass its self-test", async () => {
+    for (const { noble, mcl } of Object.values(await engines())) {
+      for (const engine of [noble, mcl]) {
+        selfTest(engine);
+        const wrong = engine.publicKey(bigintToBytes(3n, 32));
+        expectCode(
+          () => selfTest({ ...engine, sign: () => engine.sign(seeded("x").fill(0, 0, 1), seeded("y")) }),
+          "engineUnavailable",
+        );
+        expectCode(() => selfTest({ ...engine, publicKey: () => wrong }), "engineUnavailable");
+        expectCode(() => selfTest({ ...engine, verify: () => true }), "engineUnavailable");
+        expectCode(() => selfTest({ ...engine, verify: () => false }), "engineUnavailable");
+      }
+    }
   });
 
   it("both curves run side by side on mcl, call by call", async () => {
