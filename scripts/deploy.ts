@@ -1,12 +1,15 @@
 /**
  * Deploys a module with Hardhat Ignition and prints the addresses as one JSON object.
  *
- *   node scripts/deploy.ts --module DevnetBls12381 --network bls --parameters parameters.json [--deployment-id ID]
+ *   node scripts/deploy.ts --module DevnetBls12381 --network bls --parameters parameters.json [--deployment-id ID | --ephemeral]
  *
- * Networks `bls` and `bn` read their URL from CLOCKLESS_BLS_RPC_URL and CLOCKLESS_BN_RPC_URL (see hardhat.config.ts). With a
- * deployment id the deployment is journalled under `ignition/deployments` and resumes where it stopped.
+ * Networks `bls` and `bn` read their URL from CLOCKLESS_BLS_RPC_URL and CLOCKLESS_BN_RPC_URL (see hardhat.config.ts). Every
+ * deployment is journalled under `scripts/ignition/deployments` and resumes where it stopped; `--ephemeral` (for throw-away
+ * chains, which come back empty under the same chain id) starts afresh and leaves no journal.
  */
-import { readFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { BaseContract } from "ethers";
 import hre from "hardhat";
@@ -21,6 +24,7 @@ const { values } = parseArgs({
     network: { type: "string" },
     parameters: { type: "string" },
     "deployment-id": { type: "string" },
+    ephemeral: { type: "boolean", default: false },
   },
 });
 
@@ -35,7 +39,7 @@ if (name === undefined || network === undefined || parameters === undefined || !
 // CAST: hasOwn was checked
 const ignitionModule = MODULES[name as keyof typeof MODULES];
 const connection = await hre.network.connect(network);
-const deploymentId = values["deployment-id"];
+const deploymentId = values.ephemeral ? `ephemeral-${randomUUID()}` : values["deployment-id"];
 const contracts: Record<string, BaseContract> = await connection.ignition.deploy(ignitionModule, {
   parameters: JSON.parse(readFileSync(parameters, "utf8")),
   displayUi: false,
@@ -43,6 +47,8 @@ const contracts: Record<string, BaseContract> = await connection.ignition.deploy
 });
 const addresses: Record<string, string> = {};
 for (const [key, contract] of Object.entries(contracts)) addresses[key] = (await contract.getAddress()).toLowerCase();
-const receipt = await connection.ethers.provider.getBlockNumber();
-process.stdout.write(`${JSON.stringify({ addresses, block: receipt })}\n`);
+const block = await connection.ethers.provider.getBlockNumber();
+if (values.ephemeral)
+  rmSync(join(hre.config.paths.ignition, "deployments", deploymentId!), { recursive: true, force: true });
+process.stdout.write(`${JSON.stringify({ addresses, block })}\n`);
 await connection.close();

@@ -156,7 +156,10 @@ function finish(
   return { source, expiry, series, trades: spread(series, accounts), priceCap: 2n * highest, deliveryPrice };
 }
 
-/** Spreads each series over ⌊accounts / 2⌋ pairs; who is long and who is short rotates from series to series. */
+/**
+ * Spreads each series over ⌊accounts / 2⌋ pairs. Who is long and who is short rotates from series to series; nobody is both in
+ * one series, so that what the longs are paid is the whole open interest.
+ */
 export function spread(series: readonly Series[], accounts: number): Trade[] {
   if (!Number.isSafeInteger(accounts) || accounts < 2) throw new InputError("a book needs at least two accounts");
   const pairs = Math.floor(accounts / 2);
@@ -168,7 +171,7 @@ export function spread(series: readonly Series[], accounts: number): Trade[] {
       const quantity = share + (pair < rest ? 1n : 0n);
       if (quantity === 0n) continue;
       const buyer = (2 * pair + index) % accounts;
-      const seller = (buyer + 1 + (index % (accounts - 1))) % accounts;
+      const seller = (2 * ((pair + index) % pairs) + 1 + index) % accounts;
       trades.push({ series: index, buyer, seller, quantity });
     }
   }

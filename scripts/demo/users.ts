@@ -101,18 +101,11 @@ async function succeeded(reader: ReturnType<typeof clientsOf>["reader"], hash: H
 }
 
 /** Token balances of everybody on one chain. */
-export async function balancesOn(place: TokenPlace, users: readonly User[]): Promise<bigint[]> {
+export function balancesOn(place: TokenPlace, users: readonly User[]): Promise<bigint[]> {
+  return Promise.all(users.map(({ account }) => balanceOf(place, account.address)));
+}
+
+export function balanceOf(place: TokenPlace, holder: Address): Promise<bigint> {
   const { reader } = clientsOf(place);
-  const balances: bigint[] = [];
-  for (const { account } of users) {
-    balances.push(
-      await reader.readContract({
-        address: place.token,
-        abi: testTokenAbi,
-        functionName: "balanceOf",
-        args: [account.address],
-      }),
-    );
-  }
-  return balances;
+  return reader.readContract({ address: place.token, abi: testTokenAbi, functionName: "balanceOf", args: [holder] });
 }

@@ -2,7 +2,9 @@
 /** The `clockless` command: the only place with process.env, process.exit and console. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addDevnetCommand } from "./commands/devnet.ts";
 import { addNodeCommand } from "./commands/node.ts";
+import { addRelayCommand } from "./commands/relay.ts";
 import type { CliContext } from "./context.ts";
 import { EXIT, exitCodeOf } from "./exit.ts";
 import { createOutput } from "./output.ts";
@@ -39,7 +41,9 @@ const context = (): CliContext => ({
   version,
 });
 
+addDevnetCommand(program, context);
 addNodeCommand(program, context);
+addRelayCommand(program, context);
 
 try {
   await program.parseAsync();

@@ -145,11 +145,12 @@ export function createNodeView(parts: NodeViewParts): NodeView {
 
     account(account: AccountId, asset: Hex | undefined, sequence: bigint | undefined): AccountAnswer | undefined {
       const at = certified(sequence);
-      const view = at === ledger.sequence ? ledger.account(account) : undefined;
-      if (view === undefined) return undefined;
-      const assets = asset === undefined ? view.cash.map((cash) => cash.asset) : [asset];
+      const current = ledger.account(account);
+      if (current === undefined) return undefined;
+      const assets = asset === undefined ? genesis.assets.map(({ id }) => id) : [asset];
       const proofs = assets.flatMap((id) => ledger.proveAccount(account, id, at) ?? []);
-      return { sequence: at, view, proofs };
+      if (proofs.length === 0) return undefined;
+      return at === ledger.sequence ? { sequence: at, view: current, proofs } : { sequence: at, proofs };
     },
 
     laneNonce: (signer: Address, lane: bigint): bigint => ledger.nextNonce(signer, lane),

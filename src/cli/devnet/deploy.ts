@@ -69,6 +69,7 @@ export async function deployDevnet(options: {
         network,
         "--parameters",
         parameters,
+        "--ephemeral",
       ],
       { cwd: root, env: { ...process.env, [variable]: url }, maxBuffer: 16 << 20 },
     );

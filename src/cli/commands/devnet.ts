@@ -1,0 +1,79 @@
+/** `clockless devnet`: a working committee, two local chains and a relayer in one command. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Command } from "commander";
+import { type CliContext, stopRequested } from "../context.ts";
+import { DEVNET_ASSET, startDevnet } from "../devnet/devnet.ts";
+import { UsageError } from "../errors.ts";
+
+interface DevnetFlags {
+  readonly directory?: string;
+  readonly members: string;
+}
+
+/** A devnet's one market: ETH options, futures and perpetuals in USDC, in thousandths of an ETH. */
+const ETH_MARKET = {
+  id: 1,
+  symbol: "ETH",
+  quote: DEVNET_ASSET,
+  quantityDecimals: 3,
+  priceCap: 100_000_000n,
+  expirySlots: 300,
+  slotSeconds: 6,
+} as const;
+
+export function addDevnetCommand(program: Command, contextOf: () => CliContext): void {
+  program
+    .command("devnet")
+    .description("run a committee, two local chains and a relayer until a signal stops them (INSECURE keys)")
+    .option("--directory <folder>", "where configuration, data and logs go; a new temporary folder by default")
+    .option("--members <number>", "committee size", "4")
+    .action(async (flags: DevnetFlags) => {
+      const context = contextOf();
+      const members = Number(flags.members);
+      if (!Number.isSafeInteger(members) || members < 1 || members > 31) {
+        throw new UsageError("badOption", `--members takes a whole number from 1 to 31, not "${flags.members}"`);
+      }
+      const directory =
+        flags.directory === undefined ? mkdtempSync(join(tmpdir(), "clockless-devnet-")) : resolve(flags.directory);
+      const devnet = await startDevnet({
+        directory,
+        members,
+        markets: [ETH_MARKET],
+        time: BigInt(Math.floor(Date.now() / 1000)),
+        onProgress: (text) => context.output.note(text),
+        signal: context.signal,
+      });
+      try {
+        const summary = {
+          directory,
+          committeeFile: devnet.layout.committeeFile,
+          apis: devnet.layout.apiUrls,
+          market: devnet.market.url,
+          chains: devnet.chains.map(({ chainId, name, suite, url, deployment }) => ({
+            chainId,
+            name,
+            suite,
+            url,
+            ...deployment,
+          })),
+        };
+        context.output.result(summary, () =>
+          [
+            `committee file  ${summary.committeeFile}`,
+            ...summary.apis.map((url, index) => `member ${index}        ${url}`),
+            ...summary.chains.map(
+              ({ chainId, name, suite, url, hub, vault, token }) =>
+                `chain ${chainId}     ${name} (${suite}) ${url}\n  hub   ${hub}\n  vault ${vault}\n  token ${token}`,
+            ),
+          ].join("\n"),
+        );
+        context.output.note("Running; Ctrl-C stops everything.");
+        await stopRequested(context.signal);
+        context.output.note("Stopping gracefully, use Ctrl+C again to force process exit");
+      } finally {
+        await devnet.stop();
+      }
+    });
+}

@@ -1,0 +1,116 @@
+/** `clockless relay`: carry certificates to chains and deliver what hubs owe. Anyone may run one; none is trusted. */
+import type { Command } from "commander";
+import { type RelayerConfig, relayerConfigSchema } from "../../relayer/config.ts";
+import { createRelayer, type Relayer } from "../../relayer/relayer.ts";
+import type { Plan, RelayerEvent } from "../../relayer/types.ts";
+import { createPinoLogger } from "../../telemetry/pino.ts";
+import { loadConfig } from "../config-file.ts";
+import { type CliContext, stopRequested } from "../context.ts";
+import { EXIT } from "../exit.ts";
+import { jsonReplacer } from "../output.ts";
+
+interface RelayFlags {
+  readonly config: string;
+  readonly dataDir?: string;
+  readonly rank?: string;
+  readonly logLevel: "debug" | "info" | "warn" | "error";
+}
+
+export function addRelayCommand(program: Command, contextOf: () => CliContext): void {
+  const relay = program.command("relay").description("carry certificates to chains and deliver what hubs owe");
+  const add = (name: string, description: string): Command =>
+    relay
+      .command(name)
+      .description(description)
+      .requiredOption("--config <file>", "configuration file (YAML)")
+      .option("--data-dir <folder>", "overrides dataDir")
+      .option("--rank <number>", "overrides rank: 0 acts first, higher ranks are backups")
+      .option("--log-level <level>", "debug, info, warn or error", "info");
+
+  add("run", "work until a signal stops it; with --json, one event a line on stdout").action(
+    async (flags: RelayFlags) => {
+      const context = contextOf();
+      const relayer = await open(context, flags, (event) => context.output.line(event, () => describeEvent(event)));
+      relayer.start();
+      await stopRequested(context.signal);
+      context.output.note("Stopping gracefully, use Ctrl+C again to force process exit");
+      await relayer.stop();
+    },
+  );
+
+  add("once", "one turn over all chains")
+    .option("--dry-run", "send nothing; show what would be sent and what it costs", false)
+    .action(async (flags: RelayFlags & { dryRun: boolean }) => {
+      const context = contextOf();
+      const relayer = await open(context, flags, () => {}, flags.dryRun);
+      try {
+        const plan = await relayer.runOnce({ dryRun: flags.dryRun, signal: context.signal });
+        context.output.result(plan, () => describePlan(plan, flags.dryRun));
+        if (plan.problems.length > 0)
+          process.exitCode = plan.problems.every((problem) => problem.isTransient)
+            ? EXIT.unavailable
+            : EXIT.chainRefused;
+      } finally {
+        await relayer.stop();
+      }
+    });
+
+  add("queue", "transactions of the journal, newest first")
+    .option("--limit <number>", "how many", "20")
+    .action(async (flags: RelayFlags & { limit: string }) => {
+      const context = contextOf();
+      const relayer = await open(context, flags, () => {});
+      const queue = relayer.queue(Number(flags.limit));
+      context.output.result(
+        queue,
+        () =>
+          queue.map((row) => `${row.chainId} nonce ${row.nonce} ${row.state.padEnd(9)} ${row.purpose}`).join("\n") ||
+          "empty",
+      );
+      await relayer.stop();
+    });
+}
+
+async function open(
+  context: CliContext,
+  flags: RelayFlags,
+  onEvent: (event: RelayerEvent) => void,
+  isDryRun = false,
+): Promise<Relayer> {
+  const { config } = loadConfig<RelayerConfig>({
+    schema: relayerConfigSchema,
+    file: flags.config,
+    environment: context.environment,
+    flags: { dataDir: flags.dataDir, rank: flags.rank === undefined ? undefined : Number(flags.rank) },
+    keys: Object.keys(relayerConfigSchema.shape),
+  });
+  const logger = createPinoLogger({ level: flags.logLevel, format: "json" });
+  // A dry run must work beside a relayer that holds the journal.
+  return createRelayer(config, {
+    logger,
+    environment: context.environment,
+    onEvent,
+    journal: isDryRun ? "memory" : "file",
+  });
+}
+
+function describeEvent(event: RelayerEvent): string {
+  return `${event.kind} ${JSON.stringify(event, jsonReplacer)}`;
+}
+
+function describePlan(plan: Plan, isDryRun: boolean): string {
+  const lines: string[] = [];
+  for (const action of plan.actions) {
+    const what =
+      action.kind === "accept"
+        ? `accept batch ${action.sequence}`
+        : `deliver ${action.indices.length} entries (${action.indices.join(", ")})`;
+    const { gasLimit, expectedWei, maxWei } = action.cost;
+    lines.push(
+      `chain ${action.chainId}: ${isDryRun ? "would " : ""}${what}; gas ≤ ${gasLimit}, about ${expectedWei} wei, at most ${maxWei}`,
+    );
+  }
+  for (const { chainId, what, reason } of plan.waiting) lines.push(`chain ${chainId}: ${what} waits (${reason})`);
+  for (const { chainId, code, message } of plan.problems) lines.push(`chain ${chainId}: ${message} [${code}]`);
+  return lines.length === 0 ? "nothing to do" : lines.join("\n");
+}
