@@ -100,6 +100,7 @@ export class PeerLink {
       };
       stream.addEventListener("close", fail, { once: true });
       signal.addEventListener("abort", fail, { once: true });
+      if (signal.aborted || stream.status !== "open") return fail();
       prober.start(() => {
         stream.removeEventListener("close", fail);
         signal.removeEventListener("abort", fail);
