@@ -119,8 +119,7 @@ library Bn254 {
     }
 
     /// @notice H(digest), written to memory as x ‖ y at `point`; false if a witness is wrong.
-    /// @dev No witness exists for u = ±1/2, where the RFC's inv0 is needed: one digest
-    /// in 2^252, and nobody can find it.
+    /// @dev No witness passes for u = ±1/2, where the RFC's inv0 is needed: one digest in 2^252, which nobody can find.
     /// @param hints Calldata position of 5 words, each below p:
     /// inverse of (1 − 16u₀⁴)(1 − 16u₁⁴), then y and w of the map of u₀, then y and w of the map of u₁; see `svdw`
     /// @param point Memory position of the result, 64 bytes

@@ -8,7 +8,7 @@ import { bigintToBytes, bytesToBigint, concatBytes, utf8ToBytes } from "../../..
 import { hexToBytes } from "../../../src/lib/hex.ts";
 import { hashToField as bn254HashToField, svdwCandidates, svdwDenominator } from "../../../src/threshold/bn254-hash.ts";
 import { computeBn254Hints } from "../../../src/threshold/bn254-hints.ts";
-import { hex, readVectors } from "../verifiers/fixtures.ts";
+import { flipBit, hex, readVectors, sign } from "../verifiers/fixtures.ts";
 
 const { ethers } = await network.create();
 const bn = await ethers.deployContract("Bn254Harness");
@@ -213,6 +213,20 @@ describe("Bls12381.sol", () => {
     }
     for (const value of [Q, Q + 1n, Q + (1n << 256n), 1n << 381n, (1n << 512n) - 1n]) {
       expect(await ask(bls, "isReduced", ...words(value)), `${value}`).to.equal(false);
+    }
+  });
+});
+
+describe("isKey of both curves", () => {
+  it("takes keys, and not the identity, though the pairing takes it", async () => {
+    for (const [contract, suite] of [
+      [bn, "bn254"],
+      [bls, "bls12-381"],
+    ] as const) {
+      const { key } = sign(suite, new Uint8Array(32));
+      expect(await ask(contract, "isKey", hex(key))).to.equal(true);
+      expect(await ask(contract, "isKey", hex(new Uint8Array(key.length)))).to.equal(false);
+      expect(await ask(contract, "isKey", hex(flipBit(key, key.length - 1)))).to.equal(false);
     }
   });
 });

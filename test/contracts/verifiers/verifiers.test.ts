@@ -159,6 +159,30 @@ for (const suite of SUITES) {
       }
     });
 
+    it("refuses what can be seen without the pairing before paying for it", async () => {
+      const { proof } = signed;
+      const p = suite === "bn254" ? bn254.fields.Fp.ORDER : bls12_381.fields.Fp.ORDER;
+      const half = suite === "bn254" ? 32 : 48;
+      const plusP = (at: number) => {
+        const wrong = Uint8Array.from(proof);
+        wrong.set(bigintToBytes(bytesToBigint(proof.subarray(at, at + half)) + p, half), at);
+        return wrong;
+      };
+      const identity = Uint8Array.from(proof).fill(0, 0, 2 * half);
+      const to = await verifier.getAddress();
+      for (const wrong of [
+        proof.subarray(1),
+        identity,
+        plusP(0),
+        plusP(half),
+        new Uint8Array(proof.length).fill(255),
+      ]) {
+        const data = verifier.interface.encodeFunctionData("verify", [hex(DIGEST), hex(wrong)]);
+        // A pairing would not fit into this; a plain false says that none was tried.
+        expect(BigInt(await ethers.provider.call({ to, data, gasLimit: 60_000 }))).to.equal(0n);
+      }
+    });
+
     it("never reads a lack of gas as an invalid signature", async () => {
       let refusals = 0;
       let acceptances = 0;
