@@ -7,6 +7,7 @@ import { instructionDigest, instructionId, typedDataOf } from "../ledger/instruc
 import type { Instruction, InstructionBody, Receipt, SignedInstruction } from "../ledger/types.ts";
 import { isSignatureBy } from "../lib/ecdsa.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import { maxBigint } from "../lib/math.ts";
 import { honestQuorum } from "./committee.ts";
 import { SdkError } from "./errors.ts";
 import { type CertifiedHeader, getHead, getHeader, lower, type ReadContext } from "./reads.ts";
@@ -64,7 +65,7 @@ export async function prepareInstruction(
     getHead(context, options),
   ]);
   // The furthest member knows best what was used; one that lags would make us sign a nonce twice.
-  const nonce = answers.reduce((highest, { nextNonce }) => (nextNonce > highest ? nextNonce : highest), 0n);
+  const nonce = answers.reduce((highest, { nextNonce }) => maxBigint(highest, nextNonce), 0n);
   return { head: { signer: from, lane, nonce, namedBatch: certificate.header.sequence }, body };
 }
 

@@ -1,0 +1,74 @@
+/**
+ * The SDK's root: everything that needs neither viem nor ethers. Browser-safe; each export can be tree-shaken on its own.
+ *
+ * @example
+ * import { createClockless, createCommittee } from "clockless";
+ * const committee = createCommittee({ committeeId, groupKeys: { bn254 }, members: 4 });
+ * const clockless = createClockless({ apis: ["https://member-1.example"], committee });
+ * const { receipt, at } = await clockless.waitForFinality(instructionId);
+ */
+export { type ApiClient, type ApiClientOptions, createApiClient } from "./api/client.ts";
+export { ApiError, type ApiErrorCode } from "./api/errors.ts";
+export { certificateToJson, decodeCertificate, encodeCertificate, parseCertificate } from "./batch/certificate.ts";
+export { BatchError, type BatchErrorCode } from "./batch/errors.ts";
+export { decodeHeader, encodeHeader, headerDigest } from "./batch/header.ts";
+export { outboxEntryHash } from "./batch/outbox.ts";
+export type { AccountProof } from "./batch/state.ts";
+export type { MultiProof } from "./batch/tree.ts";
+export type {
+  AccountId,
+  AccountLeaf,
+  BatchHeader,
+  CallEntry,
+  Certificate,
+  Destination,
+  InclusionProof,
+  OutboxEntry,
+  PayoutEntry,
+} from "./batch/types.ts";
+export { LedgerError, type LedgerErrorCode, RECEIPT_CODES, type ReceiptCode } from "./ledger/codes.ts";
+export {
+  accountIdOf,
+  INSTRUCTION_TYPES,
+  instructionDigest,
+  instructionId,
+  ownerOf,
+  signInstruction,
+  typedDataOf,
+} from "./ledger/instruction.ts";
+export { decodeInstrument, encodeInstrument } from "./ledger/instrument.ts";
+export { instructionFromJson, instructionToJson } from "./ledger/json.ts";
+export type {
+  Fill,
+  Instruction,
+  InstructionBody,
+  InstructionHead,
+  Instrument,
+  Receipt,
+  SignedInstruction,
+} from "./ledger/types.ts";
+export { ClocklessError, isClocklessError } from "./lib/errors.ts";
+export { type Address, bytesToHex, type Hex, hexToBytes } from "./lib/hex.ts";
+export { type Clockless, type ClocklessOptions, createClockless } from "./sdk/client.ts";
+export { type CommitteeParameters, createCommittee, honestQuorum, type TrustedCommittee } from "./sdk/committee.ts";
+export { SdkError, type SdkErrorCode } from "./sdk/errors.ts";
+export { acceptArguments, deliverArguments, type HubConfig, HubError, type HubHead } from "./sdk/hub.ts";
+export type {
+  Finality,
+  InstructionProgress,
+  SignTypedData,
+  Submitted,
+  TypedData,
+  WaitOptions,
+} from "./sdk/instructions.ts";
+export { proveEntries, proveEntry } from "./sdk/prove.ts";
+export type { Acceptance, AccountState, CertifiedHeader, Delivery } from "./sdk/reads.ts";
+export {
+  verifyAccount,
+  verifyCertificate,
+  verifyDestination,
+  verifyEntries,
+  verifyEntry,
+  verifyHistory,
+} from "./sdk/verify.ts";
+export { SUITES, type Suite } from "./threshold/types.ts";

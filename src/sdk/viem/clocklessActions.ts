@@ -1,0 +1,48 @@
+import type { Account, Chain, Client, Transport } from "viem";
+import type { HubConfig } from "../hub.ts";
+import { getHubHead } from "./getHubHead.ts";
+import { isDelivered } from "./isDelivered.ts";
+import { prepareAccept } from "./prepareAccept.ts";
+import { prepareDeliver } from "./prepareDeliver.ts";
+import { simulateAccept } from "./simulateAccept.ts";
+import { simulateDeliver } from "./simulateDeliver.ts";
+import { submitAccept } from "./submitAccept.ts";
+import { submitDeliver } from "./submitDeliver.ts";
+import { waitForAcceptance } from "./waitForAcceptance.ts";
+
+/** An action's parameters without what the decorator already knows. */
+type Without<P> = Omit<P, keyof HubConfig>;
+
+export interface ClocklessActions {
+  getHubHead(parameters?: Without<getHubHead.Parameters>): Promise<getHubHead.ReturnType>;
+  isDelivered(parameters: Without<isDelivered.Parameters>): Promise<isDelivered.ReturnType>;
+  prepareAccept(parameters: Without<prepareAccept.Parameters>): prepareAccept.ReturnType;
+  simulateAccept(parameters: Without<simulateAccept.Parameters>): Promise<simulateAccept.ReturnType>;
+  submitAccept(parameters: Without<submitAccept.Parameters>): Promise<submitAccept.ReturnType>;
+  prepareDeliver(parameters: Without<prepareDeliver.Parameters>): prepareDeliver.ReturnType;
+  simulateDeliver(parameters: Without<simulateDeliver.Parameters>): Promise<simulateDeliver.ReturnType>;
+  submitDeliver(parameters: Without<submitDeliver.Parameters>): Promise<submitDeliver.ReturnType>;
+  waitForAcceptance(parameters: Without<waitForAcceptance.Parameters>): Promise<waitForAcceptance.ReturnType>;
+}
+
+/**
+ * Actions of one hub on the user's own client.
+ * @example
+ * const client = createWalletClient({ account, chain, transport: http() })
+ *   .extend(clocklessActions({ hub, committee }));
+ * const acceptance = await clockless.getAcceptance(BigInt(chain.id));
+ * await client.submitAccept({ acceptance });
+ */
+export function clocklessActions(config: HubConfig) {
+  return (client: Client<Transport, Chain | undefined, Account | undefined>): ClocklessActions => ({
+    getHubHead: (parameters) => getHubHead(client, { ...parameters, ...config }),
+    isDelivered: (parameters) => isDelivered(client, { ...parameters, ...config }),
+    prepareAccept: (parameters) => prepareAccept({ ...parameters, ...config }),
+    simulateAccept: (parameters) => simulateAccept(client, { ...parameters, ...config }),
+    submitAccept: (parameters) => submitAccept(client, { ...parameters, ...config }),
+    prepareDeliver: (parameters) => prepareDeliver({ ...parameters, ...config }),
+    simulateDeliver: (parameters) => simulateDeliver(client, { ...parameters, ...config }),
+    submitDeliver: (parameters) => submitDeliver(client, { ...parameters, ...config }),
+    waitForAcceptance: (parameters) => waitForAcceptance(client, { ...parameters, ...config }),
+  });
+}

@@ -1,0 +1,20 @@
+/** `import … from "clockless/viem"`: actions on the user's own viem client. */
+export {
+  ACCEPT_STATUSES,
+  type AcceptStatus,
+  type HubConfig,
+  HubError,
+  type HubHead,
+  type PreparedCall,
+} from "../hub.ts";
+export { hubAbi } from "./abi.ts";
+export { type ClocklessActions, clocklessActions } from "./clocklessActions.ts";
+export { getHubHead } from "./getHubHead.ts";
+export { isDelivered } from "./isDelivered.ts";
+export { prepareAccept } from "./prepareAccept.ts";
+export { prepareDeliver } from "./prepareDeliver.ts";
+export { simulateAccept } from "./simulateAccept.ts";
+export { simulateDeliver } from "./simulateDeliver.ts";
+export { submitAccept } from "./submitAccept.ts";
+export { submitDeliver } from "./submitDeliver.ts";
+export { waitForAcceptance } from "./waitForAcceptance.ts";
