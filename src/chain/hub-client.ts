@@ -3,11 +3,14 @@ import { decodeErrorResult, decodeEventLog, decodeFunctionResult, encodeEventTop
 import { bn254VerifierAbi } from "../abi/bn254-verifier.ts";
 import { collateralVaultAbi } from "../abi/collateral-vault.ts";
 import { settlementHubAbi } from "../abi/settlement-hub.ts";
-import { bindSize } from "../batch/merkle.ts";
-import type { CallEntry, Destination, OutboxEntry, PayoutEntry } from "../batch/types.ts";
-import { concatBytes } from "../lib/bytes.ts";
-import { keccak256Hex } from "../lib/hash.ts";
-import { type Address, type Hex, hexToBytes, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
+import {
+  destinationArgument,
+  entryArguments,
+  headCommitment,
+  headerArgument,
+  outboxProofArgument,
+} from "../batch/calls.ts";
+import { type Address, type Hex, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
 import { SUITES } from "../threshold/types.ts";
 import { malformed, toQuantity } from "./finality.ts";
 import {
@@ -105,17 +108,14 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
       return delivered;
     },
 
-    prepareAccept({ header, destination, signature }) {
-      const { commit, ...fields } = header;
-      const args = [{ ...fields, commitDigest: commit }, destinationArgument(destination), signature] as const;
+    prepareAccept({ header, destination: { destination, proof }, signature }) {
+      const args = [headerArgument(header), destinationArgument(destination, proof), signature] as const;
       return prepared(encodeFunctionData({ abi: settlementHubAbi, functionName: "accept", args }));
     },
 
     prepareDeliver({ entries, proof, head }) {
-      const payouts = entries.filter((entry) => entry.kind === "payout").map(payoutArgument);
-      const calls = entries.filter((entry) => entry.kind === "call").map(callArgument);
-      const outboxProof = { slot: head.slot, headDigest: head.digest, size: proof.size, siblings: [...proof.siblings] };
-      const args = [payouts, calls, outboxProof] as const;
+      const { payouts, calls } = entryArguments(entries);
+      const args = [payouts, calls, outboxProofArgument(head.slot, head.digest, proof)] as const;
       return prepared(encodeFunctionData({ abi: settlementHubAbi, functionName: "deliver", args }));
     },
 
@@ -188,12 +188,6 @@ function decodeHeadAdvanced(log: unknown): { digest: Hex; outboxRoot: Hex } | un
   }
 }
 
-/** keccak(0x03 ‖ header digest ‖ keccak(0x02 ‖ uint64 outbox size ‖ outbox root)): SettlementHub's ring entry. */
-export function headCommitment(digest: Hex, outboxSize: bigint, outboxRoot: Hex): Hex {
-  const bound = bindSize(hexToBytes(outboxRoot), outboxSize);
-  return keccak256Hex(concatBytes(Uint8Array.of(3), hexToBytes(digest), bound));
-}
-
 async function ethCall(
   pool: RpcPool,
   call: { to: Address; data: Hex; from?: Address; value?: bigint },
@@ -221,26 +215,4 @@ export function nameRevert(error: ChainError): ChainError {
   } catch {
     return error;
   }
-}
-
-function destinationArgument({
-  destination,
-  proof,
-}: {
-  destination: Destination;
-  proof: { index: bigint; size: bigint; siblings: readonly Hex[] };
-}) {
-  const { inboxCursor, inboxHash, outboxSize, outboxRoot, promisedRoot } = destination;
-  const { index, size, siblings } = proof;
-  return { inboxCursor, inboxHash, outboxSize, outboxRoot, promisedRoot, index, size, siblings: [...siblings] };
-}
-
-function payoutArgument(entry: OutboxEntry & PayoutEntry) {
-  const { index, token, recipient, amount, relayerFee, reference } = entry;
-  return { index, token, recipient, amount, relayerFee, referenceId: reference };
-}
-
-function callArgument(entry: OutboxEntry & CallEntry) {
-  const { index, receiver, gasLimit, data, reference } = entry;
-  return { index, receiver, gasLimit, data, referenceId: reference };
 }
