@@ -12,13 +12,18 @@ import { ThresholdError } from "./errors.ts";
 import { checkMessage } from "./message.ts";
 import type { Combined, Engine, ThresholdKey } from "./types.ts";
 
+/** What earlier calls taught. None of it changes the signature; all of it keeps f traitors from making every call slow. */
+export interface CombineOptions {
+  /** Members caught before, on any message: their partials are tried last. */
+  readonly distrusted?: ReadonlySet<number>;
+  /** `good` of earlier calls for this very message and these very partials: not verified again. */
+  readonly verified?: ReadonlySet<number>;
+}
+
 const NOBODY: ReadonlySet<number> = new Set();
 
 /**
  * Combines partials by member index over one 32-byte message.
- *
- * `distrusted` members were caught before: their partials are tried last, so that f of them cannot force the slow path
- * on every message. Whom one distrusts never changes the signature.
  *
  * `bad` names members whose partial was proven wrong; partials that were not needed stay unchecked. With fewer than t
  * left the signature is undefined; add more and call again without the bad ones. Never throws on foreign partials.
@@ -30,44 +35,48 @@ export function combinePartials(
   key: ThresholdKey,
   message: Uint8Array,
   partials: ReadonlyMap<number, Uint8Array>,
-  distrusted: ReadonlySet<number> = NOBODY,
+  { distrusted = NOBODY, verified = NOBODY }: CombineOptions = {},
 ): Combined {
   if (engine.suite !== key.suite) {
     throw new ThresholdError("keyMismatch", `a ${key.suite} key with a ${engine.suite} engine`);
   }
   assert(key.threshold > 0, "a threshold is positive");
   checkMessage(message);
-  const rank = (index: number): number => (distrusted.has(index) ? 1 : 0);
+  const rank = (index: number): number => (verified.has(index) ? 0 : distrusted.has(index) ? 2 : 1);
   const ordered = [...partials].sort(([a], [b]) => rank(a) - rank(b) || a - b);
-  if (ordered.length < key.threshold) return { signature: undefined, bad: [] };
+  if (ordered.length < key.threshold) return { signature: undefined, bad: [], good: [] };
 
   const groupKey = hexToBytes(key.groupKey);
   const optimistic = interpolate(engine, ordered.slice(0, key.threshold));
   if (optimistic !== undefined && engine.verify(groupKey, message, optimistic)) {
-    return { signature: optimistic, bad: [] };
+    return { signature: optimistic, bad: [], good: [] };
   }
 
-  const good: [number, Uint8Array][] = [];
+  const chosen: [number, Uint8Array][] = [];
   const bad: number[] = [];
+  const good: number[] = [];
   for (const [index, partial] of ordered) {
-    const publicShare = key.publicShares[index];
-    // An index that is no member's has no public share, hence no valid partial.
-    if (publicShare === undefined || !engine.verify(hexToBytes(publicShare), message, partial)) {
-      bad.push(index);
-      continue;
+    if (!verified.has(index)) {
+      const publicShare = key.publicShares[index];
+      // An index that is no member's has no public share, hence no valid partial.
+      if (publicShare === undefined || !engine.verify(hexToBytes(publicShare), message, partial)) {
+        bad.push(index);
+        continue;
+      }
+      good.push(index);
     }
-    good.push([index, partial]);
-    if (good.length === key.threshold) break;
+    chosen.push([index, partial]);
+    if (chosen.length === key.threshold) break;
   }
-  if (good.length < key.threshold) return { signature: undefined, bad };
+  if (chosen.length < key.threshold) return { signature: undefined, bad, good };
 
-  const signature = interpolate(engine, good);
+  const signature = interpolate(engine, chosen);
   if (signature === undefined || !engine.verify(groupKey, message, signature)) {
     throw new ThresholdError("keyMismatch", "the public shares do not belong to the group key", {
-      details: { groupKey: key.groupKey, members: good.map(([index]) => index) },
+      details: { groupKey: key.groupKey, members: chosen.map(([index]) => index) },
     });
   }
-  return { signature, bad };
+  return { signature, bad, good };
 }
 
 /** Undefined when a partial is no point, an index no member's, or crafted partials sum to the identity. */

@@ -54,4 +54,6 @@ export interface Combined {
   readonly signature: Uint8Array | undefined;
   /** Member indices whose partials were proven wrong; to be dropped for good. */
   readonly bad: readonly number[];
+  /** Member indices whose partials were proven right one by one in this call; empty when that was not necessary. */
+  readonly good: readonly number[];
 }

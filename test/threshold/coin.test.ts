@@ -70,7 +70,7 @@ describe("threshold/coin", () => {
     shares.set(0, all[0]!.share(10)!);
     expect(all[1]!.combine(9, shares).bad).to.deep.equal([0]);
     shares.set(1, (await coins(4, 4n))[1]!.share(9)!);
-    expect(all[1]!.combine(9, shares)).to.deep.equal({ signature: undefined, bad: [0, 1] });
+    expect(all[1]!.combine(9, shares)).to.deep.equal({ signature: undefined, bad: [0, 1], good: [2, 3] });
   });
 
   it("elects every member about as often", async () => {

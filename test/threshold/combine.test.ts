@@ -90,7 +90,7 @@ describe("threshold/combine", () => {
             expect([hex(signature!), bad]).to.deep.equal([expected, []]);
           }
           const tooFew = partialsOf(mcl, shares, indices.slice(0, t - 1), message);
-          expect(combinePartials(mcl, key, message, tooFew)).to.deep.equal({ signature: undefined, bad: [] });
+          expect(combinePartials(mcl, key, message, tooFew)).to.deep.equal({ signature: undefined, bad: [], good: [] });
         }),
         { numRuns: 12 },
       );
@@ -149,7 +149,7 @@ describe("threshold/combine", () => {
       partials.set(1, mcl.sign(shares[2]!, MESSAGE));
       partials.set(4, new Uint8Array(3));
       const first = combinePartials(mcl, key, MESSAGE, partials);
-      expect(first).to.deep.equal({ signature: undefined, bad: [1, 4] });
+      expect(first).to.deep.equal({ signature: undefined, bad: [1, 4], good: [0, 2, 3] });
       for (const index of first.bad) partials.delete(index);
       for (const [index, partial] of partialsOf(mcl, shares, [5, 6])) partials.set(index, partial);
       const second = combinePartials(mcl, key, MESSAGE, partials);
@@ -172,10 +172,18 @@ describe("threshold/combine", () => {
       const base = partialsOf(mcl, shares, [2, 3]);
       // Coefficients at x = 1, 2, 3 are 3, −3, 1: equal shifts at 1 and 2 cancel in the sum, though both partials are wrong.
       const cancelling = new Map([...base, [0, shifted(0, 99n)], [1, shifted(1, 99n)]]);
-      expect(combinePartials(mcl, key, MESSAGE, cancelling)).to.deep.equal({ signature: unhex(expected), bad: [] });
+      expect(combinePartials(mcl, key, MESSAGE, cancelling)).to.deep.equal({
+        signature: unhex(expected),
+        bad: [],
+        good: [],
+      });
       // A plain +Δ/−Δ pair does not cancel under Lagrange: both are blamed.
       const opposed = new Map([...base, [0, shifted(0, 99n)], [1, shifted(1, -99n)]]);
-      expect(combinePartials(mcl, key, MESSAGE, opposed)).to.deep.equal({ signature: undefined, bad: [0, 1] });
+      expect(combinePartials(mcl, key, MESSAGE, opposed)).to.deep.equal({
+        signature: undefined,
+        bad: [0, 1],
+        good: [2, 3],
+      });
       // The cancelling pair without the third in the first t: blamed as soon as a check is needed.
       const half = new Map([...partialsOf(mcl, shares, [1, 2, 3]), [0, shifted(0, 99n)]]);
       const result = combinePartials(mcl, key, MESSAGE, half);
@@ -195,11 +203,38 @@ describe("threshold/combine", () => {
     expect([hex(caught.signature!), caught.bad]).to.deep.equal([expected, [0, 3]]);
     expect(naive.count).to.be.greaterThan(5);
     const warned = counting(mcl);
-    const result = combinePartials(warned, key, MESSAGE, partials, new Set(caught.bad));
+    const result = combinePartials(warned, key, MESSAGE, partials, { distrusted: new Set(caught.bad) });
     expect([hex(result.signature!), result.bad, warned.count]).to.deep.equal([expected, [], 1]);
     // Distrust is no exclusion: with everybody distrusted the right ones still sign.
-    const all = combinePartials(mcl, key, MESSAGE, partials, new Set(range(7)));
+    const all = combinePartials(mcl, key, MESSAGE, partials, { distrusted: new Set(range(7)) });
     expect([hex(all.signature!), all.bad]).to.deep.equal([expected, [0, 3]]);
+  });
+
+  it("a partial is verified by itself once, however the bad ones arrive", async () => {
+    const { mcl } = (await engines()).bn254;
+    const { key, shares } = deal(mcl, 7);
+    const all = partialsOf(mcl, shares, range(7));
+    const expected = hex(combinePartials(mcl, key, MESSAGE, all).signature!);
+    // Four good ones wait for a fifth; two traitors come first, one at a time.
+    const partials = new Map([0, 1, 3, 5].map((i) => [i, all.get(i)!]));
+    const verified = new Set<number>();
+    const engine = counting(mcl);
+    for (const [index, partial] of [
+      [4, all.get(0)!],
+      [2, all.get(1)!],
+      [6, all.get(6)!],
+    ] as const) {
+      partials.set(index, partial);
+      const { signature, bad, good } = combinePartials(engine, key, MESSAGE, partials, { verified });
+      for (const i of bad) partials.delete(i);
+      for (const i of good) verified.add(i);
+      expect(bad).to.deep.equal(index === 6 ? [] : [index]);
+      if (index === 6) expect(hex(signature!)).to.equal(expected);
+      else expect(signature).to.equal(undefined);
+    }
+    expect([...verified].sort()).to.deep.equal([0, 1, 3, 5]);
+    // Three attempts, four good ones once each, two bad ones once each.
+    expect(engine.count).to.equal(3 + 4 + 2);
   });
 
   it("crafted partials that sum to the identity are blamed like any other", async () => {
