@@ -18,7 +18,7 @@ const SUITES: readonly Suite[] = [
   { name: "types", command: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
   { name: "build", command: ["tsc", "-p", "tsconfig.build.json"] },
   { name: "contracts: build", command: ["hardhat", "build", "--quiet"] },
-  { name: "rooms", command: ["mocha"] },
+  { name: "rooms", command: ["mocha", "test/**/*.test.ts"] },
   ...(quick
     ? []
     : [
