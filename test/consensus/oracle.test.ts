@@ -5,6 +5,7 @@ import type { ConsensusConfig, OutputRound, VerifiedBlock } from "../../src/cons
 import { Oracle, type OracleRound, OracleStop, type Variant } from "./oracle.ts";
 import { configOf } from "./support/network.ts";
 import { coinLeaderOf, type RandomDag, randomDag, randomView, shuffled } from "./support/random-dag.ts";
+import { lastWindowDag } from "./support/view.ts";
 
 /** Feeds blocks in the given order, again and again until nothing new is accepted; returns what was output. */
 function outputsOf(blocks: readonly VerifiedBlock[], n: number, changes: Partial<ConsensusConfig>): OutputRound[] {
@@ -62,10 +63,10 @@ describe("consensus: incremental committer equals a naive oracle", () => {
         for (const round of expected) if (round.commits.length < n) skips++;
       },
     );
-    fc.assert(property, { numRuns: Number(process.env.CLOCKLESS_DAGS ?? 400) });
+    fc.assert(property, { numRuns: Number(process.env.CLOCKLESS_DAGS ?? 200) });
     // The property must have looked at something: decided rounds, and rounds with skipped or left-out slots.
-    expect(rounds).greaterThan(1000);
-    expect(skips).greaterThan(100);
+    expect(rounds).greaterThan(500);
+    expect(skips).greaterThan(50);
   });
 });
 
@@ -100,13 +101,11 @@ describe("consensus: two views never disagree, and every control does", () => {
 
   it("the rule itself: no disagreement", function () {
     this.timeout(120_000);
-    for (const n of [4, 5, 7]) expect(firstFork("rule", n, 150)).equal(undefined);
+    for (const n of [4, 5, 7]) expect(firstFork("rule", n, 40)).equal(undefined);
   });
 
   const controls: readonly (readonly [Variant, number])[] = [
     ["anchorsReadLastWindowOnly", 4],
-    ["anchorsIgnoreLastWindow", 4],
-    ["anchorsAtFour", 4],
     ["skipOnSecondWindow", 4],
     ["skipOnFirstWindow", 4],
     ["ownBlockLast", 4],
@@ -118,6 +117,26 @@ describe("consensus: two views never disagree, and every control does", () => {
       this.timeout(120_000);
       const seed = firstFork(variant, n, Number(process.env.CLOCKLESS_CONTROL_SEEDS ?? 3000));
       expect(seed, "the control must fail").not.equal(undefined);
+    });
+  }
+
+  // These two need a slot that is certified in the last window only, which random DAGs hardly ever contain.
+  for (const [variant, anchor] of [
+    ["anchorsIgnoreLastWindow", 5],
+    ["anchorsAtFour", 4],
+  ] as const) {
+    it(`control ${variant} forks on a hand-made DAG, the rule does not`, () => {
+      const { all, part, leader } = lastWindowDag(1, 12);
+      // The anchor is author 2's block: the one block of r + 4 that holds no certificate.
+      const coinLeader = (round: number) => (round === 1 + anchor ? 2 : 1);
+      const status = (blocks: readonly VerifiedBlock[], rule: Variant) => {
+        const parameters = { n: 4, blocks, coinLeader, retainedRounds: 30, activityWindow: 3 };
+        return new Oracle({ ...parameters, variant: rule }).status(1, 0);
+      };
+      expect(status(all, variant)).deep.equal({ kind: "commit", block: leader });
+      expect(status(part, variant).kind).equal("skip");
+      expect(status(all, "rule")).deep.equal({ kind: "commit", block: leader });
+      expect(status(part, "rule")).deep.equal({ kind: "commit", block: leader });
     });
   }
 });
