@@ -60,10 +60,19 @@ export interface WorldOptions {
   /** Distinguishes committees. */
   readonly seed?: number;
   readonly suites?: readonly Suite[];
+  /** A real deployment instead of made-up addresses. */
+  readonly committeeId?: Hex;
+  readonly hub?: Hex;
+  readonly token?: Hex;
 }
 
-export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {}): World {
-  const committeeId = hash(1000 + seed);
+/** The group key of a world before it exists: what its hub is deployed with. */
+export function groupKeyOf(seed: number, suite: Suite): Hex {
+  return bytesToHex(ENGINES[suite].publicKey(bigintToBytes(BigInt(123456789 + seed), 32)));
+}
+
+export function createWorld(options: WorldOptions = {}): World {
+  const { seed = 1, suites = ["bn254"], committeeId = hash(1000 + seed), hub = HUB, token = TOKEN } = options;
   const secret = bigintToBytes(BigInt(123456789 + seed), 32);
   const members = [0, 1, 2, 3].map((index) => ({ index, address: addressOf(bigintToBytes(BigInt(index + 1), 32)) }));
   const genesis: LedgerGenesis = {
@@ -74,17 +83,16 @@ export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {})
     chains: [
       {
         chainId: CHAIN_ID,
-        hub: HUB,
+        hub,
         vault: `0x${"33".repeat(20)}`,
-        tokens: [{ asset: USDC, token: TOKEN, unitsPerLedgerUnit: 1n }],
+        tokens: [{ asset: USDC, token, unitsPerLedgerUnit: 1n }],
       },
     ],
     markets: [],
     window: 16n,
   };
   const keys: Partial<Record<Suite, { groupKey: Hex; publicShares: Hex[] }>> = {};
-  for (const suite of suites)
-    keys[suite] = { groupKey: bytesToHex(ENGINES[suite].publicKey(secret)), publicShares: [] };
+  for (const suite of suites) keys[suite] = { groupKey: groupKeyOf(seed, suite), publicShares: [] };
   const committee: CommitteeAnswer = {
     committeeId,
     epoch: 0n,
@@ -149,20 +157,20 @@ export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {})
         const entry: PayoutEntry = {
           kind: "payout",
           index,
-          token: TOKEN,
+          token,
           recipient: ALICE,
           amount: 5n,
           relayerFee: 1n,
           reference,
         };
-        outbox.append(outboxEntryHash({ chainId: CHAIN_ID, hub: HUB }, entry));
+        outbox.append(outboxEntryHash({ chainId: CHAIN_ID, hub }, entry));
         payouts.push(entry);
         entries.push(entry);
       }
       const destinations: Destination[] = [
         {
           chainId: CHAIN_ID,
-          hub: HUB,
+          hub,
           inboxCursor: 0n,
           inboxHash: EMPTY_INBOX_HASH,
           outboxSize: outbox.size,
@@ -197,7 +205,7 @@ export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {})
         digest,
         receipts: made,
         events: [{ kind: "time", seconds: sequence }],
-        entries: entries.map((entry) => ({ chainId: CHAIN_ID, hub: HUB, entry })),
+        entries: entries.map((entry) => ({ chainId: CHAIN_ID, hub, entry })),
         destinations,
       });
       for (const receipt of made)
@@ -234,9 +242,7 @@ export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {})
       certifiedSequence: certifiedSequence(),
       peers: members.slice(1).map(({ index }) => ({ index, connected: true })),
       mempool: received.length,
-      chains: [
-        { chainId: CHAIN_ID, hub: HUB, inboxCursor: 0n, inboxSeen: 0n, outboxSize: outbox.size, reachable: true },
-      ],
+      chains: [{ chainId: CHAIN_ID, hub, inboxCursor: 0n, inboxSeen: 0n, outboxSize: outbox.size, reachable: true }],
       ledgerTime: settled,
     }),
     submit: (signed) =>
@@ -268,7 +274,7 @@ export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {})
     destination(chainId, sequence = certifiedSequence()) {
       const batch = batches.get(sequence);
       if (batch === undefined || chainId !== CHAIN_ID) return undefined;
-      return { sequence, ...proveDestination(batch.destinations, { chainId, hub: HUB }) };
+      return { sequence, ...proveDestination(batch.destinations, { chainId, hub }) };
     },
     outbox(chainId, selection, size = batches.get(certifiedSequence())?.destinations[0]?.outboxSize ?? 0n) {
       if (size > outbox.size) return undefined;
@@ -278,7 +284,7 @@ export function createWorld({ seed = 1, suites = ["bn254"] }: WorldOptions = {})
         selection.kind === "indexes"
           ? wanted.map((index) => payouts[Number(index)]!)
           : payouts.slice(Number(selection.from), Math.min(Number(size), Number(selection.from) + selection.limit));
-      const base = { chainId, hub: HUB, size, entries: chosen };
+      const base = { chainId, hub, size, entries: chosen };
       if (chosen.length === 0) return base;
       return {
         ...base,

@@ -13,7 +13,8 @@ import { waitForAcceptance } from "./waitForAcceptance.ts";
 /** An action's parameters without what the decorator already knows. */
 type Without<P> = Omit<P, keyof HubConfig>;
 
-export interface ClocklessActions {
+/** A type and not an interface: viem's `extend` wants an index signature, which only types have implicitly. */
+export type ClocklessActions = {
   getHubHead(parameters?: Without<getHubHead.Parameters>): Promise<getHubHead.ReturnType>;
   isDelivered(parameters: Without<isDelivered.Parameters>): Promise<isDelivered.ReturnType>;
   prepareAccept(parameters: Without<prepareAccept.Parameters>): prepareAccept.ReturnType;
@@ -23,7 +24,7 @@ export interface ClocklessActions {
   simulateDeliver(parameters: Without<simulateDeliver.Parameters>): Promise<simulateDeliver.ReturnType>;
   submitDeliver(parameters: Without<submitDeliver.Parameters>): Promise<submitDeliver.ReturnType>;
   waitForAcceptance(parameters: Without<waitForAcceptance.Parameters>): Promise<waitForAcceptance.ReturnType>;
-}
+};
 
 /**
  * Actions of one hub on the user's own client.
@@ -34,7 +35,9 @@ export interface ClocklessActions {
  * await client.submitAccept({ acceptance });
  */
 export function clocklessActions(config: HubConfig) {
-  return (client: Client<Transport, Chain | undefined, Account | undefined>): ClocklessActions => ({
+  return <T extends Transport, C extends Chain | undefined, A extends Account | undefined>(
+    client: Client<T, C, A>,
+  ): ClocklessActions => ({
     getHubHead: (parameters) => getHubHead(client, { ...parameters, ...config }),
     isDelivered: (parameters) => isDelivered(client, { ...parameters, ...config }),
     prepareAccept: (parameters) => prepareAccept({ ...parameters, ...config }),
