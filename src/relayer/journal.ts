@@ -101,7 +101,7 @@ class SqliteJournal implements Journal {
   }
 
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 }
 

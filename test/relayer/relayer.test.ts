@@ -45,6 +45,9 @@ describe("relayer", () => {
   });
 
   beforeEach(async () => {
+    directories = [];
+    running = [];
+    members = [];
     for (const proxy of proxies) proxy.behave((_call, honest) => honest());
     for (const chain of chains) {
       await chain.rpc("anvil_reset");
@@ -58,8 +61,6 @@ describe("relayer", () => {
       await deployHub(chains[1]!, committee, "bn254"),
     ];
     for (const deployment of deployments) await deployment.deposit(1_000_000n, ACCOUNT);
-    directories = [];
-    running = [];
   });
   afterEach(async () => {
     await Promise.all(running.map((relayer) => relayer.stop()));

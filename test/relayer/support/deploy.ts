@@ -41,9 +41,15 @@ export async function deployHub(anvil: Anvil, committee: TestCommittee, suite: S
   const admin = (await anvil.rpc<Address[]>("eth_accounts"))[9]!;
   const send = async (transaction: { to?: Address; data: Hex }) => {
     const hash = await anvil.rpc<Hex>("eth_sendTransaction", [{ from: admin, gas: "0xf00000", ...transaction }]);
-    const receipt = await anvil.rpc<{ contractAddress?: Address; status: Hex }>("eth_getTransactionReceipt", [hash]);
-    if (receipt?.status !== "0x1") throw new Error(`a setup transaction failed: ${hash}`);
-    return receipt;
+    // Anvil mines on its own, but on a busy machine not before it answers.
+    for (let attempt = 0; attempt < 500; attempt++) {
+      type Receipt = { contractAddress?: Address; status: Hex } | null;
+      const receipt = await anvil.rpc<Receipt>("eth_getTransactionReceipt", [hash]);
+      if (receipt?.status === "0x1") return receipt;
+      if (receipt !== null) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    throw new Error(`a setup transaction failed: ${hash}`);
   };
   const deploy = async (abi: Abi, bytecode: Hex, args: readonly unknown[]): Promise<Address> => {
     const { contractAddress } = await send({ data: encodeDeployData({ abi, bytecode, args: [...args] }) });
