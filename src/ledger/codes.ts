@@ -51,6 +51,7 @@ export const DROP_CODES = {
   badSignature: "Not signed by its signer: consumes nothing of that signer and must not hide the genuine one.",
   early: "It names a batch that does not exist yet.",
   repeated: "This id already has its receipt, or is parked.",
+  stale: "Its window closed more than W batches ago: it may have had its receipt and been forgotten.",
   gapTooWide: "Its nonce is more than W ahead of its lane; carry it again when the gap has closed.",
   parked: "It waits for its predecessors in the lane.",
 } as const;

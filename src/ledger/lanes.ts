@@ -93,6 +93,8 @@ export class Lanes {
     if (namedBatch >= sequence) return { kind: "drop", code: "early" };
     // Decided so long ago that its id is forgotten, or never applicable: a second receipt could contradict the first.
     if (nonce < next && isLate) return { kind: "drop", code: "repeated" };
+    // A late receipt is forgotten W batches after it was given, at the earliest here: from here on it could be a second one.
+    if (sequence > namedBatch + 2n * this.window) return { kind: "drop", code: "stale" };
     // A carrier could put a late nonce before its predecessors to have it refused: it must stay decidable.
     if (nonce > next + this.window) return { kind: "drop", code: "gapTooWide" };
     if (!isSigned()) return { kind: "drop", code: "badSignature" };

@@ -79,6 +79,19 @@ describe("ledger: lanes", () => {
     expect(h.code(alice, transfer(alice, bob, 2n), { nonce: 0n, namedBatch: 3n })).equal("applied");
   });
 
+  it("gives a late instruction its receipt once, however often and long it is carried", () => {
+    const h = funded();
+    const late = h.sign(alice, transfer(alice, bob, 1n), { nonce: 0n, namedBatch: 1n });
+    for (let i = 0; i < 5; i++) h.deposit(carol, 1n);
+    let receipts = 0;
+    for (let i = 0; i < 10; i++) {
+      receipts += h.submit(late)?.receipts.length ?? 0;
+      h.deposit(carol, 1n);
+    }
+    expect(receipts).equal(1);
+    expect(h.ledger.preview(late).code).equal("stale");
+  });
+
   it("refuses a named batch that falls along the lane, and consumes its nonce", () => {
     const h = funded();
     expect(h.code(alice, transfer(alice, bob, 1n), { nonce: 0n, namedBatch: 2n })).equal("applied");
@@ -125,7 +138,7 @@ describe("ledger: lanes", () => {
     const h = funded();
     const forced = h.sign(alice, withdraw(alice, 100n), { nonce: 0n, namedBatch: 0n });
     for (let i = 0; i < 6; i++) h.deposit(carol, 1n);
-    expect(h.ledger.preview(forced).code).equal("late");
+    expect(h.code(alice, withdraw(alice, 100n), { nonce: 0n, namedBatch: 1n })).equal("late");
     const entry = h.forced(10n, bytesToHex(encodeSignedInstruction(forced)));
     const batch = h.observe({ kind: "inbox", chainId: 10n, entries: [entry] })!;
     expect(batch.receipts.map((r) => r.code)).deep.equal(["applied"]);
