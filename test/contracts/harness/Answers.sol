@@ -15,11 +15,11 @@ contract Answers {
         assembly ("memory-safe") {
             let answer := mload(0x40)
             for {
-                let at := 0
-            } lt(at, size) {
-                at := add(at, 0x20)
+                let offset := 0
+            } lt(offset, size) {
+                offset := add(offset, 0x20)
             } {
-                mstore(add(answer, at), 1)
+                mstore(add(answer, offset), 1)
             }
             return(answer, size)
         }
