@@ -13,7 +13,7 @@ import { assert } from "../lib/assert.ts";
 import type { Activity } from "./activity.ts";
 import { refOf, slotKey } from "./block.ts";
 import { type Dag, type DagBlock, WINDOWS } from "./dag.ts";
-import type { Linearizer } from "./linearizer.ts";
+import type { Linearizer, OrderState } from "./linearizer.ts";
 import type { Commit, OutputRound, SlotStatus } from "./types.ts";
 import type { DirectDecision, Votes } from "./votes.ts";
 
@@ -42,6 +42,7 @@ export class Committer {
   /** Authors with a slot in #round, in slot order, and how many of them are decided. */
   #slots: readonly number[];
   #next = 0;
+  #boundary: OrderState;
   #commits: Commit[] = [];
   #present: boolean[];
   #skipped: boolean[];
@@ -64,6 +65,7 @@ export class Committer {
     this.#linearizer = options.linearizer;
     this.#coinLeader = options.coinLeader;
     this.#round = options.round;
+    this.#boundary = this.#linearizer.state;
     this.#slots = this.#activity.slots(this.#round);
     this.#present = new Array<boolean>(this.#n).fill(false);
     this.#skipped = new Array<boolean>(this.#n).fill(false);
@@ -74,9 +76,9 @@ export class Committer {
     return { round: this.#round, author: this.#slots[this.#next]! };
   }
 
-  /** True when no slot of the cursor's round is decided yet: the order stands at a round boundary. */
-  get isBetweenRounds(): boolean {
-    return this.#next === 0;
+  /** The order as it stood after the last fully output round; what a checkpoint is taken of. */
+  get boundary(): OrderState {
+    return this.#boundary;
   }
 
   /** Decides as many slots as possible, in order; returns the rounds completed by it. */
@@ -122,6 +124,7 @@ export class Committer {
   #completeRound(): OutputRound {
     const output: OutputRound = { round: this.#round, commits: this.#commits };
     this.#activity.record({ round: this.#round, present: this.#present, skipped: this.#skipped });
+    this.#boundary = this.#linearizer.state;
     this.#round++;
     this.#slots = this.#activity.slots(this.#round);
     this.#next = 0;

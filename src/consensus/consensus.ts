@@ -315,19 +315,22 @@ export class Consensus {
     return restored;
   }
 
-  /** The state of the order after the last output round: what another member can start from (with these blocks above it). */
-  checkpoint(): ConsensusCheckpoint | undefined {
-    return this.#committer.isBetweenRounds ? this.#checkpoint() : undefined;
-  }
-
-  #checkpoint(): ConsensusCheckpoint {
-    const { index, digest, committedRound } = this.#linearizer.state;
+  /**
+   * The state of the order after the last output round: what another member can start from, given the blocks above the floor
+   * that it implies. All members that reach the round have the same one.
+   */
+  checkpoint(): ConsensusCheckpoint {
+    const { index, digest, committedRound } = this.#committer.boundary;
+    const floor = committedRound - this.#config.retainedRounds;
     return {
       round: this.#committer.cursor.round - 1,
       commitIndex: index,
       commitDigest: digest,
       committedRound,
-      output: [...this.#output.values()].flat().sort(compareBlocks),
+      output: [...this.#output.values()]
+        .flat()
+        .filter((ref) => ref.round > floor)
+        .sort(compareBlocks),
       activity: this.#activity.records,
       vectorClock: [...this.#vectorClock],
     };
@@ -380,7 +383,9 @@ export class Consensus {
       this.#votes.forget(before + 1, floor);
       this.#committer.forget(before + 1, floor);
       this.#coins.forget(floor);
-      for (let round = before + 1; round <= floor; round++) this.#output.delete(round);
+      // A round that is only partly decided may have raised the floor beyond what the checkpoint implies.
+      const forgotten = this.#committer.boundary.committedRound - this.#config.retainedRounds;
+      for (const round of this.#output.keys()) if (round <= forgotten) this.#output.delete(round);
       this.#intake.raiseFloor(floor, nowMs, effects);
     }
   }
