@@ -2,9 +2,8 @@
  * A typed client of one member's HTTP API. It checks shapes and bounds, not truth: what it returns is that member's word until it is
  * verified against the committee's key (the SDK does). Runs wherever `fetch` does.
  */
-import type { z } from "zod";
+import type * as z from "zod";
 import type { AccountId, Certificate } from "../batch/types.ts";
-import { instructionToJson } from "../ledger/json.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Suite } from "../threshold/types.ts";
@@ -101,7 +100,10 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     status: (call) => get("/v1/status", s.statusAnswer, call),
     async submit(instructions, call = {}) {
       const path = "/v1/instructions";
-      const body = JSON.stringify({ instructions: instructions.map(instructionToJson) });
+      // The same text as ledger/json.ts writes, without its schemas: they would double what a browser loads.
+      const body = JSON.stringify({ instructions }, (_, value: unknown) =>
+        typeof value === "bigint" ? value.toString() : value,
+      );
       const text = await requestText(transport, path, {
         method: "POST",
         body,

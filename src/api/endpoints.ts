@@ -1,5 +1,5 @@
 /** Every endpoint once: its path, parameters, answer and errors. The server routes by this table and /openapi.json is made from it. */
-import { z } from "zod";
+import * as z from "zod";
 import type { ServerErrorCode } from "./errors.ts";
 import * as s from "./schema.ts";
 import * as w from "./wire.ts";

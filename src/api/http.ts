@@ -1,5 +1,5 @@
 /** One request with a deadline and a bounded answer, and every way it can end as a typed error. */
-import type { z } from "zod";
+import type * as z from "zod";
 import { ApiError, isServerErrorCode } from "./errors.ts";
 import { errorBody } from "./schema.ts";
 

@@ -1,7 +1,7 @@
 /**
  * What the OpenAPI description says about signed instructions. Reading and writing them is ledger/json.ts; a test keeps the two equal.
  */
-import { z } from "zod";
+import * as z from "zod";
 import { MAX_CASH_LIMITS, MAX_FILLS } from "../ledger/limits.ts";
 import type { InstructionBody, SignedInstruction } from "../ledger/types.ts";
 import * as w from "./wire.ts";

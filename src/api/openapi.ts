@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 description, generated from the endpoint table (OpenAPI 3.1 schemas are JSON Schema 2020-12, as zod writes it). */
-import { z } from "zod";
+import * as z from "zod";
 import { ENDPOINTS, submitRequest } from "./endpoints.ts";
 import { API_ERROR_STATUS, type ServerErrorCode } from "./errors.ts";
 import { signedInstruction } from "./instruction.ts";

@@ -2,7 +2,7 @@
  * The HTTP API of a member, as schemas. One codec per answer: the server encodes with it, the client decodes with it, and
  * /openapi.json is generated from it. Values are domain types (bigint, lower-case hex); JSON forms are in wire.ts.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { MultiProof } from "../batch/multiproof.ts";
 import type { AccountProof } from "../batch/state.ts";
 import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";

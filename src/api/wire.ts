@@ -3,7 +3,7 @@
  * OpenAPI description is generated from it. Integers that may pass 2^53 are decimal strings; hex is lower case; unknown keys are
  * dropped, so that an older client can read a newer member.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { MultiProof } from "../batch/multiproof.ts";
 import type { AccountProof } from "../batch/state.ts";
 import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { z } from "zod";
+import type * as z from "zod";
 import { ENDPOINTS, type EndpointId } from "../../api/endpoints.ts";
 import { ApiError } from "../../api/errors.ts";
 import { issuesOf } from "../../api/http.ts";

@@ -3,7 +3,7 @@
  * reads slowly therefore costs one event of memory, and one that stops reading is dropped: it comes back with Last-Event-ID.
  */
 import type { ServerResponse } from "node:http";
-import type { z } from "zod";
+import type * as z from "zod";
 import { ApiError } from "../../api/errors.ts";
 import { type BatchAnswer, STREAM_SCHEMAS, STREAM_TYPES, type StreamType } from "../../api/schema.ts";
 import type { Suite } from "../../threshold/types.ts";
