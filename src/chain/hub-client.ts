@@ -35,6 +35,8 @@ const WORD_BITS = 256n;
 
 export function createHubClient(pool: RpcPool, hub: Address): HubClient {
   const ask = (to: Address, data: Hex, signal?: AbortSignal) => ethCall(pool, { to, data }, signal);
+  /** The last opened head, by commitment: heads change far less often than they are asked for. */
+  let known: { readonly commitment: Hex; readonly opened: OpenedHead } | undefined;
   const prepared = (data: Hex): PreparedCall => ({ to: hub, data, value: 0n });
 
   return {
@@ -87,8 +89,11 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
       const commitment = decoded("ringAt", () =>
         decodeFunctionResult({ abi: settlementHubAbi, functionName: "ringAt", data: commitmentData }),
       );
-      const opened = await openHead(pool, hub, common, BigInt(head.acceptedBlock), commitment, signal);
-      return { ...common, ...opened };
+      if (known?.commitment !== commitment) {
+        const opened = await openHead(pool, hub, common, BigInt(head.acceptedBlock), commitment, signal);
+        known = { commitment, opened };
+      }
+      return { ...common, ...known.opened };
     },
 
     async getDelivered(from, to, signal): Promise<ReadonlySet<bigint>> {
@@ -150,6 +155,11 @@ function decoded<T>(what: string, run: () => T): T {
   }
 }
 
+interface OpenedHead {
+  readonly digest: Hex;
+  readonly outboxRoot: Hex;
+}
+
 /**
  * Digest and root of the head, which the hub stores only as a commitment: from the event of the block that accepted it,
  * checked against the commitment, so that no endpoint can make us build proofs for another head.
@@ -161,7 +171,7 @@ async function openHead(
   block: bigint,
   commitment: Hex,
   signal: AbortSignal | undefined,
-): Promise<{ digest: Hex; outboxRoot: Hex }> {
+): Promise<OpenedHead> {
   const topics = encodeEventTopics({
     abi: settlementHubAbi,
     eventName: "HeadAdvanced",

@@ -72,7 +72,12 @@ export async function createRelayer(config: RelayerConfig, deps: RelayerDependen
   });
   const onEvent = (event: RelayerEvent) => {
     metrics?.count(event);
-    deps.onEvent?.(event);
+    try {
+      deps.onEvent?.(event);
+    } catch (error) {
+      // A listener's failure must not keep a transaction from being followed.
+      deps.logger.error("a relayer event's listener failed", { kind: event.kind, error: String(error) });
+    }
   };
   const workers = config.chains.map((chain, i) => {
     const logger = deps.logger.child({ chainId: chain.chainId.toString() });

@@ -238,6 +238,11 @@ describe("chain: transaction manager (on the relayer's journal)", () => {
     expect(() => openJournal(directory))
       .to.throw()
       .with.property("code", "journalLocked");
+    journal.close();
+    journal = openJournal(directory);
+    expect(() => openJournal(directory))
+      .to.throw()
+      .with.property("code", "journalLocked");
   });
 
   describe("killed", () => {
