@@ -51,6 +51,8 @@ export class Book {
   /** By market id, then group key. */
   readonly open: ReadonlyMap<number, Map<string, OpenGroup>>;
   readonly instruments = new Map<Hex, OpenInstrument>();
+  /** Of which futures and perpetuals: the ones that have a mark. */
+  readonly linear = new Map<Hex, OpenInstrument>();
   /** Σ cash per asset. */
   readonly cashTotals = new Map<Hex, bigint>();
   /** What changed since the last state root: leaves and details to hash again. */
@@ -105,6 +107,9 @@ export class Book {
     const opened: OpenInstrument = { id, terms, mark, fundingIndex, net: 0n, openInterest: 0n };
     group.instruments.set(id, opened);
     this.instruments.set(id, opened);
+    if (!isOption(terms)) this.linear.set(id, opened);
+    // Whoever opened it may have closed it again within one instruction: then the next sweep removes it.
+    this.touched.add(opened);
     return opened;
   }
 
@@ -148,6 +153,7 @@ export class Book {
       const group = groups?.get(key);
       group?.instruments.delete(instrument.id);
       this.instruments.delete(instrument.id);
+      this.linear.delete(instrument.id);
       if (group?.instruments.size === 0) {
         assert(group.holders.size === 0, "holders of a group without instruments");
         groups?.delete(key);
