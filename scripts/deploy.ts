@@ -41,7 +41,10 @@ const ignitionModule = MODULES[name as keyof typeof MODULES];
 const connection = await hre.network.connect(network);
 const deploymentId = values.ephemeral ? `ephemeral-${randomUUID()}` : values["deployment-id"];
 const contracts: Record<string, BaseContract> = await connection.ignition.deploy(ignitionModule, {
-  parameters: JSON.parse(readFileSync(parameters, "utf8")),
+  // Ignition's own convention for integers beyond 2^53: "123n".
+  parameters: JSON.parse(readFileSync(parameters, "utf8"), (_key, value: unknown) =>
+    typeof value === "string" && /^\d+n$/.test(value) ? BigInt(value.slice(0, -1)) : value,
+  ),
   displayUi: false,
   ...(deploymentId === undefined ? {} : { deploymentId }),
 });

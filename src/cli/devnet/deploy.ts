@@ -26,6 +26,9 @@ const answer = z.object({
   addresses: z.object({ hub: address, vault: address, verifier: address, token: address, receiver: address }),
 });
 
+/** A devnet's books may be any size: its vaults' rolling limits never delay a payout. uint128. */
+const NO_LIMIT = `${(1n << 127n) - 1n}n`;
+
 const MODULES: Readonly<
   Record<
     Suite,
@@ -55,7 +58,7 @@ export async function deployDevnet(options: {
   const encodedKey = bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(groupKey)));
   writeFileSync(
     parameters,
-    JSON.stringify({ [verifier]: { groupKey: encodedKey }, [module]: { committeeId } }, null, 2),
+    JSON.stringify({ [verifier]: { groupKey: encodedKey }, [module]: { committeeId, withdrawalFloor: NO_LIMIT } }, null, 2),
   );
   try {
     const { stdout } = await promisify(execFile)(
