@@ -41,6 +41,7 @@ export const INBOX_CODES = {
   undecodable: "The bytes are no signed instruction.",
   badSignature: "The forced instruction is not signed by its signer.",
   nonceGap: "The forced instruction's nonce is not its lane's next.",
+  early: "The forced instruction names a batch that does not exist yet.",
   repeated: "This instruction was decided before.",
 } as const;
 

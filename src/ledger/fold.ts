@@ -185,14 +185,14 @@ export class Fold {
     const { head } = signed.instruction;
     const id = instructionId(signed.instruction);
     if (this.lanes.isDecided(id)) return "repeated";
+    // Its id would be forgotten before its window opens, and a carrier could have it decided a second time.
+    if (head.namedBatch >= making.sequence) return "early";
     if (!this.isSigned(id, signed, head.signer)) return "badSignature";
     const next = this.lanes.nextNonce(head.signer, head.lane);
     if (head.nonce !== next) return head.nonce < next ? "nonceUsed" : "nonceGap";
     const closed = this.lanes.mayStart(head.signer, head.lane, this.isOwner);
     if (closed !== undefined) return closed;
-    // A named batch from the future must not make every later instruction of the lane fall.
-    const named = head.namedBatch < making.sequence ? head.namedBatch : making.sequence - 1n;
-    this.take(id, signed, making, named, true);
+    this.take(id, signed, making, true);
     return undefined;
   }
 
@@ -264,20 +264,19 @@ export class Fold {
         if (admission.kind === "drop") this.dropped += 1;
         else if (admission.kind === "refuse") this.receipt(making, id, admission.code, admission.figures);
         else if (admission.kind === "park") this.lanes.park(id, signed);
-        else this.take(id, signed, making, signed.instruction.head.namedBatch, false);
+        else this.take(id, signed, making, false);
       }
     }
   }
 
   /** Decides the instruction whose turn it is, then whatever its nonce was holding up. */
-  private take(id: Hex, signed: SignedInstruction, making: Making, named: bigint, isForced: boolean): void {
+  private take(id: Hex, signed: SignedInstruction, making: Making, isForced: boolean): void {
     let current: Parked | undefined = { id, signed };
-    let namedBatch = named;
     let mayFall = isForced;
     while (current !== undefined) {
       const { head, body } = current.signed.instruction;
-      if (!mayFall && this.lanes.falls(head.signer, head.lane, namedBatch)) {
-        this.receipt(making, current.id, "namedBatchFell", { namedBatch: namedBatch.toString() });
+      if (!mayFall && this.lanes.falls(head.signer, head.lane, head.namedBatch)) {
+        this.receipt(making, current.id, "namedBatchFell", { namedBatch: head.namedBatch.toString() });
       } else {
         const verdict = decide(this.world(), head, body);
         if (verdict.code === "applied") {
@@ -285,10 +284,8 @@ export class Fold {
           this.receipt(making, current.id, "applied", {});
         } else this.receipt(making, current.id, verdict.code, verdict.figures);
       }
-      const released: Parked | undefined = this.lanes.consume(head.signer, head.lane, namedBatch);
-      current = released;
+      current = this.lanes.consume(head.signer, head.lane, head.namedBatch);
       mayFall = false;
-      if (released !== undefined) namedBatch = released.signed.instruction.head.namedBatch;
     }
   }
 

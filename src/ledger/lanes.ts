@@ -2,7 +2,8 @@
  * Lanes: one nonce chain per (signer, lane number), and what is remembered so that every instruction ends in exactly one receipt.
  *
  * Replay is impossible because a decided instruction's nonce is consumed. Only *recognising* a repeat needs memory, and only while it
- * could be taken for something new: ids are remembered for W batches after their receipt, which outlasts every window they named.
+ * could be taken for something new: an id that names batch b is remembered for 2W batches after its receipt, so beyond b + 2W, where
+ * nothing gets a receipt any more.
  */
 import type { Address, Hex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
@@ -93,7 +94,7 @@ export class Lanes {
     if (namedBatch >= sequence) return { kind: "drop", code: "early" };
     // Decided so long ago that its id is forgotten, or never applicable: a second receipt could contradict the first.
     if (nonce < next && isLate) return { kind: "drop", code: "repeated" };
-    // A late receipt is forgotten W batches after it was given, at the earliest here: from here on it could be a second one.
+    // Here at the earliest an id with a receipt is forgotten: from here on a receipt could be its second one.
     if (sequence > namedBatch + 2n * this.window) return { kind: "drop", code: "stale" };
     // A carrier could put a late nonce before its predecessors to have it refused: it must stay decidable.
     if (nonce > next + this.window) return { kind: "drop", code: "gapTooWide" };
@@ -170,9 +171,9 @@ export class Lanes {
     else ids.push(id);
   }
 
-  /** Forgets ids whose receipts are more than W batches old; call once per batch that was made. */
+  /** Forgets ids whose receipts are 2W batches old; call once per batch that was made. */
   forget(sequence: bigint): void {
-    const old = sequence - this.window;
+    const old = sequence - 2n * this.window;
     for (const id of this.recentByBatch.get(old) ?? []) this.recent.delete(id);
     this.recentByBatch.delete(old);
     this.recentHashes.delete(old);

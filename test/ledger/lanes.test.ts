@@ -92,6 +92,29 @@ describe("ledger: lanes", () => {
     expect(h.ledger.preview(late).code).equal("stale");
   });
 
+  it("gives one receipt to a refusal that left the nonce free, however long it is carried", () => {
+    const h = funded();
+    const stranger = h.sign(carol, transfer(carol, bob, 1n));
+    h.submit(h.sign(alice, transfer(alice, bob, 3n), { nonce: 2n }));
+    const second = h.sign(alice, transfer(alice, bob, 4n), { nonce: 2n });
+    const codes: string[] = [];
+    for (let i = 0; i < 12; i++) {
+      codes.push(...(h.submit(stranger, second)?.receipts ?? []).map((receipt) => receipt.code));
+      h.deposit(bob, 1n);
+    }
+    // The last one is what was parked, at the end of its own window.
+    expect(codes).deep.equal(["unknownSigner", "nonceUsed", "late"]);
+  });
+
+  it("consumes a forced instruction that names a batch to come without deciding it", () => {
+    const h = funded();
+    const forced = h.sign(alice, withdraw(alice, 100n), { nonce: 0n, namedBatch: 9n });
+    const entry = h.forced(10n, bytesToHex(encodeSignedInstruction(forced)));
+    const batch = h.observe({ kind: "inbox", chainId: 10n, entries: [entry] })!;
+    expect(batch.events[0]).include({ kind: "inboxRefused", code: "early" });
+    expect(batch.receipts).deep.equal([]);
+  });
+
   it("refuses a named batch that falls along the lane, and consumes its nonce", () => {
     const h = funded();
     expect(h.code(alice, transfer(alice, bob, 1n), { nonce: 0n, namedBatch: 2n })).equal("applied");
