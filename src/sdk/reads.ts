@@ -61,15 +61,26 @@ export interface ReadContext {
 
 export type SuiteOptions = CallOptions & { readonly suite?: Suite | undefined };
 
-/** @throws SdkError unknownSuite, badCertificate */
+/** Certificates found true, per committee: a wait that polls should not pay for the same pairing every time. */
+const KNOWN = new WeakMap<TrustedCommittee, Set<string>>();
+const MAX_KNOWN = 256;
+
+/** @throws SdkError unknownSuite, badCertificate, BatchError malformedHeader */
 export function requireCertificate(committee: TrustedCommittee, certificate: Certificate): Certificate {
   const { suite, header } = certificate;
   if (committee.groupKeys[suite] === undefined)
     throw new SdkError("unknownSuite", `no ${suite} key is pinned`, { details: { suite } });
+  const known = KNOWN.get(committee) ?? new Set<string>();
+  KNOWN.set(committee, known);
+  // The digest binds every field of the header and the committee, so this names exactly what was verified.
+  const key = `${suite} ${headerDigest(header, committee.committeeId)} ${certificate.signature}`;
+  if (known.has(key)) return certificate;
   if (!verifyCertificate(committee, certificate))
     throw new SdkError("badCertificate", "the committee did not sign this header", {
       details: { sequence: header.sequence, suite, committeeId: committee.committeeId },
     });
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.add(key);
   return certificate;
 }
 

@@ -39,6 +39,15 @@ export interface ApiServerOptions {
   /** Number of reverse proxies in front whose X-Forwarded-For entry is believed. */
   readonly trustedProxies: number;
   readonly cors: Cors | undefined;
+  /** Told of every finished answer, for metrics; `endpoint` has few values. Must not throw. */
+  readonly onAnswer: ((answer: ObservedAnswer) => void) | undefined;
+}
+
+export interface ObservedAnswer {
+  /** Operation id of /openapi.json, or `other`. */
+  readonly endpoint: string;
+  readonly status: number;
+  readonly seconds: number;
 }
 
 /** Chosen for a small machine behind nothing; a public member raises connections and puts a proxy in front. */
@@ -57,6 +66,7 @@ export const DEFAULT_API_OPTIONS: Omit<ApiServerOptions, "version"> = {
   rateLimit: { perSecond: 50, burst: 200 },
   trustedProxies: 0,
   cors: undefined,
+  onAnswer: undefined,
 };
 
 export interface ApiServer {
@@ -150,15 +160,29 @@ interface ServeContext {
 async function serve(context: ServeContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // A client that leaves in the middle is not an event.
   response.on("error", () => undefined);
+  const startMs = performance.now();
+  let endpoint = "other";
+  response.on("close", () => {
+    const seconds = (performance.now() - startMs) / 1000;
+    context.config.onAnswer?.({ endpoint, status: response.statusCode, seconds });
+  });
+  const observe = (id: string): void => {
+    endpoint = id;
+  };
   try {
     applyCors(request, response, context.config.cors);
-    await route(context, request, response);
+    await route(context, request, response, observe);
   } catch (cause) {
     answerError(response, toApiError(cause, request, context.logger));
   }
 }
 
-async function route(context: ServeContext, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function route(
+  context: ServeContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  observe: (endpoint: string) => void,
+): Promise<void> {
   const { config, view } = context;
   const method = request.method ?? "GET";
   const target = request.url ?? "/";
@@ -190,6 +214,7 @@ async function route(context: ServeContext, request: IncomingMessage, response: 
       const { contentType, body } = await view.metrics();
       return answerText(response, 200, contentType, body);
     }
+    observe("streamEvents");
     const lastEventId = request.headers["last-event-id"];
     return context.streams.open(
       response,
@@ -199,6 +224,7 @@ async function route(context: ServeContext, request: IncomingMessage, response: 
   }
 
   const { id, params } = matchEndpoint(method, path);
+  observe(id);
   const endpoint = ENDPOINTS[id];
   const body = endpoint.method === "POST" ? await readJsonBody(request, response, config.maxBodyBytes) : undefined;
   const handlerContext = {

@@ -3,10 +3,10 @@
  * reads slowly therefore costs one event of memory, and one that stops reading is dropped: it comes back with Last-Event-ID.
  */
 import type { ServerResponse } from "node:http";
-import type * as z from "zod";
 import { ApiError } from "../../api/errors.ts";
-import { type BatchAnswer, STREAM_SCHEMAS, STREAM_TYPES, type StreamType } from "../../api/schema.ts";
+import { STREAM_TYPES, type StreamType } from "../../api/schema.ts";
 import type { Suite } from "../../threshold/types.ts";
+import { createEventFeed, type EncodedBatch, type EventFeed } from "./event-feed.ts";
 import type { NodeView } from "./view.ts";
 
 export interface StreamLimits {
@@ -35,7 +35,9 @@ const LAST_EVENT_ID = /^(?:0|[1-9][0-9]{0,18})$/;
 
 export function createStreams(view: NodeView, limits: StreamLimits, onDrop: (reason: string) => void): Streams {
   const streams = new Set<Stream>();
-  const unsubscribe = view.subscribe(() => {
+  const feed = createEventFeed(view);
+  const unsubscribe = view.subscribe((event) => {
+    if (event.kind === "certificate") feed.invalidate(event.suite);
     for (const stream of streams) stream.wake();
   });
   const heartbeat = setInterval(() => {
@@ -65,7 +67,7 @@ export function createStreams(view: NodeView, limits: StreamLimits, onDrop: (rea
         "x-accel-buffering": "no",
       });
       response.write(": clockless\n\n");
-      const stream = createStream(view, response, types, after + 1n, limits.stallMs, onDrop);
+      const stream = createStream(view, feed, response, types, after + 1n, limits.stallMs, onDrop);
       streams.add(stream);
       response.on("close", () => streams.delete(stream));
       stream.wake();
@@ -94,6 +96,7 @@ function parseTypes(text: string | null): ReadonlySet<StreamType> {
 
 function createStream(
   view: NodeView,
+  feed: EventFeed,
   response: ServerResponse,
   types: ReadonlySet<StreamType>,
   from: bigint,
@@ -107,16 +110,9 @@ function createStream(
   let ended = false;
 
   /** Writes one event; resolves to false when the client is gone. */
-  const write = async <T>(
-    type: keyof typeof STREAM_SCHEMAS,
-    schema: z.ZodType<T>,
-    value: T,
-    id?: bigint,
-  ): Promise<boolean> => {
+  const write = async (text: string, id?: bigint): Promise<boolean> => {
     if (ended || response.destroyed) return false;
-    const data = JSON.stringify(schema.encode(value));
-    const hasRoom = response.write(`event: ${type}\ndata: ${data}\n${id === undefined ? "" : `id: ${id}\n`}\n`);
-    return hasRoom || drained();
+    return response.write(`${text}${id === undefined ? "" : `id: ${id}\n`}\n`) || drained();
   };
 
   const drained = (): Promise<boolean> =>
@@ -142,44 +138,39 @@ function createStream(
   const sendCertificates = async (): Promise<boolean> => {
     if (!types.has("certificate")) return true;
     for (const suite of view.committee().requiredSuites) {
-      const certificate = view.latestCertificate(suite);
-      if (certificate === undefined || certificate.header.sequence <= (certified.get(suite) ?? 0n)) continue;
-      certified.set(suite, certificate.header.sequence);
-      if (!(await write("certificate", STREAM_SCHEMAS.certificate, certificate))) return false;
+      const certificate = feed.certificate(suite);
+      if (certificate === undefined || certificate.sequence <= (certified.get(suite) ?? 0n)) continue;
+      certified.set(suite, certificate.sequence);
+      if (!(await write(certificate.text))) return false;
     }
     return true;
   };
 
-  const sendBatch = async (batch: BatchAnswer): Promise<boolean> => {
-    const { sequence } = batch.header;
+  const sendBatch = async (sequence: bigint, { receipts, summary }: EncodedBatch): Promise<boolean> => {
     // The id goes with the last event of a sequence: a client that resumes after it has all of it.
     if (types.has("receipt")) {
-      const last = types.has("batch") ? undefined : batch.receipts.at(-1);
-      for (const receipt of batch.receipts)
-        if (!(await write("receipt", STREAM_SCHEMAS.receipt, receipt, receipt === last ? sequence : undefined)))
-          return false;
+      const last = types.has("batch") ? -1 : receipts.length - 1;
+      for (const [k, receipt] of receipts.entries())
+        if (!(await write(receipt, k === last ? sequence : undefined))) return false;
     }
-    if (!types.has("batch")) return true;
-    const { header, digest, receipts, entries } = batch;
-    const summary = { header, digest, receipts: receipts.length, entries: entries.length };
-    return write("batch", STREAM_SCHEMAS.batch, summary, sequence);
+    return types.has("batch") ? write(summary, sequence) : true;
   };
 
   const sendBatches = async (): Promise<boolean> => {
     if (!types.has("batch") && !types.has("receipt")) return true;
-    while (!ended && next <= view.status().settledSequence) {
+    while (!ended) {
       if (!(await sendCertificates())) return false;
-      const batch = view.batch(next);
-      if (batch === undefined) {
-        // Dropped here, or never had (this member caught up from a certificate): say so and go on.
-        const oldest = view.oldestBatch();
-        const to = oldest > next ? oldest - 1n : next;
-        if (!(await write("gap", STREAM_SCHEMAS.gap, { from: next, to }, to))) return false;
-        next = to + 1n;
+      const batch = feed.batch(next);
+      if (batch !== undefined) {
+        if (!(await sendBatch(next++, batch))) return false;
         continue;
       }
-      next++;
-      if (!(await sendBatch(batch))) return false;
+      if (next > view.status().settledSequence) return true;
+      // Dropped here, or never had (this member caught up from a certificate): say so and go on.
+      const oldest = view.oldestBatch();
+      const to = oldest > next ? oldest - 1n : next;
+      if (!(await write(feed.gap(next, to), to))) return false;
+      next = to + 1n;
     }
     return true;
   };

@@ -204,6 +204,25 @@ describe("the API server", () => {
     expect((await fetch(`${url}/healthz`)).status).to.equal(200);
   });
 
+  it("tells its observer endpoint and status, never a path a stranger chose", async () => {
+    const answers: [string, number][] = [];
+    const { client, url } = await start(createWorld(), {
+      onAnswer: ({ endpoint, status, seconds }) => {
+        expect(seconds).to.be.within(0, 5);
+        answers.push([endpoint, status]);
+      },
+    });
+    await client.status();
+    await errorOf(client.batch(5n));
+    await (await fetch(`${url}/wp-login.php`)).text();
+    while (answers.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(answers).to.deep.equal([
+      ["getStatus", 200],
+      ["getBatch", 404],
+      ["other", 404],
+    ]);
+  });
+
   it("tells ready from healthy", async () => {
     const world = createWorld();
     const { url } = await start(world);
