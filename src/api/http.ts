@@ -142,7 +142,7 @@ async function readText(response: Response, maxBytes: number, path: string): Pro
   }
 }
 
-export interface Deadline {
+interface Deadline {
   readonly signal: AbortSignal;
   /** The typed error for whatever ended a request under this deadline. */
   explain(cause: unknown, path: string): ApiError;
@@ -150,7 +150,7 @@ export interface Deadline {
 }
 
 /** Joins the caller's signal with a timer, and can tell afterwards which of them it was. */
-export function startDeadline(timeoutMs: number, outer: AbortSignal | undefined): Deadline {
+function startDeadline(timeoutMs: number, outer: AbortSignal | undefined): Deadline {
   const controller = new AbortController();
   let timedOut = false;
   const timer = setTimeout(() => {
