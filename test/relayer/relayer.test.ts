@@ -1,6 +1,8 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { encodeAbiParameters } from "viem";
 import type { JournalPort } from "../../src/chain/port.ts";
@@ -316,6 +318,43 @@ describe("relayer", () => {
     expect(await nonceOf(1)).to.equal(2);
   });
 
+  it("is killed with SIGKILL at random moments, again and again, and neither loses nor repeats a transaction", async function () {
+    this.timeout(120_000);
+    const seed = Math.floor(Math.random() * 2 ** 31);
+    console.log(`    seed ${seed}`);
+    const random = randomFrom(seed);
+    // Without the chain that is not looked at here.
+    const { chains: both, ...rest } = configFor();
+    const file = join(rest.dataDir, "config.json");
+    writeFileSync(file, JSON.stringify({ ...rest, chains: both.slice(1).map(unparsed) }));
+    const rounds = 4;
+    for (let round = 0; round < rounds; round++) {
+      committee.settle([payout(1, 10n)]);
+      const child = startChild(file);
+      await child.ready;
+      await new Promise((resolve) => setTimeout(resolve, random() * 400));
+      await child.kill();
+    }
+    const child = startChild(file);
+    await child.ready;
+    const total = 10n * BigInt(rounds);
+    for (let i = 0; i < 200 && (await deployments[1]!.balanceOf(ALICE)) < total; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(await deployments[1]!.balanceOf(ALICE)).to.equal(total);
+    await chains[1]!.mine(3);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await child.kill();
+    // Every nonce the account ever used is in the journal, each once, and each did something.
+    const journal = openJournal(rest.dataDir);
+    const records = journal.list(1_000).filter(({ state }) => state !== "released");
+    journal.close();
+    expect(records.map(({ nonce }) => nonce).sort((a, b) => a - b)).to.deep.equal(
+      Array.from({ length: await nonceOf(1) }, (_, i) => i),
+    );
+    for (const record of records) expect(record.receipt?.logCount, record.purpose).to.be.greaterThan(0);
+  });
+
   it("runs by itself until stopped", async () => {
     const { relayer, events } = await relay(configFor());
     relayer.start();
@@ -359,6 +398,23 @@ describe("relayer", () => {
     );
   }
 
+  function startChild(file: string) {
+    const script = fileURLToPath(new URL("./support/child.ts", import.meta.url));
+    const child = spawn(process.execPath, [script, file, KEYS[0]!], { stdio: ["ignore", "pipe", "inherit"] });
+    const ready = new Promise<void>((resolve, reject) => {
+      child.stdout.on("data", (chunk: Buffer) => void (chunk.includes("ready") && resolve()));
+      child.once("exit", (code) => reject(new Error(`the relayer process ended by itself: ${code}`)));
+    });
+    const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    return {
+      ready,
+      async kill() {
+        child.kill("SIGKILL");
+        await gone;
+      },
+    };
+  }
+
   /** A journal that dies, as the process would, right before its n-th write. */
   function dyingAt(journal: Journal, write: number): JournalPort {
     let count = 0;
@@ -378,3 +434,14 @@ describe("relayer", () => {
     };
   }
 });
+
+/** Mulberry32: small, seeded, good enough to choose moments. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
