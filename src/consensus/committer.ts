@@ -98,7 +98,7 @@ export class Committer {
 
   /** Status of any slot above the floor, of an active author or not. */
   status(round: number, author: number): SlotStatus {
-    if (round < 1) return { kind: "undecided" };
+    if (round < 1 || round <= this.#dag.floor) return { kind: "undecided" };
     const decision = this.#decide(round, author);
     if (decision === undefined) return { kind: "undecided" };
     return decision.kind === "skip" ? decision : { kind: "commit", block: refOf(decision.block) };

@@ -15,7 +15,7 @@ import { refuse } from "./errors.ts";
 import { Exposure } from "./exposure.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
-import { RETRY_MAX_MS, RETRY_MIN_MS, validateConfig } from "./limits.ts";
+import { MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, validateConfig } from "./limits.ts";
 import { Linearizer } from "./linearizer.ts";
 import { Pacing } from "./pacing.ts";
 import { Peers } from "./peers.ts";
@@ -248,6 +248,8 @@ export class Consensus {
     const last = this.#lastOwn;
     if (self === undefined || last === undefined) return refuse("notAMember", "a learner never proposes");
     if (content.payload.length > limits.maxPayloadBytes) refuse("payloadTooLarge", "payload exceeds the size limit");
+    if (content.partials.length > MAX_PARTIALS)
+      refuse("payloadTooLarge", `at most ${MAX_PARTIALS} partials fit a block`);
     const quorum = this.#proposable();
     if (quorum === undefined) return refuse("notReady", "no round has a quorum to build on");
     const round = quorum.round + 1;
@@ -345,7 +347,8 @@ export class Consensus {
   /** A block enters the DAG: everything that is derived from it once. */
   #enter(block: VerifiedBlock, nowMs: number): void {
     const entry = this.#dag.add(block, this.#outputBefore.has(block.digest));
-    this.#votes.observe(entry);
+    this.#votes.observe(entry, this.#dag.floor);
+    if (this.#dag.at(entry.round, entry.author).length > 1) this.#exposure.invalidate();
     this.#exposure.observe(entry);
     this.#proposer.observe(entry);
     this.#peers.knows(entry.author, entry.ownSeen);
@@ -359,6 +362,7 @@ export class Consensus {
     this.#lastOwn = refOf(entry);
     this.#lastOwnBytes = entry.block.bytes;
     this.#proposer.link(entry);
+    this.#exposure.invalidate();
   }
 
   /** Decides what can be decided; each output may raise the floor, which may free waiting blocks, which may decide more. */
@@ -409,7 +413,7 @@ export class Consensus {
   #fetchDue(nowMs: number, effects: ConsensusEffect[]): void {
     if (this.#fetcher.size === 0) return;
     const after = Math.max(0, this.#dag.highestRound - 1);
-    for (const [peer, refs] of this.#fetcher.due(nowMs)) {
+    for (const [peer, refs] of this.#fetcher.due(nowMs, (ref) => this.#pending.isAwaited(ref.digest))) {
       this.#peers.asked(peer);
       effects.push({ kind: "send", to: peer, message: { kind: "fetch", refs, after } });
     }

@@ -24,10 +24,9 @@ export type ConsensusErrorCode =
   | "notAMember"
   /** A configuration that contradicts itself. */
   | "badConfig"
-  /** Messages. */
+  /** Codes of `punish` for messages other than blocks. */
   | "badShare"
   | "badCoin"
-  | "unrequested"
   | "tooManyRefs";
 
 export class ConsensusError extends ClocklessError<ConsensusErrorCode> {

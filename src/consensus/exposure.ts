@@ -9,6 +9,8 @@ export class Exposure {
   readonly #dag: Dag;
   readonly #quota: number;
   readonly #exposed = new Set<number>();
+  /** Answers of addsTooManyTwins; forgotten when our cone grows or new twins come in. */
+  readonly #answers = new Map<DagBlock, boolean>();
 
   constructor(dag: Dag, n: number) {
     this.#dag = dag;
@@ -44,9 +46,23 @@ export class Exposure {
     }
   }
 
+  /** Our cone grew, or another twin came in. */
+  invalidate(): void {
+    this.#answers.clear();
+  }
+
   /** True when linking the block would add more twins to our cone than the quota. */
   addsTooManyTwins(entry: DagBlock): boolean {
     if (this.#exposed.size === 0) return false;
+    let answer = this.#answers.get(entry);
+    if (answer === undefined) {
+      answer = this.#countsTooManyTwins(entry);
+      this.#answers.set(entry, answer);
+    }
+    return answer;
+  }
+
+  #countsTooManyTwins(entry: DagBlock): boolean {
     const added = new Set<DagBlock>([entry]);
     let twins = 0;
     for (const block of added) {

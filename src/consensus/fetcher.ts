@@ -64,11 +64,16 @@ export class Fetcher {
     return wanted.sunkAt.size;
   }
 
-  /** What to ask now, by peer; counts as asked. At most `maxRefs` per peer, oldest first; the rest waits for the next call. */
-  due(nowMs: number): ReadonlyMap<number, readonly BlockRef[]> {
+  /** What to ask now, by peer; counts as asked. What is not needed any more (its asker was evicted) is forgotten. At most `maxRefs` per peer, oldest first; the rest waits for the next call. */
+  due(nowMs: number, isNeeded: (ref: BlockRef) => boolean): ReadonlyMap<number, readonly BlockRef[]> {
     const requests = new Map<number, BlockRef[]>();
     if (this.#wanted.size === 0) return requests;
-    const due = [...this.#wanted.values()].filter((wanted) => wanted.nextMs <= nowMs);
+    const due: Wanted[] = [];
+    for (const wanted of this.#wanted.values()) {
+      if (wanted.nextMs > nowMs) continue;
+      if (isNeeded(wanted.ref)) due.push(wanted);
+      else this.#wanted.delete(wanted.ref.digest);
+    }
     due.sort((a, b) => a.ref.round - b.ref.round || a.ref.author - b.ref.author);
     for (const wanted of due) {
       const peer = this.#peerFor(wanted);

@@ -81,9 +81,13 @@ export function validateConfig(config: ConsensusConfig): void {
   if (limits.maxFetchRefs > MAX_WIRE_REFS) bad(`maxFetchRefs may be at most ${MAX_WIRE_REFS}`);
   // Own parent at an older round, one strong parent per other member, and the weak links must fit.
   if (limits.maxParents < n + 1 + limits.maxWeakLinks) bad("maxParents cannot hold n + 1 + maxWeakLinks");
-  if (limits.maxBlockBytes < limits.maxPayloadBytes + 256 + 48 * limits.maxParents) {
-    bad("maxBlockBytes cannot hold payload and parents");
-  }
+  // Encoded sizes: head 87, reference 42, share 16 + signature, partial 49 + signature.
+  const largest =
+    256 +
+    42 * limits.maxParents +
+    (16 + MAX_SIGNATURE_BYTES) * MAX_COIN_SHARES +
+    (49 + MAX_SIGNATURE_BYTES) * MAX_PARTIALS;
+  if (limits.maxBlockBytes < limits.maxPayloadBytes + largest) bad("maxBlockBytes cannot hold the largest block");
 }
 
 /** The same value under its short name. */

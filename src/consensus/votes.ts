@@ -47,18 +47,22 @@ export class Votes {
     this.#quorum = quorum;
   }
 
-  /** Counts a block that has just entered the DAG. Throws InvariantError when the fault assumption is proven broken. */
-  observe(block: DagBlock): void {
+  /**
+   * Counts a block that has just entered the DAG. Slots at or below the floor are left alone: what supported them has been
+   * dropped, so a late block would seem to support nobody. Throws InvariantError when the fault assumption is proven broken.
+   */
+  observe(block: DagBlock, floor: number): void {
     block.certified = this.#certificates(block);
     for (const [i, row] of block.certified.entries()) {
       const round = block.round - 2 - i;
+      if (round <= floor) continue;
       for (let author = 0; author < this.#n; author++) {
         const certified = row[author];
         if (certified !== undefined) this.#addCertificate(round, author, i, certified, block.author);
       }
     }
     const round = block.round - WINDOWS;
-    if (round < 1) return;
+    if (round < 1 || round <= floor) return;
     const row = block.support[WINDOWS - 1]!;
     for (let author = 0; author < this.#n; author++) {
       if (row[author] === undefined) this.#addSkipVote(round, author, block.author);
