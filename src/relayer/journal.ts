@@ -58,6 +58,7 @@ export function openJournal(dataDir: string | undefined): Journal {
 
 class SqliteJournal implements Journal {
   readonly #database: DatabaseSync;
+  #isClosed = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
@@ -101,7 +102,9 @@ class SqliteJournal implements Journal {
   }
 
   close(): void {
-    if (this.#database.isOpen) this.#database.close();
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#database.close();
   }
 }
 

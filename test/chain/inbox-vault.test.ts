@@ -37,7 +37,7 @@ describe("chain: inbox watcher on the real CollateralVault", () => {
     follow(watcher, seen);
     await deployment.deposit(1_000n, ACCOUNT);
     const data = encodeFunctionData({ abi: collateralVaultAbi, functionName: "requestForced", args: ["0xc0ffee"] });
-    await anvil.rpc("eth_sendTransaction", [{ from: deployment.admin, to: deployment.vault, data }]);
+    await anvil.rpc("eth_sendTransaction", [{ from: deployment.admin, to: deployment.vault, data, gas: "0xf4240" }]);
     await deployment.deposit(2n, ACCOUNT);
     await anvil.mine(1);
     await until(() => seen.entries.length === 3, "three entries came");
