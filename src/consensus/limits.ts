@@ -39,6 +39,8 @@ export const RETRY_MAX_MS = 8_000;
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;
 export const MAX_WIRE_REFS = 1024;
+/** An answer to a fetch stops at the first block that brings it past one block's size. */
+export const MAX_WIRE_MESSAGE_BYTES = 2 * MAX_WIRE_BLOCK_BYTES + 64 * MAX_WIRE_REFS + 1024;
 
 export const DEFAULT_CONSENSUS_LIMITS: ConsensusLimits = {
   // 2 MiB of payload is 10,000 instructions of 200 bytes per block: 20,000 a second at two rounds a second, one member alone.
@@ -89,6 +91,3 @@ export function validateConfig(config: ConsensusConfig): void {
     (49 + MAX_SIGNATURE_BYTES) * MAX_PARTIALS;
   if (limits.maxBlockBytes < limits.maxPayloadBytes + largest) bad("maxBlockBytes cannot hold the largest block");
 }
-
-/** The same value under its short name. */
-export const DEFAULT_LIMITS = DEFAULT_CONSENSUS_LIMITS;

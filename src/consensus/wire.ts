@@ -13,105 +13,78 @@ import {
 import { concatBytes, equalBytes } from "../lib/bytes.ts";
 import { blockRefType, coinShareType, refFromSsz, refToSsz } from "./block.ts";
 import { ConsensusError, refuse } from "./errors.ts";
-import { MAX_COIN_SHARES, MAX_SIGNATURE_BYTES, MAX_WIRE_BLOCK_BYTES, MAX_WIRE_REFS } from "./limits.ts";
-import type { ConsensusLimits, ConsensusMessage } from "./types.ts";
+import {
+  MAX_COIN_SHARES,
+  MAX_SIGNATURE_BYTES,
+  MAX_WIRE_BLOCK_BYTES,
+  MAX_WIRE_MESSAGE_BYTES,
+  MAX_WIRE_REFS,
+} from "./limits.ts";
+import type { ConsensusMessage } from "./types.ts";
 
 const uint64 = new UintNumberType(8);
 
-type WireLimits = Pick<ConsensusLimits, "maxBlockBytes" | "maxFetchRefs">;
-
-/** Longest message of a committee. An answer stops at the first block that brings it past one block's size. */
-export function maxMessageBytes(limits: WireLimits): number {
-  return 2 * limits.maxBlockBytes + 64 * limits.maxFetchRefs + 1024;
-}
-
-const messageTypes = (limits: WireLimits) => {
-  const block = new ByteListType(limits.maxBlockBytes);
-  const refs = new ListCompositeType(blockRefType, limits.maxFetchRefs);
-  return {
-    block: new ContainerType({ bytes: block }),
-    coinShares: new ContainerType({ shares: new ListCompositeType(coinShareType, MAX_COIN_SHARES) }),
-    coin: new ContainerType({ round: uint64, signature: new ByteListType(MAX_SIGNATURE_BYTES) }),
-    coinRequest: new ContainerType({ round: uint64 }),
-    fetch: new ContainerType({ after: uint64, refs }),
-    fetched: new ContainerType({
-      floor: uint64,
-      blocks: new ListCompositeType(block, limits.maxFetchRefs),
-      notFound: refs,
-    }),
-  };
-};
-
-export class MessageCodec {
-  readonly #maxBytes: number;
-  readonly #types: ReturnType<typeof messageTypes>;
-
-  constructor(limits: WireLimits) {
-    this.#maxBytes = maxMessageBytes(limits);
-    this.#types = messageTypes(limits);
-  }
-
-  encode(message: ConsensusMessage): Uint8Array {
-    const types = this.#types;
-    switch (message.kind) {
-      case "block":
-        return tagged(0, types.block.serialize({ bytes: message.bytes }));
-      case "coinShares":
-        return tagged(1, types.coinShares.serialize({ shares: [...message.shares] }));
-      case "coin":
-        return tagged(2, types.coin.serialize({ round: message.round, signature: message.signature }));
-      case "coinRequest":
-        return tagged(3, types.coinRequest.serialize({ round: message.round }));
-      case "fetch":
-        return tagged(4, types.fetch.serialize({ after: message.after ?? 0, refs: message.refs.map(refToSsz) }));
-      case "fetched": {
-        const { blocks, notFound, floor } = message;
-        const value = { floor: floor ?? 0, blocks: [...blocks], notFound: notFound.map(refToSsz) };
-        return tagged(5, types.fetched.serialize(value));
-      }
-    }
-  }
-
-  /** Throws ConsensusError `oversize` or `malformed`. */
-  decode(bytes: Uint8Array): ConsensusMessage {
-    if (bytes.length > this.#maxBytes) {
-      refuse("oversize", "message too long", { size: bytes.length, limit: this.#maxBytes });
-    }
-    const types = this.#types;
-    const body = bytes.subarray(1);
-    switch (bytes[0]) {
-      case 0:
-        return { kind: "block", bytes: strict(types.block, body).bytes };
-      case 1:
-        return { kind: "coinShares", shares: strict(types.coinShares, body).shares.map(withSafeRound) };
-      case 2:
-        return { kind: "coin", ...withSafeRound(strict(types.coin, body)) };
-      case 3:
-        return { kind: "coinRequest", ...withSafeRound(strict(types.coinRequest, body)) };
-      case 4: {
-        const { after, refs } = strict(types.fetch, body);
-        return { kind: "fetch", refs: refs.map(refFromSsz).map(withSafeRound), after: safe(after) };
-      }
-      case 5: {
-        const { floor, blocks, notFound } = strict(types.fetched, body);
-        return { kind: "fetched", blocks, notFound: notFound.map(refFromSsz).map(withSafeRound), floor: safe(floor) };
-      }
-      default:
-        return refuse("malformed", "unknown message kind", { selector: bytes[0] });
-    }
-  }
-}
-
-/** For whoever has no configuration at hand: bounded by what any committee may configure. */
-const widest = new MessageCodec({ maxBlockBytes: MAX_WIRE_BLOCK_BYTES, maxFetchRefs: MAX_WIRE_REFS });
+// The bounds are what any committee may configure (limits.ts): a decoder must work before it knows whose message it is.
+const blockBytes = new ByteListType(MAX_WIRE_BLOCK_BYTES);
+const refs = new ListCompositeType(blockRefType, MAX_WIRE_REFS);
+const blockType = new ContainerType({ bytes: blockBytes });
+const coinSharesType = new ContainerType({ shares: new ListCompositeType(coinShareType, MAX_COIN_SHARES) });
+const coinType = new ContainerType({ round: uint64, signature: new ByteListType(MAX_SIGNATURE_BYTES) });
+const coinRequestType = new ContainerType({ round: uint64 });
+const fetchType = new ContainerType({ after: uint64, refs });
+const fetchedType = new ContainerType({
+  floor: uint64,
+  blocks: new ListCompositeType(blockBytes, MAX_WIRE_REFS),
+  notFound: refs,
+});
 
 export function encodeConsensusMessage(message: ConsensusMessage): Uint8Array {
-  return widest.encode(message);
+  switch (message.kind) {
+    case "block":
+      return tagged(0, blockType.serialize({ bytes: message.bytes }));
+    case "coinShares":
+      return tagged(1, coinSharesType.serialize({ shares: [...message.shares] }));
+    case "coin":
+      return tagged(2, coinType.serialize({ round: message.round, signature: message.signature }));
+    case "coinRequest":
+      return tagged(3, coinRequestType.serialize({ round: message.round }));
+    case "fetch":
+      return tagged(4, fetchType.serialize({ after: message.after ?? 0, refs: message.refs.map(refToSsz) }));
+    case "fetched": {
+      const { blocks, notFound, floor } = message;
+      const value = { floor: floor ?? 0, blocks: [...blocks], notFound: notFound.map(refToSsz) };
+      return tagged(5, fetchedType.serialize(value));
+    }
+  }
 }
 
 /** Throws ConsensusError `oversize` or `malformed`. */
 export function decodeConsensusMessage(bytes: Uint8Array): ConsensusMessage {
-  return widest.decode(bytes);
+  if (bytes.length > MAX_WIRE_MESSAGE_BYTES) {
+    refuse("oversize", "message too long", { size: bytes.length, limit: MAX_WIRE_MESSAGE_BYTES });
+  }
+  const body = bytes.subarray(1);
+  switch (bytes[0]) {
+    case 0:
+      return { kind: "block", bytes: strict(blockType, body).bytes };
+    case 1:
+      return { kind: "coinShares", shares: strict(coinSharesType, body).shares.map(withSafeRound) };
+    case 2:
+      return { kind: "coin", ...withSafeRound(strict(coinType, body)) };
+    case 3:
+      return { kind: "coinRequest", ...withSafeRound(strict(coinRequestType, body)) };
+    case 4: {
+      const value = strict(fetchType, body);
+      return { kind: "fetch", refs: value.refs.map(refFromSsz).map(withSafeRound), after: safe(value.after) };
+    }
+    case 5: {
+      const value = strict(fetchedType, body);
+      const notFound = value.notFound.map(refFromSsz).map(withSafeRound);
+      return { kind: "fetched", blocks: value.blocks, notFound, floor: safe(value.floor) };
+    }
+    default:
+      return refuse("malformed", "unknown message kind", { selector: bytes[0] });
+  }
 }
 
 const tagged = (selector: number, value: Uint8Array): Uint8Array => concatBytes(Uint8Array.of(selector), value);

@@ -2,10 +2,10 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { BlockCodec, type BlockRules, compareParents, type UnsignedBlock } from "../../src/consensus/block.ts";
 import { ConsensusError, type ConsensusErrorCode } from "../../src/consensus/errors.ts";
-import { DEFAULT_LIMITS } from "../../src/consensus/limits.ts";
+import { DEFAULT_CONSENSUS_LIMITS, MAX_WIRE_MESSAGE_BYTES } from "../../src/consensus/limits.ts";
 import { createBlockSigner } from "../../src/consensus/signer.ts";
 import type { BlockRef, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
-import { MessageCodec, maxMessageBytes } from "../../src/consensus/wire.ts";
+import { decodeConsensusMessage, encodeConsensusMessage } from "../../src/consensus/wire.ts";
 import { utf8ToBytes } from "../../src/lib/bytes.ts";
 import { addressOf, isSignatureBy, signDigest } from "../../src/lib/ecdsa.ts";
 import { keccak256, keccak256Hex } from "../../src/lib/hash.ts";
@@ -160,7 +160,7 @@ describe("consensus block: validity rules, one refusal each", () => {
   });
 
   it("oversize comes before anything is read", () => {
-    const bytes = new Uint8Array(DEFAULT_LIMITS.maxBlockBytes + 1);
+    const bytes = new Uint8Array(DEFAULT_CONSENSUS_LIMITS.maxBlockBytes + 1);
     expect(refusal(() => codec.decode(bytes))).equal("oversize");
   });
 
@@ -230,7 +230,6 @@ describe("consensus block: secp256k1 signatures", () => {
 });
 
 describe("consensus wire", () => {
-  const codecOf = new MessageCodec(DEFAULT_LIMITS);
   const signature = new Uint8Array(48).fill(3);
   const messages: readonly ConsensusMessage[] = [
     { kind: "block", bytes: builderOf(4).block(0, 1).bytes },
@@ -242,24 +241,25 @@ describe("consensus wire", () => {
   ];
   for (const message of messages) {
     it(`${message.kind}: round trip; every change is refused or is another message`, () => {
-      const bytes = codecOf.encode(message);
-      expect(codecOf.decode(bytes)).deep.equal(message);
+      const bytes = encodeConsensusMessage(message);
+      expect(decodeConsensusMessage(bytes)).deep.equal(message);
       for (let i = 0; i < bytes.length; i++) {
         const changed = bytes.slice();
         changed[i]! ^= 0xff;
         let decoded: ConsensusMessage | undefined;
-        if (refusal(() => (decoded = codecOf.decode(changed))) === undefined) expect(decoded).not.deep.equal(message);
+        if (refusal(() => (decoded = decodeConsensusMessage(changed))) === undefined)
+          expect(decoded).not.deep.equal(message);
       }
       let longer: ConsensusMessage | undefined;
-      refusal(() => (longer = codecOf.decode(new Uint8Array([...bytes, 0]))));
+      refusal(() => (longer = decodeConsensusMessage(new Uint8Array([...bytes, 0]))));
       expect(longer).not.deep.equal(message);
     });
   }
 
   it("oversize, unknown kinds and empty messages are refused", () => {
-    expect(refusal(() => codecOf.decode(new Uint8Array(maxMessageBytes(DEFAULT_LIMITS) + 1)))).equal("oversize");
-    expect(refusal(() => codecOf.decode(Uint8Array.of(6, 0)))).equal("malformed");
-    expect(refusal(() => codecOf.decode(new Uint8Array(0)))).equal("malformed");
+    expect(refusal(() => decodeConsensusMessage(new Uint8Array(MAX_WIRE_MESSAGE_BYTES + 1)))).equal("oversize");
+    expect(refusal(() => decodeConsensusMessage(Uint8Array.of(6, 0)))).equal("malformed");
+    expect(refusal(() => decodeConsensusMessage(new Uint8Array(0)))).equal("malformed");
   });
 
   it("stored order of parents: newest round, then author, then digest", () => {

@@ -1,7 +1,7 @@
 import { assert, expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
-import { DEFAULT_LIMITS } from "../../src/consensus/limits.ts";
+import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, secretOf } from "./support/network.ts";
 import { builderOf } from "./support/random-dag.ts";
@@ -78,7 +78,7 @@ describe("consensus: exposure and jumps", () => {
       dag.block(3, round, { strong: [1, 2, 3].slice(0, round === 2 ? 3 : 2).concat(round === 2 ? [] : [3]) });
       for (const author of [0, 1, 2]) dag.block(author, round, { strong: [0, 1, 2] });
     }
-    const limits = { ...DEFAULT_LIMITS, maxWeakLinks: 1 };
+    const limits = { ...DEFAULT_CONSENSUS_LIMITS, maxWeakLinks: 1 };
     const member = new Consensus(configOf(4, 0, { limits }));
     member.restore(asLog(dag.blocks.filter((block) => !(block.author === 3 && block.round > 4))));
     const own = member.propose(content, secretOf(0), 0)[0];
@@ -124,7 +124,11 @@ describe("consensus: bad input", () => {
   it("garbage is answered by a punishment with the code and changes nothing", () => {
     const view = new View(4);
     const before = view.consensus.checkpoint();
-    for (const bytes of [new Uint8Array(0), new Uint8Array(500), new Uint8Array(DEFAULT_LIMITS.maxBlockBytes + 1)]) {
+    for (const bytes of [
+      new Uint8Array(0),
+      new Uint8Array(500),
+      new Uint8Array(DEFAULT_CONSENSUS_LIMITS.maxBlockBytes + 1),
+    ]) {
       const effects = view.consensus.receive(1, { kind: "block", bytes }, 0);
       expect(effects.map((effect) => effect.kind)).deep.equal(["punish"]);
     }
@@ -135,12 +139,12 @@ describe("consensus: bad input", () => {
   it("what nobody asked for is bounded per sender, the lowest rounds stay", () => {
     const dag = builderOf(4);
     dag.fullRounds(1, 12);
-    const view = new View(4, { limits: { ...DEFAULT_LIMITS, maxPendingPerPeer: 3 } });
+    const view = new View(4, { limits: { ...DEFAULT_CONSENSUS_LIMITS, maxPendingPerPeer: 3 } });
     for (const block of [...dag.blocks].reverse()) {
       if (block.round > 1) view.consensus.receive(1, { kind: "block", bytes: block.bytes }, 0);
     }
     // Requested ancestors are outside the quota, so what waits for them may be more than three; unrequested are three.
-    const others = new View(4, { limits: { ...DEFAULT_LIMITS, maxPendingPerPeer: 3 } });
+    const others = new View(4, { limits: { ...DEFAULT_CONSENSUS_LIMITS, maxPendingPerPeer: 3 } });
     for (const block of dag.blocks) if (block.round % 2 === 0) others.consensus.receive(1, asMessage(block), 0);
     expect(others.consensus.sizes.pending).equal(3);
     others.feed(dag.blocks);
@@ -214,7 +218,7 @@ describe("consensus: fetching", () => {
     assert(far.kind === "fetched");
     // Rounds 3 to 11 of the three others, and the tip.
     expect(far.blocks.length).equal(1 + 9 * 3);
-    const refs = Array.from({ length: DEFAULT_LIMITS.maxFetchRefs + 1 }, () => tip);
+    const refs = Array.from({ length: DEFAULT_CONSENSUS_LIMITS.maxFetchRefs + 1 }, () => tip);
     const effects = view.consensus.receive(1, { kind: "fetch", refs }, 0);
     expect(effects.map((effect) => effect.kind === "punish" && effect.code)).deep.equal(["tooManyRefs"]);
   });

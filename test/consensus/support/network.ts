@@ -1,9 +1,9 @@
 /** A deterministic network of Consensus objects in virtual time, for tests of this room alone. */
 import { assert } from "chai";
 import { Consensus } from "../../../src/consensus/consensus.ts";
-import { DEFAULT_LIMITS } from "../../../src/consensus/limits.ts";
+import { DEFAULT_CONSENSUS_LIMITS } from "../../../src/consensus/limits.ts";
 import type { ConsensusConfig, ConsensusEffect, ConsensusMessage, OutputRound } from "../../../src/consensus/types.ts";
-import { MessageCodec } from "../../../src/consensus/wire.ts";
+import { decodeConsensusMessage, encodeConsensusMessage } from "../../../src/consensus/wire.ts";
 import { utf8ToBytes } from "../../../src/lib/bytes.ts";
 import { keccak256, keccak256Hex } from "../../../src/lib/hash.ts";
 import { standInAddress, standInCoin, standInSigner } from "./stand-ins.ts";
@@ -32,7 +32,7 @@ export function configOf(n: number, self: number | undefined, changes: Partial<C
     coin: standInCoin("test", n, self),
     retainedRounds: 50,
     activityWindow: 8,
-    limits: DEFAULT_LIMITS,
+    limits: DEFAULT_CONSENSUS_LIMITS,
     signer: standInSigner,
     ...changes,
   };
@@ -69,7 +69,6 @@ export class Network {
   nowMs = 0;
   #order = 0;
   #events: Event[] = [];
-  readonly #codec = new MessageCodec(DEFAULT_LIMITS);
 
   constructor(options: NetworkOptions) {
     this.options = options;
@@ -121,11 +120,11 @@ export class Network {
     const uniform = delay.min + this.random() * (delay.max - delay.min);
     const delayMs = route === undefined ? uniform : route(from, to, message, this);
     if (delayMs === undefined) return;
-    const bytes = this.#codec.encode(message);
+    const bytes = encodeConsensusMessage(message);
     this.at(this.nowMs + delayMs, () => {
       const member = this.members[to]!;
       if (member.isDown) return;
-      this.apply(to, member.consensus.receive(from, this.#codec.decode(bytes), this.nowMs));
+      this.apply(to, member.consensus.receive(from, decodeConsensusMessage(bytes), this.nowMs));
       this.#tryPropose(to);
     });
   }
