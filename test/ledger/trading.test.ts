@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { accountIdOf } from "../../src/ledger/instruction.ts";
 import { encodeInstrument } from "../../src/ledger/instrument.ts";
 import type { Fill, Instrument } from "../../src/ledger/types.ts";
 import {
@@ -198,6 +199,19 @@ describe("ledger: trading under the plain margin", () => {
     // Long from 5000 can lose 5000 more; bought at 6001 it has lost 1001 already.
     expect(h.code(venue, fill(future, alice, bob, 1n, 6001n))).equal("laneLimit");
     expect(h.code(venue, fill(future, alice, bob, 1n, 6000n))).equal("applied");
+  });
+
+  it("lets owners trade between their own accounts without opening a lane, and with nobody else's", () => {
+    const h = new Harness();
+    h.deposit(alice, 5_000n);
+    h.deposit(bob, 5_000n);
+    const second = accountIdOf(alice.address, 1n);
+    h.deposit(second, 5_000n);
+    const own = { ...trade(option("put", 1000n), alice, alice, 2n, 7n), seller: second };
+    expect(h.code(alice, { kind: "fills", fills: [own] })).equal("applied");
+    expect(h.cash(alice)).equal(4_986n);
+    expect(h.ledger.account(second)?.positions).deep.equal([{ instrument: option("put", 1000n), quantity: -2n }]);
+    expect(h.code(alice, { kind: "fills", fills: [{ ...own, seller: bob.account }] })).equal("laneNotOpen");
   });
 
   it("names what is wrong with a fill", () => {
