@@ -10,7 +10,8 @@ import { destinationArgument, entryArguments, headerArgument, outboxProofArgumen
 import { headerDigest } from "../batch/header.ts";
 import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
-import { encodeProof } from "../threshold/evm.ts";
+import { encodeProof, encodePublicKeyForVerifier } from "../threshold/evm.ts";
+import { SUITES, type Suite } from "../threshold/types.ts";
 import type { TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
 import type { Acceptance, Delivery } from "./reads.ts";
@@ -30,6 +31,34 @@ export interface HubHead {
   /** `accept` is refused before this time; 2^32 − 1: for ever, after a proven conflict. */
   readonly pausedUntil: bigint;
   readonly slot: number;
+}
+
+/** Who a hub obeys, as the chain says. */
+export interface HubIdentity {
+  readonly committeeId: Hex;
+  /** Which suite its certificates must be of: pass it to `getAcceptance`. */
+  readonly suite: Suite;
+  /** The group key as the verifier's constructor took it. */
+  readonly groupKey: Hex;
+  readonly verifier: Address;
+  /** Whether committee id and key are those of the pinned committee. If not, money sent there is not under its control. */
+  readonly isOurs: boolean;
+}
+
+/** Compares what a hub says about itself with the pinned committee. @throws SdkError contradiction for a suite unknown here */
+export function hubIdentityOf(
+  committee: TrustedCommittee,
+  raw: { readonly committeeId: Hex; readonly suite: string; readonly groupKey: Hex; readonly verifier: Address },
+): HubIdentity {
+  const suite = SUITES.find((known) => known === raw.suite);
+  if (suite === undefined)
+    throw new SdkError("contradiction", "the hub's verifier is of an unknown suite", { details: { suite: raw.suite } });
+  const pinned = committee.groupKeys[suite];
+  const isOurs =
+    raw.committeeId.toLowerCase() === committee.committeeId &&
+    pinned !== undefined &&
+    raw.groupKey.toLowerCase() === bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(pinned)));
+  return { ...raw, suite, isOurs };
 }
 
 /** What `accept` did; only `accepted` and `conflicting` mean that a signature was verified. */

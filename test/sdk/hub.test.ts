@@ -9,7 +9,7 @@ import { createCommittee, type TrustedCommittee } from "../../src/sdk/committee.
 import { connectHub } from "../../src/sdk/ethers/index.ts";
 import { clocklessActions } from "../../src/sdk/viem/index.ts";
 import { errorOf, start, stopAll } from "../api/server.ts";
-import { ALICE, CHAIN_ID, createWorld, groupKeyOf, type World } from "../api/world.ts";
+import { ALICE, CHAIN_ID, createWorld, groupKeyOf, hash, type World } from "../api/world.ts";
 import { type Anvil, startAnvil } from "../chain/support/anvil.ts";
 import { COMMITTEE_ID } from "../relayer/support/committee.ts";
 import { deployHub } from "../relayer/support/deploy.ts";
@@ -91,6 +91,23 @@ describe("the hub through viem and ethers", function () {
       expect((await connected.simulateDeliver({ delivery, head })).delivered).to.equal(1n);
       await (await connected.submitDeliver({ delivery, head })).wait();
       expect(await connected.isDelivered({ index: 2n })).to.equal(true);
+    } finally {
+      provider.destroy();
+    }
+  });
+
+  it("tells whose hub it is", async () => {
+    const mine = createClient({ transport: http(anvil!.url) }).extend(clocklessActions({ hub, committee }));
+    const identity = await mine.getHubIdentity();
+    expect(identity).to.include({ committeeId: COMMITTEE_ID, suite: "bn254", isOurs: true });
+    const otherKey = { bn254: groupKeyOf(SEED + 1, "bn254") };
+    const stranger = createCommittee({ committeeId: COMMITTEE_ID, groupKeys: otherKey, members: 4 });
+    const otherId = createCommittee({ committeeId: hash(1), groupKeys: committee.groupKeys, members: 4 });
+    const provider = new JsonRpcProvider(anvil!.url);
+    try {
+      expect(await connectHub(provider, { hub, committee }).getHubIdentity()).to.deep.equal(identity);
+      expect((await connectHub(provider, { hub, committee: stranger }).getHubIdentity()).isOurs).to.equal(false);
+      expect((await connectHub(provider, { hub, committee: otherId }).getHubIdentity()).isOurs).to.equal(false);
     } finally {
       provider.destroy();
     }

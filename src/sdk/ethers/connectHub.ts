@@ -8,12 +8,14 @@ import {
   deliverArguments,
   type HubConfig,
   type HubHead,
+  type HubIdentity,
   hubHeadOf,
+  hubIdentityOf,
   type PreparedCall,
 } from "../hub.ts";
 import { poll, type WaitOptions } from "../instructions.ts";
 import type { Acceptance, Delivery } from "../reads.ts";
-import { hubContract } from "./contract.ts";
+import { hubContract, verifierContract } from "./contract.ts";
 import { withHubErrors } from "./errors.ts";
 
 type BlockTag = "latest" | "safe" | "finalized";
@@ -21,6 +23,8 @@ type BlockTag = "latest" | "safe" | "finalized";
 export interface ConnectedHub {
   readonly hub: string;
   getHubHead(options?: { readonly blockTag?: BlockTag }): Promise<HubHead>;
+  /** Which committee and suite the hub obeys. Look before the first deposit. */
+  getHubIdentity(): Promise<HubIdentity>;
   isDelivered(parameters: { readonly index: bigint; readonly blockTag?: BlockTag }): Promise<boolean>;
   prepareAccept(parameters: { readonly acceptance: Acceptance }): PreparedCall;
   simulateAccept(parameters: { readonly acceptance: Acceptance }): Promise<{ readonly status: AcceptStatus }>;
@@ -62,6 +66,16 @@ export function connectHub(runner: ContractRunner, config: HubConfig): Connected
   return {
     hub: config.hub,
     getHubHead: (options) => getHubHead(options?.blockTag),
+    getHubIdentity: () =>
+      withHubErrors(async () => {
+        const [committeeId, verifier] = await Promise.all([
+          contract.committeeId.staticCall(),
+          contract.verifier.staticCall(),
+        ]);
+        const key = verifierContract(verifier, runner);
+        const [suite, groupKey] = await Promise.all([key.suite.staticCall(), key.groupKey.staticCall()]);
+        return hubIdentityOf(config.committee, { committeeId, verifier, suite, groupKey });
+      }),
     isDelivered: ({ index, blockTag = "latest" }) =>
       withHubErrors(() => contract.isDelivered.staticCall(index, { blockTag })),
     prepareAccept: ({ acceptance }) =>

@@ -1,9 +1,11 @@
 /**
- * The hub as ethers sees it. Generated factories would add a file per contract for nine functions; this interface names exactly those
+ * The hub as ethers sees it. Generated factories would add thousands of lines for a dozen functions; this interface names exactly those
  * the SDK uses, and the ABI they are encoded with is the generated one.
  */
 import { Contract, type ContractRunner, type ContractTransactionResponse, type Overrides } from "ethers";
+import { bn254VerifierAbi } from "../../abi/bn254-verifier.ts";
 import { settlementHubAbi } from "../../abi/settlement-hub.ts";
+import type { Address, Hex } from "../../lib/hex.ts";
 import type { acceptArguments, deliverArguments } from "../hub.ts";
 
 type AcceptArguments = ReturnType<typeof acceptArguments>;
@@ -33,9 +35,21 @@ interface View<A extends readonly unknown[], R> {
 export interface HubContract {
   readonly interface: Contract["interface"];
   readonly head: View<[], RawHead>;
+  readonly committeeId: View<[], Hex>;
+  readonly verifier: View<[], Address>;
   readonly isDelivered: View<[index: bigint], boolean>;
   readonly accept: Method<AcceptArguments, bigint>;
   readonly deliver: Method<DeliverArguments, bigint>;
+}
+
+export interface VerifierContract {
+  readonly suite: View<[], string>;
+  readonly groupKey: View<[], Hex>;
+}
+
+export function verifierContract(verifier: string, runner: ContractRunner): VerifierContract {
+  // CAST: as below; both suites' verifiers have these two functions
+  return new Contract(verifier, bn254VerifierAbi, runner) as unknown as VerifierContract;
 }
 
 export function hubContract(hub: string, runner: ContractRunner): HubContract {

@@ -5,6 +5,7 @@ export {
   type HubConfig,
   HubError,
   type HubHead,
+  type HubIdentity,
   type PreparedCall,
 } from "../hub.ts";
 export { type ConnectedHub, connectHub, type DeliverParameters } from "./connectHub.ts";

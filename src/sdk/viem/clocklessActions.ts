@@ -1,6 +1,7 @@
 import type { Account, Chain, Client, Transport } from "viem";
 import type { HubConfig } from "../hub.ts";
 import { getHubHead } from "./getHubHead.ts";
+import { getHubIdentity } from "./getHubIdentity.ts";
 import { isDelivered } from "./isDelivered.ts";
 import { prepareAccept } from "./prepareAccept.ts";
 import { prepareDeliver } from "./prepareDeliver.ts";
@@ -16,6 +17,7 @@ type Without<P> = Omit<P, keyof HubConfig>;
 /** A type and not an interface: viem's `extend` wants an index signature, which only types have implicitly. */
 export type ClocklessActions = {
   getHubHead(parameters?: Without<getHubHead.Parameters>): Promise<getHubHead.ReturnType>;
+  getHubIdentity(): Promise<getHubIdentity.ReturnType>;
   isDelivered(parameters: Without<isDelivered.Parameters>): Promise<isDelivered.ReturnType>;
   prepareAccept(parameters: Without<prepareAccept.Parameters>): prepareAccept.ReturnType;
   simulateAccept(parameters: Without<simulateAccept.Parameters>): Promise<simulateAccept.ReturnType>;
@@ -39,6 +41,7 @@ export function clocklessActions(config: HubConfig) {
     client: Client<T, C, A>,
   ): ClocklessActions => ({
     getHubHead: (parameters) => getHubHead(client, { ...parameters, ...config }),
+    getHubIdentity: () => getHubIdentity(client, config),
     isDelivered: (parameters) => isDelivered(client, { ...parameters, ...config }),
     prepareAccept: (parameters) => prepareAccept({ ...parameters, ...config }),
     simulateAccept: (parameters) => simulateAccept(client, { ...parameters, ...config }),

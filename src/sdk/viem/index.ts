@@ -5,11 +5,13 @@ export {
   type HubConfig,
   HubError,
   type HubHead,
+  type HubIdentity,
   type PreparedCall,
 } from "../hub.ts";
 export { hubAbi } from "./abi.ts";
 export { type ClocklessActions, clocklessActions } from "./clocklessActions.ts";
 export { getHubHead } from "./getHubHead.ts";
+export { getHubIdentity } from "./getHubIdentity.ts";
 export { isDelivered } from "./isDelivered.ts";
 export { prepareAccept } from "./prepareAccept.ts";
 export { prepareDeliver } from "./prepareDeliver.ts";
