@@ -7,13 +7,14 @@
  * cannot: it would be a keccak collision. When endpoints disagree or too few answer, the watcher abstains: all honest
  * endpoints down and only the liar answering must look like "nothing new", never like a deposit.
  */
-import { EMPTY_INBOX_HASH, nextInboxHash } from "../batch/inbox.ts";
+import { EMPTY_INBOX_HASH } from "../batch/inbox.ts";
 import type { InboxEntry } from "../batch/types.ts";
 import { isClocklessError } from "../lib/errors.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import { minBigint } from "../lib/math.ts";
 import type { Logger } from "../telemetry/port.ts";
 import { type AgreedBlock, agreeOn, agreeOnFinalBlock, validateFinalityRule } from "./finality.ts";
+import { BlockRanges, readEntries } from "./inbox-reader.ts";
 import {
   ChainError,
   type ChainInbox,
@@ -24,7 +25,7 @@ import {
 } from "./port.ts";
 import type { RpcEndpoint, RpcTuning } from "./rpc-endpoint.ts";
 import { createRpcPool } from "./rpc-pool.ts";
-import { getInboxHash, getInboxLogs, getInboxSize } from "./vault-inbox.ts";
+import { getInboxHash, getInboxSize } from "./vault-inbox.ts";
 
 export interface InboxWatcherOptions {
   readonly chainId: bigint;
@@ -75,7 +76,7 @@ class InboxWatcher implements ChainInbox {
   #index: bigint;
   #hash: Hex | undefined;
   #block: bigint;
-  #blockRange: bigint;
+  readonly #ranges: BlockRanges;
   /** Entries whose callback threw: proven already, so they are offered again without reading them again. */
   #offer: { readonly entries: readonly InboxEntry[]; readonly cursor: InboxCursor } | undefined;
   #state: InboxStatus["state"] = "stopped";
@@ -93,7 +94,7 @@ class InboxWatcher implements ChainInbox {
     this.#index = options.fromIndex;
     this.#hash = options.fromIndex === 0n ? EMPTY_INBOX_HASH : options.fromHash;
     this.#block = options.fromBlock;
-    this.#blockRange = options.maxBlockRange ?? DEFAULT_BLOCK_RANGE;
+    this.#ranges = new BlockRanges(options.maxBlockRange ?? DEFAULT_BLOCK_RANGE);
   }
 
   start(onEntries: (entries: readonly InboxEntry[], cursor: InboxCursor) => void): void {
@@ -235,7 +236,10 @@ class InboxWatcher implements ChainInbox {
     ];
     for (const endpoint of candidates) {
       try {
-        return await this.#readFrom(endpoint, final.number, upTo, goal, signal);
+        return await readEntries({
+          ...{ endpoint, vault: this.#vault, cursor: this.#cursor(), lastBlock: final.number, upTo, goal, signal },
+          ranges: this.#ranges,
+        });
       } catch (error) {
         if (!(error instanceof ChainError) || error.code === "stopped") throw error;
         last = error;
@@ -258,41 +262,6 @@ class InboxWatcher implements ChainInbox {
     // If the chain moved entries to lower blocks beyond its finality rule, they are below our cursor's block: look again.
     if (last?.code === "inboxBroken") this.#block = minBigint(this.#block, this.#options.fromBlock);
     throw last ?? new ChainError("rpcUnavailable", "no endpoint to read logs from", { isTransient: true });
-  }
-
-  async #readFrom(endpoint: RpcEndpoint, finalBlock: bigint, upTo: bigint, goal: Hex, signal: AbortSignal) {
-    const entries: InboxEntry[] = [];
-    const maxRange = this.#options.maxBlockRange ?? DEFAULT_BLOCK_RANGE;
-    let hash = this.#hash ?? EMPTY_INBOX_HASH;
-    let expected = this.#index;
-    for (let from = this.#block; from <= finalBlock; ) {
-      const to = minBigint(from + this.#blockRange - 1n, finalBlock);
-      let logs: Awaited<ReturnType<typeof getInboxLogs>>;
-      try {
-        logs = await getInboxLogs(endpoint, this.#vault, from, to, signal);
-      } catch (error) {
-        // Providers limit ranges by blocks or by answer size and say so in their own words: ask for less.
-        if (!(error instanceof ChainError) || error.code !== "rpcRefused" || this.#blockRange === 1n) throw error;
-        this.#blockRange = this.#blockRange / 2n;
-        continue;
-      }
-      for (const { entry, block } of logs) {
-        if (entry.index < this.#index && entries.length === 0) continue; // read in an earlier turn
-        if (entry.index !== expected) {
-          throw broken(endpoint, `entry ${entry.index} where ${expected} must come`);
-        }
-        hash = nextInboxHash(hash, entry);
-        entries.push(entry);
-        expected++;
-        if (expected === upTo) {
-          if (hash !== goal) throw broken(endpoint, `entries up to ${upTo} do not lead to the vault's hash`);
-          return { entries, lastBlock: block };
-        }
-      }
-      from = to + 1n;
-      this.#blockRange = minBigint(this.#blockRange * 2n, maxRange);
-    }
-    throw broken(endpoint, `entries end at ${expected}, the vault has ${upTo}`);
   }
 
   #report(error: unknown): void {
@@ -329,13 +298,6 @@ class InboxWatcher implements ChainInbox {
       this.#logger.error("an inbox event's listener failed", { error: String(error) });
     }
   }
-}
-
-function broken(endpoint: RpcEndpoint, reason: string): ChainError {
-  return new ChainError("inboxBroken", `${endpoint.name}: ${reason}`, {
-    details: { endpoint: endpoint.name, reason },
-    isTransient: true,
-  });
 }
 
 /** Resolves early when aborted. */

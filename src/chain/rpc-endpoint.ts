@@ -61,7 +61,14 @@ type RawRequest = (args: { method: string; params: unknown }, options?: { signal
 const RATE_LIMIT_CODES: ReadonlySet<number> = new Set([-32005, -32016, -32029, 429]);
 const SCORE_WEIGHT = 0.1;
 
-export function createRpcEndpoint(url: string, name: string, chainId: bigint, tuning: RpcTuning): RpcEndpoint {
+/** `closing`: abandons all requests of this endpoint when it aborts. */
+export function createRpcEndpoint(
+  url: string,
+  name: string,
+  chainId: bigint,
+  tuning: RpcTuning,
+  closing: AbortSignal,
+): RpcEndpoint {
   const transport = http(url, {
     retryCount: 0,
     timeout: tuning.timeoutMs,
@@ -95,14 +102,14 @@ export function createRpcEndpoint(url: string, name: string, chainId: bigint, tu
     latencyMs = latencyMs === 0 ? tuning.now() - startedMs : latencyMs * 0.8 + (tuning.now() - startedMs) * 0.2;
   }
 
-  async function ask(method: string, params: readonly unknown[], signal: AbortSignal | undefined): Promise<unknown> {
+  async function ask(method: string, params: readonly unknown[], signal: AbortSignal): Promise<unknown> {
     const startedMs = tuning.now();
     try {
-      const result = await raw({ method, params }, signal === undefined ? {} : { signal });
+      const result = await raw({ method, params }, { signal });
       succeed(startedMs);
       return result;
     } catch (error) {
-      if (signal?.aborted) throw new ChainError("stopped", "the request was abandoned", { cause: undefined });
+      if (signal.aborted) throw new ChainError("stopped", "the request was abandoned");
       const problem = classify(error, name, method, tuning);
       if (problem.countsAsFailure) fail(problem.error.shortMessage, problem.pauseMs);
       else succeed(startedMs);
@@ -110,7 +117,7 @@ export function createRpcEndpoint(url: string, name: string, chainId: bigint, tu
     }
   }
 
-  async function checkChain(signal: AbortSignal | undefined): Promise<void> {
+  async function checkChain(signal: AbortSignal): Promise<void> {
     const answer = await ask("eth_chainId", [], signal);
     if (typeof answer !== "string" || !/^0x[0-9a-f]{1,16}$/i.test(answer) || BigInt(answer) !== chainId) {
       fail("serves another chain", tuning.backoffMaxMs);
@@ -123,8 +130,9 @@ export function createRpcEndpoint(url: string, name: string, chainId: bigint, tu
 
   return {
     name,
-    async request(method, params, signal) {
-      if (signal?.aborted) throw new ChainError("stopped", "the request was abandoned");
+    async request(method, params, callSignal) {
+      const signal = callSignal === undefined ? closing : AbortSignal.any([callSignal, closing]);
+      if (signal.aborted) throw new ChainError("stopped", "the request was abandoned");
       if (pausedUntilMs > tuning.now()) throw unavailable(name, `paused after: ${lastProblem ?? "a failure"}`);
       // Once per endpoint and again after an outage: behind one URL another backend may answer after a restart.
       if (chainChecked === undefined || failures > 0) {

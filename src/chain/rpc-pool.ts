@@ -23,6 +23,8 @@ export interface RpcPool {
    */
   request(method: string, params: readonly unknown[], signal?: AbortSignal): Promise<unknown>;
   health(): EndpointHealth[];
+  /** Abandons every request under way and refuses new ones, with ChainError `stopped`. */
+  close(): void;
 }
 
 export interface RpcPoolOptions {
@@ -35,6 +37,7 @@ export interface RpcPoolOptions {
 export function createRpcPool(options: RpcPoolOptions): RpcPool {
   const tuning: RpcTuning = { ...DEFAULT_RPC_TUNING, ...options.tuning };
   if (options.urls.length === 0) throw new ChainError("badConfig", `chain ${options.chainId} has no RPC URL`);
+  const closing = new AbortController();
   const seen = new Set<string>();
   const endpoints = options.urls.map((text, position) => {
     const url = URL.canParse(text) ? new URL(text) : undefined;
@@ -45,7 +48,7 @@ export function createRpcPool(options: RpcPoolOptions): RpcPool {
       throw new ChainError("badConfig", `RPC URL number ${position} of chain ${options.chainId} is there twice`);
     }
     seen.add(url.href);
-    return createRpcEndpoint(text, `${url.host}#${position}`, options.chainId, tuning);
+    return createRpcEndpoint(text, `${url.host}#${position}`, options.chainId, tuning, closing.signal);
   });
 
   function ranked(): RpcEndpoint[] {
@@ -87,5 +90,6 @@ export function createRpcPool(options: RpcPoolOptions): RpcPool {
       });
     },
     health: () => endpoints.map((endpoint) => endpoint.health()),
+    close: () => closing.abort(),
   };
 }

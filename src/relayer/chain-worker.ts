@@ -93,6 +93,11 @@ export class ChainWorker {
     this.#watermark = 0n;
   }
 
+  /** Abandons what is under way; the journal knows how far it came. */
+  close(): void {
+    this.#options.pool.close();
+  }
+
   /** One turn. Never throws for what chain or members do: that ends in `problems`. A dry run sends and journals nothing. */
   async turn(dryRun: boolean, signal?: AbortSignal): Promise<Plan> {
     const turn: Turn = { actions: [], waiting: [], problems: [], dryRun, signal };

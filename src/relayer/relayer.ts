@@ -151,6 +151,7 @@ class RelayerService implements Relayer {
 
   async stop(): Promise<void> {
     this.#abort?.abort();
+    for (const worker of this.#workers) worker.close();
     try {
       await this.#loop;
       await this.#turn;
