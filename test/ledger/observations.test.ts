@@ -93,6 +93,14 @@ describe("ledger: time and prices", () => {
     expect(prices.expiryPrice(630n)).equal(8n);
   });
 
+  it("blend inside the window as Derive's help page does: 10 minutes at 1950, 20 at 1975 are 1966.66…", () => {
+    const prices = new MarketPrices({ ...market, priceCap: 10n ** 6n, expirySlots: 300 }, 1);
+    for (let i = 0n; i < 300n; i++) prices.report(0, 606n + 6n * i, i < 100n ? 195_000n : 197_500n, 2400n, []);
+    prices.fix();
+    // In cents and rounded down, alike for both sides.
+    expect(prices.expiryPrice(606n + 6n * 299n)).equal(196_666n);
+  });
+
   it("make no batch of rounds in which nothing happened that anybody could wait for", () => {
     const h = new Harness();
     expect(h.round([])).equal(undefined);

@@ -103,6 +103,53 @@ describe("ledger: trading under the plain margin", () => {
     }
   });
 
+  it("leaves after expiry what Opyn's worked examples leave", () => {
+    const cases: [settlement: bigint, collateral: bigint, legs: [bigint, bigint][], left: bigint][] = [
+      [150n, 250n, [[-1n, 250n]], 150n],
+      [
+        150n,
+        0n,
+        [
+          [-1n, 200n],
+          [1n, 250n],
+        ],
+        50n,
+      ],
+      [
+        150n,
+        0n,
+        [
+          [-1n, 200n],
+          [2n, 250n],
+        ],
+        150n,
+      ],
+      [150n, 0n, [[1n, 200n]], 50n],
+      [300n, 250n, [[-1n, 250n]], 250n],
+      [
+        210n,
+        50n,
+        [
+          [-1n, 250n],
+          [1n, 200n],
+        ],
+        10n,
+      ],
+    ];
+    for (const [settlement, collateral, legs, left] of cases) {
+      const h = market();
+      h.code(alice, transfer(alice, carol, 1_000_000n - collateral));
+      const fills = legs.map(([quantity, strike]) =>
+        quantity > 0n
+          ? trade(option("put", strike), alice, bob, quantity, 0n)
+          : trade(option("put", strike), bob, alice, -quantity, 0n),
+      );
+      expect(h.code(venue, { kind: "fills", fills })).equal("applied");
+      for (let slot = EXPIRY - 24n; slot <= EXPIRY; slot += 6n) h.price(slot, settlement);
+      expect(h.cash(alice), `settled at ${settlement}`).equal(left);
+    }
+  });
+
   it("asks of a short call the distance to the market's price cap", () => {
     const h = market(8_000n);
     expect(h.code(venue, fill(option("call", 2000n), alice, bob, 1n, 0n))).equal("applied");
