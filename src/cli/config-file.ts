@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { z } from "zod";
 import { ClocklessError } from "../lib/errors.ts";
+import { fromEnvironment, type JsonSchema, jsonSchemaOf, keysAt } from "./config-schema.ts";
 
 export type ConfigErrorCode = "unreadableConfig" | "malformedConfig" | "unknownConfigKey" | "invalidConfig";
 
@@ -24,16 +25,15 @@ export interface LoadedConfig<T> {
 export interface LoadOptions<T> {
   readonly schema: z.ZodType<T>;
   readonly file: string | undefined;
-  /** Top-level scalar keys by name; `dataDir` is CLOCKLESS_DATA_DIR. */
+  /** Top-level keys by name: `dataDir` is CLOCKLESS_DATA_DIR. Nested values live in the file. */
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly flags: Readonly<Record<string, unknown>>;
-  /** All top-level keys the schema knows. */
-  readonly keys: readonly string[];
 }
 
 /** @throws ConfigFileError */
 export function loadConfig<T extends object>(options: LoadOptions<T>): LoadedConfig<T> {
-  const { schema, file, environment, flags, keys } = options;
+  const { schema, file, environment, flags } = options;
+  const known = jsonSchemaOf(schema);
   const merged: Record<string, unknown> = {};
   const origins: Record<string, Origin> = {};
   if (file !== undefined) {
@@ -42,10 +42,10 @@ export function loadConfig<T extends object>(options: LoadOptions<T>): LoadedCon
       origins[key] = "file";
     }
   }
-  for (const key of keys) {
+  for (const [key, each] of Object.entries(known.properties ?? {})) {
     const value = environment[environmentName(key)];
     if (value === undefined) continue;
-    merged[key] = /^\d{1,15}$/.test(value) ? Number(value) : value;
+    merged[key] = fromEnvironment(each, value);
     origins[key] = "environment";
   }
   for (const [key, value] of Object.entries(flags)) {
@@ -54,7 +54,7 @@ export function loadConfig<T extends object>(options: LoadOptions<T>): LoadedCon
     origins[key] = "flag";
   }
   const parsed = schema.safeParse(merged);
-  if (!parsed.success) throw explain(parsed.error, file, keys);
+  if (!parsed.success) throw explain(parsed.error, file, known);
   for (const key of Object.keys(parsed.data)) origins[key] ??= "default";
   return { config: parsed.data, origins };
 }
@@ -78,8 +78,9 @@ function readYaml(file: string): Record<string, unknown> {
   try {
     value = parse(text);
   } catch (cause) {
-    throw new ConfigFileError("malformedConfig", `${file} is no YAML`, { details: { file }, cause });
+    throw new ConfigFileError("malformedConfig", `${file} is not YAML`, { details: { file }, cause });
   }
+  refuseRounded(value, file, []);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new ConfigFileError("malformedConfig", `${file} must hold a mapping of names to values`, {
       details: { file },
@@ -88,11 +89,23 @@ function readYaml(file: string): Record<string, unknown> {
   return value as Record<string, unknown>; // CAST: a non-null object that is no array
 }
 
-function explain(error: z.ZodError, file: string | undefined, keys: readonly string[]): ConfigFileError {
+/** YAML numbers beyond 2^53 lose digits before anybody sees them; an amount must not change silently. */
+function refuseRounded(value: unknown, file: string, path: readonly string[]): void {
+  if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
+    const key = path.join(".");
+    throw new ConfigFileError("malformedConfig", `${key} is too large for a number: put it in quotation marks`, {
+      details: { file, key },
+    });
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, inner] of Object.entries(value)) refuseRounded(inner, file, [...path, key]);
+}
+
+function explain(error: z.ZodError, file: string | undefined, known: JsonSchema): ConfigFileError {
   for (const issue of error.issues) {
     if (issue.code !== "unrecognized_keys") continue;
     const key = issue.keys[0] ?? "";
-    const suggestion = issue.path.length === 0 ? nearest(key, keys) : undefined;
+    const suggestion = nearest(key, keysAt(known, issue.path));
     const hint = suggestion === undefined ? "" : `; did you mean "${suggestion}"?`;
     const path = [...issue.path, key].join(".");
     return new ConfigFileError("unknownConfigKey", `unknown configuration key "${path}"${hint}`, {

@@ -7,6 +7,7 @@ export const EXIT = {
   usage: 2,
   configuration: 3,
   unavailable: 4,
+  /** A chain, or the committee, refused. */
   chainRefused: 5,
   verificationFailed: 6,
   deadline: 7,
@@ -14,27 +15,71 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Error class names of the rooms whose errors are the operator's configuration or keystore. */
-const CONFIGURATION = new Set([
-  "ConfigFileError",
-  "NodeConfigError",
-  "CommitteeFileError",
-  "KeyError",
-  "RelayerError",
-  "DevnetError",
-  "TransportError",
-]);
-const VERIFICATION = new Set(["badSignature", "badCertificate", "wrongCommittee", "badProof", "verificationFailed"]);
-const CHAIN = new Set(["callReverted", "insufficientFunds", "feeAboveCap", "deploymentFailed"]);
-const DEADLINES = new Set(["timeout", "deadline", "waitTimeout"]);
+interface Rule {
+  readonly otherwise: ExitCode;
+  readonly codes?: Readonly<Record<string, ExitCode>>;
+}
+
+/** By the error's class, then its code. Rooms whose errors are bugs when they reach a user are not listed. */
+const RULES: Readonly<Record<string, Rule>> = {
+  UsageError: { otherwise: EXIT.usage },
+  ConfigFileError: { otherwise: EXIT.configuration },
+  NodeConfigError: { otherwise: EXIT.configuration },
+  CommitteeFileError: { otherwise: EXIT.configuration },
+  KeyError: { otherwise: EXIT.configuration },
+  StoreError: { otherwise: EXIT.configuration },
+  TransportError: { otherwise: EXIT.configuration },
+  /** Engines that cannot start, shares that are not the committee's. */
+  ThresholdError: { otherwise: EXIT.configuration },
+  DevnetError: { otherwise: EXIT.configuration, codes: { deploymentFailed: EXIT.chainRefused } },
+  RelayerError: {
+    otherwise: EXIT.configuration,
+    codes: { noSource: EXIT.unavailable, foreignHub: EXIT.verificationFailed },
+  },
+  CommandError: {
+    otherwise: EXIT.chainRefused,
+    codes: { missingTool: EXIT.configuration },
+  },
+  /** Foreign text that is no instruction. */
+  LedgerError: { otherwise: EXIT.usage },
+  /** Foreign bytes that are no certificate, and certificates that nobody signed. */
+  BatchError: { otherwise: EXIT.verificationFailed },
+  /** No answer, not this answer, or not now: another member may do better. */
+  ApiError: {
+    otherwise: EXIT.unavailable,
+    codes: { badUrl: EXIT.usage, badRequest: EXIT.usage, bodyTooLarge: EXIT.usage, urlTooLong: EXIT.usage },
+  },
+  ChainError: {
+    otherwise: EXIT.unavailable,
+    codes: {
+      badConfig: EXIT.configuration,
+      wrongChain: EXIT.configuration,
+      callReverted: EXIT.chainRefused,
+      rpcRefused: EXIT.chainRefused,
+      insufficientFunds: EXIT.chainRefused,
+      feeAboveCap: EXIT.chainRefused,
+      inboxBroken: EXIT.verificationFailed,
+      reorgBeyondFinality: EXIT.verificationFailed,
+      journalFailure: EXIT.configuration,
+    },
+  },
+  SdkError: {
+    otherwise: EXIT.verificationFailed,
+    codes: {
+      badCommittee: EXIT.configuration,
+      unknownSuite: EXIT.configuration,
+      badParameters: EXIT.usage,
+      refused: EXIT.chainRefused,
+      noAnswer: EXIT.unavailable,
+      notFound: EXIT.unavailable,
+      timeout: EXIT.deadline,
+      aborted: EXIT.unavailable,
+    },
+  },
+};
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (!isClocklessError(error)) return EXIT.bug;
-  if (VERIFICATION.has(error.code)) return EXIT.verificationFailed;
-  if (CHAIN.has(error.code)) return EXIT.chainRefused;
-  if (DEADLINES.has(error.code)) return EXIT.deadline;
-  if (error.isTransient) return EXIT.unavailable;
-  if (error.name === "UsageError") return EXIT.usage;
-  if (CONFIGURATION.has(error.name) || error.name === "StoreError") return EXIT.configuration;
-  return EXIT.verificationFailed;
+  const rule = RULES[error.name];
+  return rule?.codes?.[error.code] ?? rule?.otherwise ?? EXIT.bug;
 }

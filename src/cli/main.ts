@@ -1,56 +1,17 @@
 #!/usr/bin/env node
-/** The `clockless` command: the only place with process.env, process.exit and console. */
-import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { addDevnetCommand } from "./commands/devnet.ts";
-import { addNodeCommand } from "./commands/node.ts";
-import { addRelayCommand } from "./commands/relay.ts";
-import type { CliContext } from "./context.ts";
-import { EXIT, exitCodeOf } from "./exit.ts";
-import { createOutput } from "./output.ts";
-
-// CAST: our own package.json
-const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
-
-const stop = new AbortController();
-let signals = 0;
-for (const [name, code] of [
-  ["SIGINT", 130],
-  ["SIGTERM", 143],
-] as const) {
-  process.on(name, () => {
-    if (++signals > 1) process.exit(code);
-    process.exitCode = code;
-    stop.abort();
-  });
+/**
+ * The `clockless` command's first step: is this Node new enough? Nothing here is newer than modules themselves, and the rest is loaded
+ * only afterwards, so that an old Node says what is wrong instead of failing on syntax it cannot read.
+ */
+const [major, minor] = process.versions.node.split(".").map(Number) as [number, number]; // CAST: "22.13.0"
+if (major < 22 || (major === 22 && minor < 13)) {
+  process.stderr.write(
+    `clockless: needs Node 22.13 or later, this is ${process.versions.node} [nodeTooOld]\n` +
+      `  Install a newer Node, or put one beside the project: npm install --save-dev node@24, then npx clockless.\n`,
+  );
+  process.exitCode = 3;
+} else {
+  await import("./run.ts");
 }
 
-const program = new Command("clockless")
-  .description("a neutral settlement layer for derivatives that needs no clock")
-  .version(version)
-  .option("--json", "print the result as one JSON value on stdout", false)
-  .showHelpAfterError()
-  .exitOverride();
-
-const context = (): CliContext => ({
-  output: createOutput(program.opts<{ json: boolean }>().json),
-  environment: process.env,
-  signal: stop.signal,
-  version,
-});
-
-addDevnetCommand(program, context);
-addNodeCommand(program, context);
-addRelayCommand(program, context);
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
-  else {
-    context().output.error(error);
-    process.exitCode = exitCodeOf(error);
-  }
-}
+export {};

@@ -9,6 +9,9 @@ export interface Output {
   line(value: unknown, text: () => string): void;
   /** For people, on stderr. */
   note(text: string): void;
+  /** A line that replaces itself while something takes long; shown on terminals only. `undefined` removes it. */
+  progress(text: string | undefined): void;
+  /** On stderr; with `--json` one line `{"error": {code, message, details}}`. */
   error(error: unknown): void;
 }
 
@@ -21,21 +24,34 @@ export function createOutput(isJson: boolean): Output {
     result: write,
     line: write,
     note: (text) => void process.stderr.write(`${text}\n`),
-    error(error) {
-      if (!isClocklessError(error)) {
-        process.stderr.write(
-          `clockless: bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-        );
-        return;
-      }
-      process.stderr.write(`clockless: ${error.shortMessage} [${error.code}]\n`);
-      const details = Object.entries(error.details);
-      for (const [name, value] of details) process.stderr.write(`  ${name}: ${JSON.stringify(value, jsonReplacer)}\n`);
-      if (error.cause instanceof Error) process.stderr.write(`  because: ${error.cause.message}\n`);
-      if (error.isTransient) process.stderr.write("  This may pass: try again.\n");
-      if (error.docsPath !== undefined) process.stderr.write(`  See ${error.docsPath}\n`);
+    progress(text) {
+      if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text ?? ""}`);
     },
+    error: (error) => void process.stderr.write(isJson ? jsonError(error) : textError(error)),
   };
+}
+
+function textError(error: unknown): string {
+  if (!isClocklessError(error)) return `clockless: bug: ${stackOf(error)}\n`;
+  const lines = [`clockless: ${error.shortMessage} [${error.code}]`];
+  for (const [name, value] of Object.entries(error.details)) {
+    if (value !== undefined) lines.push(`  ${name}: ${JSON.stringify(value, jsonReplacer)}`);
+  }
+  if (error.cause instanceof Error) lines.push(`  because: ${error.cause.message}`);
+  if (error.isTransient) lines.push("  This may pass: try again.");
+  if (error.docsPath !== undefined) lines.push(`  See ${error.docsPath}`);
+  return `${lines.join("\n")}\n`;
+}
+
+function jsonError(error: unknown): string {
+  const body = isClocklessError(error)
+    ? { code: error.code, message: error.shortMessage, details: error.details, isTransient: error.isTransient }
+    : { code: "bug", message: stackOf(error), details: {}, isTransient: false };
+  return `${JSON.stringify({ error: body }, jsonReplacer)}\n`;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** Integers that may pass 2^53 are decimal strings. */

@@ -4,19 +4,17 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
 import { type CliContext, stopRequested } from "../context.ts";
-import { DEVNET_ASSET, startDevnet } from "../devnet/devnet.ts";
-import { UsageError } from "../errors.ts";
+import { wholeNumber } from "../options.ts";
 
 interface DevnetFlags {
   readonly directory?: string;
-  readonly members: string;
+  readonly members: number;
 }
 
 /** A devnet's one market: ETH options, futures and perpetuals in USDC, in thousandths of an ETH. */
 const ETH_MARKET = {
   id: 1,
   symbol: "ETH",
-  quote: DEVNET_ASSET,
   quantityDecimals: 3,
   priceCap: 100_000_000n,
   expirySlots: 300,
@@ -28,19 +26,16 @@ export function addDevnetCommand(program: Command, contextOf: () => CliContext):
     .command("devnet")
     .description("run a committee, two local chains and a relayer until a signal stops them (INSECURE keys)")
     .option("--directory <folder>", "where configuration, data and logs go; a new temporary folder by default")
-    .option("--members <number>", "committee size", "4")
+    .option("--members <number>", "committee size", wholeNumber(1, 31), 4)
     .action(async (flags: DevnetFlags) => {
       const context = contextOf();
-      const members = Number(flags.members);
-      if (!Number.isSafeInteger(members) || members < 1 || members > 31) {
-        throw new UsageError("badOption", `--members takes a whole number from 1 to 31, not "${flags.members}"`);
-      }
+      const { DEVNET_ASSET, startDevnet } = await import("../devnet/devnet.ts");
       const directory =
         flags.directory === undefined ? mkdtempSync(join(tmpdir(), "clockless-devnet-")) : resolve(flags.directory);
       const devnet = await startDevnet({
         directory,
-        members,
-        markets: [ETH_MARKET],
+        members: flags.members,
+        markets: [{ ...ETH_MARKET, quote: DEVNET_ASSET }],
         time: BigInt(Math.floor(Date.now() / 1000)),
         onProgress: (text) => context.output.note(text),
         signal: context.signal,

@@ -1,14 +1,14 @@
-/** `clockless node`: run a committee member. */
-
-import { stderr, stdin } from "node:process";
-import { createInterface } from "node:readline/promises";
+/** `clockless node`: run a committee member, and see how members are. */
 import type { Command } from "commander";
+import type { StatusAnswer } from "../../api/schema.ts";
 import type { PasswordSource } from "../../keys/port.ts";
-import { type NodeConfig, nodeConfigSchema } from "../../node/config.ts";
-import { startNode } from "../../node/start.ts";
-import { createPinoLogger } from "../../telemetry/pino.ts";
-import { loadConfig } from "../config-file.ts";
+import type { NodeConfig } from "../../node/config.ts";
 import { type CliContext, stopRequested } from "../context.ts";
+import { UsageError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
+import { apiOption } from "../options.ts";
+import { askPassword } from "../prompt.ts";
+import { addDoctorCommand } from "./doctor.ts";
 
 export function addNodeCommand(program: Command, contextOf: () => CliContext): void {
   const node = program.command("node").description("run a committee member");
@@ -20,6 +20,15 @@ export function addNodeCommand(program: Command, contextOf: () => CliContext): v
     .action(async ({ config: file, dataDir }: { config: string; dataDir?: string }) => {
       await runNode(contextOf(), file, { dataDir });
     });
+  node
+    .command("status")
+    .description("how far members are, by their own word")
+    .addOption(apiOption())
+    .action(async ({ api }: { api?: readonly string[] }) => {
+      if (api === undefined) throw new UsageError("missingOption", "say whom to ask: --api URL");
+      await showStatus(contextOf(), api);
+    });
+  addDoctorCommand(node, contextOf);
 }
 
 async function runNode(
@@ -27,15 +36,19 @@ async function runNode(
   file: string,
   flags: { readonly dataDir: string | undefined },
 ): Promise<void> {
+  const { loadConfig } = await import("../config-file.ts");
+  const { redactConfig } = await import("../config-kinds.ts");
+  const { nodeConfigSchema } = await import("../../node/config.ts");
+  const { startNode } = await import("../../node/start.ts");
+  const { createPinoLogger } = await import("../../telemetry/pino.ts");
   const { config, origins } = loadConfig<NodeConfig>({
     schema: nodeConfigSchema,
     file,
     environment: context.environment,
     flags,
-    keys: Object.keys(nodeConfigSchema.shape),
   });
   const logger = createPinoLogger({ ...config.log, fields: { member: config.index } });
-  logger.info("configuration", { config, origins });
+  logger.info("configuration", { config: redactConfig(config), origins });
   const fatal = Promise.withResolvers<never>();
   const running = await startNode({
     config,
@@ -52,18 +65,44 @@ async function runNode(
   }
 }
 
-function passwordSource(config: NodeConfig, environment: CliContext["environment"]): PasswordSource {
+export function passwordSource(config: NodeConfig, environment: CliContext["environment"]): PasswordSource {
   const { passwordFile, passwordEnvironment } = config.keys;
   if (passwordFile !== undefined) return { kind: "file", path: passwordFile };
   if (passwordEnvironment !== undefined) return { kind: "environment", name: passwordEnvironment, environment };
   return { kind: "prompt", ask: askPassword };
 }
 
-async function askPassword(subject: string): Promise<string> {
-  const prompt = createInterface({ input: stdin, output: stderr });
-  try {
-    return await prompt.question(`Password for ${subject}: `);
-  } finally {
-    prompt.close();
+async function showStatus({ output, signal }: CliContext, urls: readonly string[]): Promise<void> {
+  const { createApiClient } = await import("../../api/client.ts");
+  const { isClocklessError } = await import("../../lib/errors.ts");
+  const answers = await Promise.all(
+    urls.map(async (url): Promise<{ url: string; status?: StatusAnswer; error?: string }> => {
+      try {
+        return { url, status: await createApiClient({ url }).status({ signal }) };
+      } catch (error) {
+        if (!isClocklessError(error)) throw error;
+        return { url, error: error.code };
+      }
+    }),
+  );
+  output.result(answers, () =>
+    answers
+      .map(({ url, status, error }) => (status === undefined ? `${url}  ${error}` : describe(url, status)))
+      .join("\n"),
+  );
+  if (answers.some(({ error }) => error !== undefined)) process.exitCode = EXIT.unavailable;
+}
+
+function describe(url: string, status: StatusAnswer): string {
+  const others = status.peers.filter(({ index }) => index !== status.index);
+  const connected = others.filter((peer) => peer.connected).length;
+  const lines = [
+    `${url}  member ${status.index}, epoch ${status.epoch}, round ${status.round}: settled batch ${status.settledSequence}, ` +
+      `certified ${status.certifiedSequence}; ${connected}/${others.length} peers, ${status.mempool} instructions waiting`,
+  ];
+  for (const { chainId, inboxCursor, inboxSeen, outboxSize, reachable } of status.chains) {
+    const reads = reachable ? "" : " — CANNOT READ IT NOW";
+    lines.push(`  chain ${chainId}: inbox ${inboxCursor}/${inboxSeen}, outbox ${outboxSize}${reads}`);
   }
+  return lines.join("\n");
 }

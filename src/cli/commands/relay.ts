@@ -1,18 +1,17 @@
 /** `clockless relay`: carry certificates to chains and deliver what hubs owe. Anyone may run one; none is trusted. */
-import type { Command } from "commander";
-import { type RelayerConfig, relayerConfigSchema } from "../../relayer/config.ts";
-import { createRelayer, type Relayer } from "../../relayer/relayer.ts";
+import { type Command, Option } from "commander";
+import type { RelayerConfig } from "../../relayer/config.ts";
+import type { Relayer } from "../../relayer/relayer.ts";
 import type { Plan, RelayerEvent } from "../../relayer/types.ts";
-import { createPinoLogger } from "../../telemetry/pino.ts";
-import { loadConfig } from "../config-file.ts";
 import { type CliContext, stopRequested } from "../context.ts";
 import { EXIT } from "../exit.ts";
+import { wholeNumber } from "../options.ts";
 import { jsonReplacer } from "../output.ts";
 
 interface RelayFlags {
   readonly config: string;
   readonly dataDir?: string;
-  readonly rank?: string;
+  readonly rank?: number;
   readonly logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -24,8 +23,12 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
       .description(description)
       .requiredOption("--config <file>", "configuration file (YAML)")
       .option("--data-dir <folder>", "overrides dataDir")
-      .option("--rank <number>", "overrides rank: 0 acts first, higher ranks are backups")
-      .option("--log-level <level>", "debug, info, warn or error", "info");
+      .option("--rank <number>", "overrides rank: 0 acts first, higher ranks are backups", wholeNumber(0, 1_000))
+      .addOption(
+        new Option("--log-level <level>", "least important lines to log")
+          .choices(["debug", "info", "warn", "error"])
+          .default("info"),
+      );
 
   add("run", "work until a signal stops it; with --json, one event a line on stdout").action(
     async (flags: RelayFlags) => {
@@ -56,11 +59,11 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
     });
 
   add("queue", "transactions of the journal, newest first")
-    .option("--limit <number>", "how many", "20")
-    .action(async (flags: RelayFlags & { limit: string }) => {
+    .option("--limit <number>", "how many", wholeNumber(1, 100_000), 20)
+    .action(async (flags: RelayFlags & { limit: number }) => {
       const context = contextOf();
       const relayer = await open(context, flags, () => {});
-      const queue = relayer.queue(Number(flags.limit));
+      const queue = relayer.queue(flags.limit);
       context.output.result(
         queue,
         () =>
@@ -71,19 +74,26 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
     });
 }
 
+async function loadRelayerConfig(context: CliContext, flags: RelayFlags): Promise<RelayerConfig> {
+  const { loadConfig } = await import("../config-file.ts");
+  const { relayerConfigSchema } = await import("../../relayer/config.ts");
+  return loadConfig<RelayerConfig>({
+    schema: relayerConfigSchema,
+    file: flags.config,
+    environment: context.environment,
+    flags: { dataDir: flags.dataDir, rank: flags.rank },
+  }).config;
+}
+
 async function open(
   context: CliContext,
   flags: RelayFlags,
   onEvent: (event: RelayerEvent) => void,
   isDryRun = false,
 ): Promise<Relayer> {
-  const { config } = loadConfig<RelayerConfig>({
-    schema: relayerConfigSchema,
-    file: flags.config,
-    environment: context.environment,
-    flags: { dataDir: flags.dataDir, rank: flags.rank === undefined ? undefined : Number(flags.rank) },
-    keys: Object.keys(relayerConfigSchema.shape),
-  });
+  const { createRelayer } = await import("../../relayer/relayer.ts");
+  const { createPinoLogger } = await import("../../telemetry/pino.ts");
+  const config = await loadRelayerConfig(context, flags);
   const logger = createPinoLogger({ level: flags.logLevel, format: "json" });
   // A dry run must work beside a relayer that holds the journal.
   return createRelayer(config, {

@@ -58,7 +58,11 @@ export async function deployDevnet(options: {
   const encodedKey = bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(groupKey)));
   writeFileSync(
     parameters,
-    JSON.stringify({ [verifier]: { groupKey: encodedKey }, [module]: { committeeId, withdrawalFloor: NO_LIMIT } }, null, 2),
+    JSON.stringify(
+      { [verifier]: { groupKey: encodedKey }, [module]: { committeeId, withdrawalFloor: NO_LIMIT } },
+      null,
+      2,
+    ),
   );
   try {
     const { stdout } = await promisify(execFile)(

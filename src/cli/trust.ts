@@ -1,0 +1,52 @@
+/** The committee a user trusts: from a committee file, or from its id and group keys. */
+import { readFileSync } from "node:fs";
+import type { LedgerGenesis } from "../ledger/types.ts";
+import type { Hex } from "../lib/hex.ts";
+import { parseCommitteeFile } from "../node/committee-file.ts";
+import { createCommittee, type TrustedCommittee } from "../sdk/committee.ts";
+import type { Committee } from "../threshold/committee.ts";
+import { createEngines } from "../threshold/engines.ts";
+import type { Suite } from "../threshold/types.ts";
+import { ConfigFileError } from "./config-file.ts";
+import { UsageError } from "./errors.ts";
+
+export interface TrustFlags {
+  readonly committee?: string;
+  readonly committeeId?: Hex;
+  readonly groupKey?: Hex;
+  readonly suite?: Suite;
+}
+
+/** @throws ConfigFileError unreadableConfig, CommitteeFileError */
+export function readCommitteeFile(file: string): { committee: Committee; genesis: LedgerGenesis } {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    throw new ConfigFileError("unreadableConfig", `cannot read the committee file ${file}`, {
+      details: { file },
+      cause,
+    });
+  }
+  return parseCommitteeFile(text);
+}
+
+/** @throws UsageError missingOption, ConfigFileError, CommitteeFileError, SdkError badCommittee */
+export async function trustedCommittee(flags: TrustFlags): Promise<TrustedCommittee> {
+  const { committee: file, committeeId, groupKey, suite } = flags;
+  const engines = await createEngines("fast");
+  const engine = (each: Suite) => engines[each];
+  if (file !== undefined) {
+    const { committee } = readCommitteeFile(file);
+    const groupKeys = { "bls12-381": committee.keys["bls12-381"].groupKey, bn254: committee.keys.bn254.groupKey };
+    return createCommittee({ committeeId: committee.id, groupKeys, members: committee.members.length, engine });
+  }
+  if (committeeId === undefined || groupKey === undefined || suite === undefined) {
+    throw new UsageError(
+      "missingOption",
+      "say whom you trust: --committee FILE, or --committee-id, --suite and --group-key together",
+    );
+  }
+  // Nothing that is asked with an explicit key needs to know how many members there are.
+  return createCommittee({ committeeId, groupKeys: { [suite]: groupKey }, members: 1, engine });
+}
