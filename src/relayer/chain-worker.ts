@@ -12,6 +12,7 @@ import { bytesToHex, hexToBytes } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
 import type { Logger } from "../telemetry/port.ts";
 import { encodeProof } from "../threshold/evm.ts";
+import { Backlog, Failures } from "./backlog.ts";
 import type { RelayerChainConfig } from "./config.ts";
 import { RelayerError } from "./errors.ts";
 import { type Anchor, type CertificateSource, digestOf } from "./source.ts";
@@ -31,13 +32,6 @@ export interface ChainWorkerOptions {
   readonly backupMs: number;
 }
 
-/** Bits read per turn (64 words): a relayer that is new to a long outbox catches up over several turns. */
-const SCAN_ENTRIES = 16_384n;
-/** Everything delivered is looked at again this often: a reorg may have taken somebody else's delivery back. */
-const RESCAN_MS = 10 * 60_000;
-const RETRY_BASE_MS = 5_000;
-const RETRY_MAX_MS = 60 * 60_000;
-
 interface Turn {
   readonly actions: PlannedAction[];
   readonly waiting: Waiting[];
@@ -56,16 +50,10 @@ export class ChainWorker {
   #pending = 0;
   #lastProblem: Problem | undefined;
   #isBalanceLow = false;
-  /** All entries below were delivered when last looked at. */
-  #watermark = 0n;
-  #scannedAtMs = 0;
+  readonly #backlog = new Backlog();
+  readonly #acceptFailures = new Failures<"accept">();
   /** Head for which a newer certificate was first seen, and when. */
   #behind: { readonly sequence: bigint; readonly sinceMs: number } | undefined;
-  /** When a pending entry was first seen. */
-  readonly #seenAtMs = new Map<bigint, number>();
-  /** Entries (by index) and `accept` whose simulation or transaction failed: not tried again before then. */
-  readonly #blocked = new Map<bigint | "accept", { failures: number; untilMs: number }>();
-
   constructor(options: ChainWorkerOptions) {
     this.#options = options;
     this.#chainId = options.config.chainId;
@@ -89,8 +77,8 @@ export class ChainWorker {
 
   /** Forgets why entries were put aside: they are tried again at once. */
   retry(): void {
-    this.#blocked.clear();
-    this.#watermark = 0n;
+    this.#acceptFailures.clearAll();
+    this.#backlog.retry();
   }
 
   /** Abandons what is under way; the journal knows how far it came. */
@@ -106,7 +94,7 @@ export class ChainWorker {
       this.#anchor ??= await this.#findAnchor(signal);
       const head = await this.#options.hub.getHead(signal);
       // A head that fell is a reorg: what it delivered may be gone with it.
-      if (this.#head !== undefined && head.sequence < this.#head.sequence) this.#watermark = 0n;
+      if (this.#head !== undefined && head.sequence < this.#head.sequence) this.#backlog.rescan();
       this.#head = head;
       const open = this.#manager.open().filter((record) => record.receipt?.succeeded !== false);
       // Deliveries do not wait for certificates and the other way round: each has its own way to fail.
@@ -128,7 +116,7 @@ export class ChainWorker {
       onEvent({ kind: "balance", chainId, balanceWei: event.balanceWei, isLow: event.isLow });
       return;
     }
-    if (event.kind === "unmined") this.#watermark = 0n;
+    if (event.kind === "unmined") this.#backlog.rescan();
     const { receipt, purpose } = event.record;
     if (receipt === undefined || (event.kind !== "mined" && event.kind !== "final")) return;
     const { gasUsed, feeWei, hash: transaction } = receipt;
@@ -136,7 +124,9 @@ export class ChainWorker {
     if (event.kind === "final") {
       onEvent({ kind: "final", chainId, purpose, transaction });
     } else if (!receipt.succeeded) {
-      for (const key of task.kind === "deliver" ? task.indices : (["accept"] as const)) this.#block(key);
+      const nowMs = this.#options.now();
+      if (task.kind === "accept") this.#acceptFailures.add("accept", nowMs);
+      else for (const index of task.indices) this.#backlog.fail(index, nowMs);
       onEvent({ kind: "reverted", chainId, purpose, gasUsed, transaction });
     } else if (receipt.logCount === 0) {
       onEvent({ kind: "raceLost", chainId, gasUsed, transaction });
@@ -174,7 +164,7 @@ export class ChainWorker {
       return wait("inFlight");
     }
     if (BigInt(Math.floor(this.#options.now() / 1000)) < head.pausedUntil) return wait("paused");
-    if (this.#isBlocked("accept")) return wait("retry");
+    if (this.#acceptFailures.isPaused("accept", this.#options.now())) return wait("retry");
     if (!this.#isOurTurnToAccept(head)) return wait("backup");
 
     const { hub, source } = this.#options;
@@ -190,7 +180,7 @@ export class ChainWorker {
       // Somebody was faster between our reading the head and now.
       if (status === "stale" || status === "repeated") return;
       const { cost, transaction } = await this.#send(turn, `accept:${certificate.header.sequence}`, call);
-      this.#blocked.delete("accept");
+      this.#acceptFailures.clear("accept");
       turn.actions.push({
         kind: "accept",
         chainId: this.#chainId,
@@ -199,7 +189,7 @@ export class ChainWorker {
         transaction,
       });
     } catch (error) {
-      if (isClocklessError(error, "callReverted")) this.#block("accept");
+      if (isClocklessError(error, "callReverted")) this.#acceptFailures.add("accept", this.#options.now());
       throw error;
     }
   }
@@ -207,25 +197,7 @@ export class ChainWorker {
   async #deliver(turn: Turn, head: HubHead, open: readonly JournalRecord[]): Promise<void> {
     const { config, hub } = this.#options;
     const nowMs = this.#options.now();
-    if (nowMs - this.#scannedAtMs > RESCAN_MS) {
-      this.#watermark = 0n;
-      this.#scannedAtMs = nowMs;
-    }
-    const scanEnd = minOf(head.outboxSize, this.#watermark + SCAN_ENTRIES);
-    if (scanEnd <= this.#watermark) {
-      this.#pending = 0;
-      return;
-    }
-    const delivered = await hub.getDelivered(this.#watermark, scanEnd, turn.signal);
-    const undelivered: bigint[] = [];
-    for (let index = this.#watermark; index < scanEnd; index++) {
-      if (!delivered.has(index)) undelivered.push(index);
-      else {
-        this.#seenAtMs.delete(index);
-        this.#blocked.delete(index);
-      }
-    }
-    this.#watermark = undelivered[0] ?? scanEnd;
+    const undelivered = await this.#backlog.scan(hub, head.outboxSize, nowMs, turn.signal);
     this.#pending = undelivered.length;
 
     const inFlight = new Set(open.flatMap((record) => deliveredBy(record)));
@@ -233,9 +205,9 @@ export class ChainWorker {
       void turn.waiting.push({ chainId: this.#chainId, what: "deliver", reason });
     const free = undelivered.filter((index) => !inFlight.has(index));
     if (free.length < undelivered.length) wait("inFlight");
-    const tried = free.filter((index) => !this.#isBlocked(index));
+    const tried = free.filter((index) => !this.#backlog.isPaused(index, nowMs));
     if (tried.length < free.length) wait("retry");
-    const due = tried.filter((index) => this.#isOurTurnToDeliver(index, nowMs));
+    const due = tried.filter((index) => this.#backlog.ageMs(index, nowMs) >= this.#options.backupMs);
     if (due.length < tried.length) wait("backup");
     // One batch per turn: the next one is priced and simulated against what this one left.
     const batch = due.slice(0, config.maxEntries);
@@ -251,13 +223,12 @@ export class ChainWorker {
       const sender = this.#manager.address;
       if ((await hub.simulateDeliver(call, sender, turn.signal)) === 0n) return; // delivered by others meanwhile
       const { cost, transaction } = await this.#send(turn, `deliver:${indices.join(",")}`, call);
-      for (const index of indices) this.#blocked.delete(index);
       turn.actions.push({ kind: "deliver", chainId: this.#chainId, indices, cost, transaction });
     } catch (error) {
       if (!isClocklessError(error, "callReverted")) throw error;
       const middle = Math.ceil(indices.length / 2);
       if (indices.length === 1) {
-        this.#block(indices[0]!);
+        this.#backlog.fail(indices[0]!, this.#options.now());
         this.#note(turn, error, indices[0]);
         return;
       }
@@ -288,24 +259,8 @@ export class ChainWorker {
     return nowMs - this.#behind.sinceMs >= this.#options.backupMs;
   }
 
-  #isOurTurnToDeliver(index: bigint, nowMs: number): boolean {
-    const seenAtMs = this.#seenAtMs.get(index) ?? nowMs;
-    this.#seenAtMs.set(index, seenAtMs);
-    return nowMs - seenAtMs >= this.#options.backupMs;
-  }
-
   #isYoung(head: HubHead): boolean {
     return this.#options.now() - Number(head.acceptedAt) * 1000 < this.#options.config.idleAcceptIntervalMs;
-  }
-
-  #isBlocked(key: bigint | "accept"): boolean {
-    return (this.#blocked.get(key)?.untilMs ?? 0) > this.#options.now();
-  }
-
-  #block(key: bigint | "accept"): void {
-    const failures = (this.#blocked.get(key)?.failures ?? 0) + 1;
-    const pauseMs = Math.min(RETRY_BASE_MS * 2 ** Math.min(failures - 1, 20), RETRY_MAX_MS);
-    this.#blocked.set(key, { failures, untilMs: this.#options.now() + pauseMs });
   }
 
   async #guard(turn: Turn, run: () => Promise<void>): Promise<void> {
@@ -350,8 +305,4 @@ function deliveredBy(record: JournalRecord): readonly bigint[] {
 function costOf(quote: Quote): Cost {
   const { gasLimit, maxFeePerGasWei, expectedCostWei: expectedWei, maxCostWei: maxWei } = quote;
   return { gasLimit, maxFeePerGasWei, expectedWei, maxWei };
-}
-
-function minOf(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
 }
