@@ -165,7 +165,7 @@ export const API_LIMITS = {
   maxBodyBytes: 1 << 20,
   /** Outbox entries in one answer: what one delivery transaction can hold, several times over. */
   maxOutboxEntries: 256,
-  /** Header of one answer, in the client: a batch of 10,000 receipts has about 4 MB. */
+  /** What the client reads of one answer: a batch of 10,000 receipts has about 4 MB, a full one several times that. */
   maxAnswerBytes: 32 << 20,
 } as const;
 

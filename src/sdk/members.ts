@@ -1,5 +1,6 @@
 /** Several members' APIs as one source: asks until somebody gives an answer that passes the caller's own checks. */
 import { type ApiClient, type CallOptions, createApiClient } from "../api/client.ts";
+import type { ServerErrorCode } from "../api/errors.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import { SdkError } from "./errors.ts";
 
@@ -71,6 +72,16 @@ export function createMembers({ apis, fetch, timeoutMs }: MembersOptions): Membe
   };
 }
 
+/** The 404s of an API that does exist: an answer, not a failure. */
+const NOT_FOUND: ReadonlySet<string> = new Set<ServerErrorCode>([
+  "unknownInstruction",
+  "unknownSequence",
+  "unknownChain",
+  "unknownAccount",
+  "unknownLane",
+  "unknownEntry",
+]);
+
 function throwIfAborted(signal: AbortSignal | undefined, cause: unknown): void {
   if (signal?.aborted === true) throw new SdkError("aborted", "aborted by the caller", { cause });
 }
@@ -82,7 +93,7 @@ function failureOf(client: ApiClient, error: unknown): Failure {
 }
 
 function summarise(what: string, failures: readonly Failure[], cause: unknown): SdkError {
-  const unknown = failures.filter(({ code }) => code.startsWith("unknown")).length;
+  const unknown = failures.filter(({ code }) => NOT_FOUND.has(code)).length;
   const details = { what, failures };
   if (unknown > 0 && unknown === failures.length)
     return new SdkError("notFound", `no member knows ${what}`, { details, cause });

@@ -14,7 +14,6 @@ import type {
 } from "../batch/types.ts";
 import type { AccountView } from "../ledger/types.ts";
 import { type Hex, isHex } from "../lib/hex.ts";
-import { compareBigint } from "../lib/math.ts";
 import type { Suite } from "../threshold/types.ts";
 import type { TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
@@ -93,21 +92,10 @@ function suitesOf(committee: TrustedCommittee, suite: Suite | undefined): readon
 /** The newest certificate any member has: asks all, so that one member alone cannot hold the user in the past. */
 export async function getHead(context: ReadContext, options: SuiteOptions = {}): Promise<Certificate> {
   const { committee, members } = context;
-  const suite = suitesOf(committee, options.suite)[0]!;
-  const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
-  const candidates = [
-    ...(await members.askAll("the newest certificate", options, (api) => api.latestCertificate(call))),
-  ];
-  candidates.sort((a, b) => compareBigint(b.header.sequence, a.header.sequence));
-  let failure: unknown;
-  for (const candidate of candidates) {
-    try {
-      return requireCertificate(committee, candidate);
-    } catch (error) {
-      failure = error; // a lie; the next newest may be true
-    }
-  }
-  throw failure;
+  const certificates = await members.askAll("the newest certificate", options, (api) =>
+    certificateFrom(committee, api, undefined, options),
+  );
+  return certificates.reduce((best, other) => (other.header.sequence > best.header.sequence ? other : best));
 }
 
 /** The certificate of exactly this sequence. */
@@ -116,21 +104,36 @@ export function getCertificate(
   sequence: bigint,
   options: SuiteOptions = {},
 ): Promise<Certificate> {
-  const suite = suitesOf(context.committee, options.suite)[0]!;
   return context.members.ask(`the certificate of batch ${sequence}`, options, (api) =>
-    certificateFrom(context.committee, api, sequence, { ...options, suite }),
+    certificateFrom(context.committee, api, sequence, options),
   );
 }
 
+/**
+ * One member's certificate of a sequence (the newest if undefined), verified: of the suite asked for, or of the first pinned one in which
+ * the committee certifies at all.
+ */
 async function certificateFrom(
   committee: TrustedCommittee,
   api: ApiClient,
-  sequence: bigint,
-  options: SuiteOptions,
+  sequence: bigint | undefined,
+  { signal, timeoutMs, suite: asked }: SuiteOptions,
 ): Promise<Certificate> {
-  const certificate = requireCertificate(committee, await api.certificate(sequence, options));
-  requireSame(certificate.header.sequence, sequence, "sequence");
-  return certificate;
+  let missing: unknown;
+  for (const suite of suitesOf(committee, asked)) {
+    const call = { signal, timeoutMs, suite };
+    try {
+      const answer = sequence === undefined ? api.latestCertificate(call) : api.certificate(sequence, call);
+      const certificate = requireCertificate(committee, await answer);
+      requireSame(certificate.suite, suite, "suite");
+      if (sequence !== undefined) requireSame(certificate.header.sequence, sequence, "sequence");
+      return certificate;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "unknownSequence") throw error;
+      missing = error;
+    }
+  }
+  throw missing;
 }
 
 /** A certified header by sequence: by its own certificate, or by a later certificate's history. */
@@ -146,8 +149,7 @@ export async function headerFrom(
   sequence: bigint,
   options: CallOptions,
 ): Promise<CertifiedHeader> {
-  const suite = suitesOf(committee, undefined)[0]!;
-  const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
+  const call = { signal: options.signal, timeoutMs: options.timeoutMs };
   try {
     const certificate = await certificateFrom(committee, api, sequence, call);
     return { header: certificate.header, digest: headerDigest(certificate.header, committee.committeeId), certificate };
@@ -155,12 +157,12 @@ export async function headerFrom(
     if (!(error instanceof ApiError) || error.code !== "unknownSequence") throw error;
   }
   // Not every batch keeps (or ever got) a certificate of its own: any later one proves it.
-  const certificate = requireCertificate(committee, await api.latestCertificate(call));
+  const certificate = await certificateFrom(committee, api, undefined, call);
   if (certificate.header.sequence <= sequence)
     throw new ApiError("unknownSequence", "not certified yet", {
       details: { sequence, certified: certificate.header.sequence },
     });
-  const answer = await api.history(sequence, { ...options, at: certificate.header.sequence });
+  const answer = await api.history(sequence, { ...call, at: certificate.header.sequence });
   requireSame(answer.header.sequence, sequence, "sequence");
   if (!verifyHistory(committee, certificate.header, answer.header, answer.proof))
     throw new SdkError("badHeaderProof", "the header is not in the certified history", {
@@ -223,13 +225,8 @@ export function getAcceptance(
   options: SuiteOptions & { readonly sequence?: bigint | undefined } = {},
 ): Promise<Acceptance> {
   const { committee, members } = context;
-  const suite = suitesOf(committee, options.suite)[0]!;
-  const call = { signal: options.signal, timeoutMs: options.timeoutMs, suite };
   return members.ask(`the state of chain ${chainId}`, options, async (api) => {
-    const certificate =
-      options.sequence === undefined
-        ? requireCertificate(committee, await api.latestCertificate(call))
-        : await certificateFrom(committee, api, options.sequence, call);
+    const certificate = await certificateFrom(committee, api, options.sequence, options);
     return { certificate, ...(await destinationFrom(api, certificate.header, chainId, options)) };
   });
 }
@@ -264,8 +261,9 @@ export function getDelivery(
   } = {},
 ): Promise<Delivery> {
   const { committee, members } = context;
+  const call = { signal: options.signal, timeoutMs: options.timeoutMs };
   return members.ask(`the outbox of chain ${chainId}`, options, async (api) => {
-    const sequence = options.sequence ?? (await newestSequence(committee, api, options));
+    const sequence = options.sequence ?? (await certificateFrom(committee, api, undefined, call)).header.sequence;
     const at = await headerFrom(committee, api, sequence, options);
     const { destination } = await destinationFrom(api, at.header, chainId, options);
     const answer = await api.outbox(chainId, { ...options, size: destination.outboxSize });
@@ -281,12 +279,6 @@ export function getDelivery(
       throw new SdkError("badEntryProof", "the entries are not in the certified outbox", { details: { chainId } });
     return { at, destination, entries: answer.entries, proof };
   });
-}
-
-async function newestSequence(committee: TrustedCommittee, api: ApiClient, options: CallOptions): Promise<bigint> {
-  const suite = suitesOf(committee, undefined)[0]!;
-  const certificate = await api.latestCertificate({ signal: options.signal, timeoutMs: options.timeoutMs, suite });
-  return requireCertificate(committee, certificate).header.sequence;
 }
 
 /** @throws SdkError contradiction */

@@ -17,6 +17,7 @@ import {
   BOB_ACCOUNT,
   CHAIN_ID,
   createWorld,
+  groupKeyOf,
   hash,
   USDC,
   type World,
@@ -41,6 +42,14 @@ const request = {
   signer: ALICE,
   body: { kind: "transfer", from: ALICE_ACCOUNT, to: BOB_ACCOUNT, asset: USDC, amount: 3n },
 } as const;
+
+/** Why the first member's answer was refused. */
+async function failure(promise: Promise<unknown>): Promise<string> {
+  const error = await errorOf(promise);
+  expect(error.code).to.equal("noAnswer");
+  // CAST: members.ts documents this detail of noAnswer
+  return (error.details.failures as { code: string }[])[0]!.code;
+}
 
 function flip(hex: Hex): Hex {
   const last = hex.at(-1) === "0" ? "1" : "0";
@@ -97,7 +106,7 @@ describe("the SDK", () => {
     ];
     for (const certificate of forged) {
       const clockless = client(liar(honest, { latestCertificate: async () => certificate }));
-      expect((await errorOf(clockless.getHead())).code).to.equal("badCertificate");
+      expect(await failure(clockless.getHead())).to.equal("badCertificate");
     }
   });
 
@@ -105,17 +114,32 @@ describe("the SDK", () => {
     const other = createWorld({ seed: 2 });
     other.certify(other.settle());
     const clockless = createClockless({ apis: [await member(other)], committee });
-    expect((await errorOf(clockless.getHead())).code).to.equal("badCertificate");
+    expect(await failure(clockless.getHead())).to.equal("badCertificate");
     const foreign = other.sign(world.batch(3n)!.header, "bn254");
     const mixed = client(liar(honest, { latestCertificate: async () => foreign }));
-    expect((await errorOf(mixed.getHead())).code).to.equal("badCertificate");
+    expect(await failure(mixed.getHead())).to.equal("badCertificate");
   });
 
   it("refuses a suite for which no key is pinned", async () => {
     const good = world.certificate(3n, "bn254")!;
     const certificate: Certificate = { ...good, suite: "bls12-381", signature: `0x${"ab".repeat(48)}` };
     const clockless = client(liar(honest, { latestCertificate: async () => certificate }));
-    expect((await errorOf(clockless.getHead())).code).to.equal("unknownSuite");
+    expect(await failure(clockless.getHead())).to.equal("unknownSuite");
+  });
+
+  it("finds the suite in which a committee certifies, and takes no other where one is asked for", async () => {
+    const both = createCommittee({
+      committeeId: world.committeeId,
+      groupKeys: { "bls12-381": groupKeyOf(1, "bls12-381"), bn254: groupKeyOf(1, "bn254") },
+      members: 4,
+    });
+    const clockless = createClockless({ apis: [honest], committee: both });
+    expect((await clockless.getHead()).suite).to.equal("bn254");
+    expect((await clockless.getAccount(ALICE_ACCOUNT)).at.header.sequence).to.equal(3n);
+    expect((await errorOf(clockless.getHead({ suite: "bls12-381" }))).code).to.equal("notFound");
+    const other = liar(honest, { latestCertificate: async () => world.certificate(3n, "bn254")! });
+    const strict = createClockless({ apis: [other], committee: both }).getAcceptance(CHAIN_ID, { suite: "bls12-381" });
+    expect((await errorOf(strict)).details.failures).to.have.nested.property("[0].code", "contradiction");
   });
 
   it("takes the truth from whoever tells it, and the newest of it", async () => {
@@ -165,8 +189,6 @@ describe("the SDK", () => {
   });
 
   it("refuses false history, destinations and entries", async () => {
-    const failure = async (promise: Promise<unknown>): Promise<string> =>
-      ((await errorOf(promise)).details.failures as { code: string }[])[0]!.code;
     const header = { ...world.batch(2n)!.header, state: hash(1) };
     const badHistory = liar(honest, { history: async () => ({ ...world.history(2n, 3n)!, header }) });
     expect(await failure(client(badHistory).getHeader(2n))).to.equal("badHeaderProof");
