@@ -20,6 +20,18 @@ export interface AnvilOptions {
   readonly args?: readonly string[];
 }
 
+/** Groups that run now: they are their own process groups and would outlive a test run that is cut short. */
+const live = new Set<number>();
+process.on("exit", () => {
+  for (const pid of live) {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // It is gone already.
+    }
+  }
+});
+
 const BINARY = fileURLToPath(new URL("../../../node_modules/.bin/anvil", import.meta.url));
 
 /** Undefined when anvil cannot run here: the caller skips, this has said why. */
@@ -41,6 +53,7 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil | un
     ],
     { stdio: "ignore", detached: true },
   );
+  if (child.pid !== undefined) live.add(child.pid);
   const url = `http://127.0.0.1:${port}`;
   const rpc = <T>(method: string, params: readonly unknown[] = []) => call<T>(url, method, params);
   const started = await waitUntilUp(child, rpc);
@@ -87,6 +100,7 @@ async function waitUntilUp(child: ChildProcess, rpc: (method: string) => Promise
 function stopGroup(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve();
+    live.delete(child.pid);
     child.once("exit", () => resolve());
     process.kill(-child.pid, "SIGKILL");
   });
