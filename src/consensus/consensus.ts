@@ -6,7 +6,7 @@ import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
 import { Activity } from "./activity.ts";
-import { BlockCodec, compareBlocks, refOf } from "./block.ts";
+import { BlockCodec, refOf } from "./block.ts";
 import { highestQuorum } from "./clock.ts";
 import { CoinPool } from "./coin-pool.ts";
 import { Committer } from "./committer.ts";
@@ -17,10 +17,12 @@ import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
 import { MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, validateConfig } from "./limits.ts";
 import { Linearizer } from "./linearizer.ts";
+import { OutputLog } from "./output-log.ts";
 import { Pacing } from "./pacing.ts";
 import { Peers } from "./peers.ts";
 import { Pending } from "./pending.ts";
 import { coinShares, Proposer } from "./proposer.ts";
+import { answerFetch } from "./serve.ts";
 import { createBlockSigner } from "./signer.ts";
 import type {
   BlockRef,
@@ -64,10 +66,8 @@ export class Consensus {
   readonly #proposer: Proposer;
   readonly #pacing: Pacing;
   readonly #peers: Peers;
-  /** Output blocks above the floor by round: what a checkpoint has to name. */
-  readonly #output = new Map<number, BlockRef[]>();
+  readonly #outputLog: OutputLog;
   readonly #outputBefore: ReadonlySet<Hex>;
-  readonly #vectorClock: number[];
   #lastOwn: BlockRef | undefined;
   #lastOwnBytes: Uint8Array | undefined;
 
@@ -101,8 +101,7 @@ export class Consensus {
       round: (checkpoint?.round ?? 0) + 1,
     });
     this.#outputBefore = new Set(checkpoint?.output.map((ref) => ref.digest));
-    for (const ref of checkpoint?.output ?? []) this.#rememberOutput(ref);
-    this.#vectorClock = [...(checkpoint?.vectorClock ?? new Array<number>(n).fill(0))];
+    this.#outputLog = new OutputLog(n, checkpoint);
     this.#exposure = new Exposure(this.#dag, n);
     this.#pending = new Pending(limits.maxPendingPerPeer);
     this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs);
@@ -151,7 +150,7 @@ export class Consensus {
 
   /** Highest output round per author: the summary of everything the ledger has seen. */
   get vectorClock(): readonly number[] {
-    return this.#vectorClock;
+    return this.#outputLog.vectorClock;
   }
 
   get exposedAuthors(): ReadonlySet<number> {
@@ -202,14 +201,12 @@ export class Consensus {
         this.#intake.receive(from, message.bytes, false, nowMs, effects);
         break;
       case "fetch":
-        this.#serve(from, message.refs, message.after ?? 0, effects);
-        return effects;
+        return this.#serve(from, message.refs, message.after ?? 0);
       case "fetched":
         this.#takeFetched(from, message, nowMs, effects);
         break;
       case "coinRequest":
-        this.#serveCoin(from, message.round, effects);
-        return effects;
+        return this.#serveCoin(from, message.round);
       case "coinShares":
         for (const share of message.shares) this.#takeShare(from, share);
         break;
@@ -323,18 +320,14 @@ export class Consensus {
    */
   checkpoint(): ConsensusCheckpoint {
     const { index, digest, committedRound } = this.#committer.boundary;
-    const floor = committedRound - this.#config.retainedRounds;
     return {
       round: this.#committer.cursor.round - 1,
       commitIndex: index,
       commitDigest: digest,
       committedRound,
-      output: [...this.#output.values()]
-        .flat()
-        .filter((ref) => ref.round > floor)
-        .sort(compareBlocks),
+      output: this.#outputLog.above(committedRound - this.#config.retainedRounds),
       activity: this.#activity.records,
-      vectorClock: [...this.#vectorClock],
+      vectorClock: [...this.vectorClock],
     };
   }
 
@@ -372,12 +365,7 @@ export class Consensus {
       const outputs = this.#committer.advance();
       this.#reportCoins(effects);
       for (const output of outputs) {
-        for (const commit of output.commits) {
-          for (const block of commit.blocks) {
-            this.#rememberOutput(refOf(block));
-            this.#vectorClock[block.author] = Math.max(this.#vectorClock[block.author]!, block.round);
-          }
-        }
+        this.#outputLog.add(output);
         effects.push({ kind: "output", output });
       }
       const before = this.#dag.floor;
@@ -388,16 +376,9 @@ export class Consensus {
       this.#committer.forget(before + 1, floor);
       this.#coins.forget(floor);
       // A round that is only partly decided may have raised the floor beyond what the checkpoint implies.
-      const forgotten = this.#committer.boundary.committedRound - this.#config.retainedRounds;
-      for (const round of this.#output.keys()) if (round <= forgotten) this.#output.delete(round);
+      this.#outputLog.forget(this.#committer.boundary.committedRound - this.#config.retainedRounds);
       this.#intake.raiseFloor(floor, nowMs, effects);
     }
-  }
-
-  #rememberOutput(ref: BlockRef): void {
-    const refs = this.#output.get(ref.round);
-    if (refs === undefined) this.#output.set(ref.round, [ref]);
-    else refs.push(ref);
   }
 
   #reportCoins(effects: ConsensusEffect[]): void {
@@ -419,42 +400,12 @@ export class Consensus {
     }
   }
 
-  /** Answers with what was asked and, for a peer that is rounds behind, with what comes next for it, oldest first. */
-  #serve(from: number, refs: readonly BlockRef[], after: number, effects: ConsensusEffect[]): void {
-    const { maxFetchRefs, maxBlockBytes } = this.#config.limits;
-    if (refs.length > maxFetchRefs) {
-      effects.push({ kind: "punish", member: from, code: "tooManyRefs", details: { refs: refs.length } });
-      return;
+  #serve(from: number, refs: readonly BlockRef[], after: number): ConsensusEffect[] {
+    const { limits } = this.#config;
+    if (refs.length > limits.maxFetchRefs) {
+      return [{ kind: "punish", member: from, code: "tooManyRefs", details: { refs: refs.length } }];
     }
-    const blocks: Uint8Array[] = [];
-    const notFound: BlockRef[] = [];
-    let size = 0;
-    const give = (block: VerifiedBlock): void => {
-      if (size >= maxBlockBytes || blocks.length >= maxFetchRefs) return;
-      size += block.bytes.length;
-      blocks.push(block.bytes);
-    };
-    let highest = 0;
-    for (const ref of refs) {
-      const found = this.#dag.lookup(ref.digest);
-      if (found === undefined) notFound.push(ref);
-      else {
-        highest = Math.max(highest, found.round);
-        // Genesis is implicit: whoever asks for it is not of this committee.
-        if (found.round > 0) give(found);
-      }
-    }
-    // Up to three rounds is the normal skew between members: the blocks between are on their way already.
-    const isBehind = after > 0 && highest > after + 3;
-    const asked = new Set(refs.map((ref) => ref.digest));
-    for (let round = Math.max(1, after + 1, this.floor + 1); isBehind && round < highest; round++) {
-      if (size >= maxBlockBytes || blocks.length >= maxFetchRefs) break;
-      for (const entry of this.#dag.round(round)) {
-        if (entry.author !== from && !asked.has(entry.digest)) give(entry.block);
-      }
-    }
-    const floor = Math.max(0, this.floor);
-    effects.push({ kind: "send", to: from, message: { kind: "fetched", blocks, notFound, floor } });
+    return [{ kind: "send", to: from, message: answerFetch(this.#dag, limits, from, refs, after) }];
   }
 
   #takeFetched(
@@ -476,17 +427,14 @@ export class Consensus {
     }
   }
 
-  #serveCoin(from: number, round: number, effects: ConsensusEffect[]): void {
+  #serveCoin(from: number, round: number): ConsensusEffect[] {
     const signature = this.#coins.signature(round);
-    if (signature !== undefined) {
-      effects.push({ kind: "send", to: from, message: { kind: "coin", round, signature } });
-      return;
-    }
+    if (signature !== undefined) return [{ kind: "send", to: from, message: { kind: "coin", round, signature } }];
     // Never earlier than with our block of round q + 4: an early coin would tell the scheduler whom to delay.
-    if (round < 1 || round <= this.floor || round + 4 > this.lastOwnRound) return;
+    if (round < 1 || round <= this.floor || round + 4 > this.lastOwnRound) return [];
     const share = this.#config.coin.share(round);
-    if (share === undefined) return;
-    effects.push({ kind: "send", to: from, message: { kind: "coinShares", shares: [{ round, signature: share }] } });
+    if (share === undefined) return [];
+    return [{ kind: "send", to: from, message: { kind: "coinShares", shares: [{ round, signature: share }] } }];
   }
 
   #takeShare(from: number, share: CoinShare): void {
