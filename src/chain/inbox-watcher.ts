@@ -80,6 +80,7 @@ class InboxWatcher implements ChainInbox {
   /** Entries whose callback threw: proven already, so they are offered again without reading them again. */
   #offer: { readonly entries: readonly InboxEntry[]; readonly cursor: InboxCursor } | undefined;
   #state: InboxStatus["state"] = "stopped";
+  #lastReason: string | undefined;
   #final: AgreedBlock | undefined;
   #abort: AbortController | undefined;
   #running: Promise<void> | undefined;
@@ -272,21 +273,22 @@ class InboxWatcher implements ChainInbox {
       say.call(this.#logger, "inbox entries were not taken; offering them again", { error: String(error) });
       return;
     }
-    const isNews = this.#state !== "abstaining";
     if (this.#state !== "halted") this.#setState("abstaining");
-    if (isNews || error.code === "disagreement") {
-      const code = error.code === "disagreement" ? "disagreement" : "rpcUnavailable";
-      this.#emit({ kind: "abstained", chainId: this.chainId, code, reason: error.shortMessage });
-      this.#logger.warn("abstaining: cannot read this chain's inbox safely; trying again", {
-        code: error.code,
-        reason: error.shortMessage,
-        ...error.details,
-      });
-    }
+    // Said once per reason: an outage lasts for thousands of turns.
+    if (error.shortMessage === this.#lastReason) return;
+    this.#lastReason = error.shortMessage;
+    const code = error.code === "disagreement" ? "disagreement" : "rpcUnavailable";
+    this.#emit({ kind: "abstained", chainId: this.chainId, code, reason: error.shortMessage });
+    this.#logger.warn("abstaining: cannot read this chain's inbox safely; trying again", {
+      code: error.code,
+      reason: error.shortMessage,
+      ...error.details,
+    });
   }
 
   #setState(state: InboxStatus["state"]): void {
     if (this.#state === state) return;
+    if (state !== "abstaining") this.#lastReason = undefined;
     if (state === "following") this.#logger.info("following the inbox", { index: this.#index.toString() });
     this.#state = state;
   }

@@ -189,7 +189,11 @@ export class ChainWorker {
         transaction,
       });
     } catch (error) {
-      if (isClocklessError(error, "callReverted")) this.#acceptFailures.add("accept", this.#options.now());
+      if (isClocklessError(error, "callReverted")) {
+        this.#acceptFailures.add("accept", this.#options.now());
+        // The hub may believe another key by now: ask it again.
+        this.#anchor = undefined;
+      }
       throw error;
     }
   }
