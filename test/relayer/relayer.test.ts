@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { encodeAbiParameters } from "viem";
+import { encodeAbiParameters, encodeFunctionData } from "viem";
+import { settlementHubAbi } from "../../src/abi/settlement-hub.ts";
 import type { JournalPort } from "../../src/chain/port.ts";
 import { createSigner } from "../../src/chain/signer.ts";
 import type { Address, Hex } from "../../src/lib/hex.ts";
@@ -256,6 +257,27 @@ describe("relayer", () => {
     expect(plan.waiting).to.deep.include({ chainId: chains[1]!.chainId, what: "accept", reason: "idle" });
     await turns(relayer, 2);
     expect(summary(events)).to.deep.equal(["31001 accepted 1", "31001 delivered 0"]);
+  });
+
+  it("goes on delivering while accept is paused, and accepts when the pause ends", async () => {
+    const { relayer, events } = await relay(configFor());
+    const { hub, admin } = deployments[1]!;
+    const asAdmin = async (data: Hex) => {
+      await chains[1]!.rpc("eth_sendTransaction", [{ from: admin, to: hub, data, gas: "0xf4240" }]);
+      await chains[1]!.mine(1);
+    };
+    committee.settle([payout(1, 5n)]);
+    await relayer.runOnce();
+    await asAdmin(encodeFunctionData({ abi: settlementHubAbi, functionName: "pauseAccept", args: [3_600] }));
+    committee.settle([payout(1, 6n)]);
+    await turns(relayer, 3);
+    expect(await deployments[1]!.balanceOf(ALICE)).to.equal(5n);
+    const plan = await relayer.runOnce();
+    expect(plan.waiting).to.deep.equal([{ chainId: chains[1]!.chainId, what: "accept", reason: "paused" }]);
+    await asAdmin(encodeFunctionData({ abi: settlementHubAbi, functionName: "resumeAccept" }));
+    await turns(relayer, 3);
+    expect(await deployments[1]!.balanceOf(ALICE)).to.equal(11n);
+    expect(events.some(({ kind }) => kind === "reverted")).to.equal(false);
   });
 
   it("refuses a hub of another committee", async () => {
