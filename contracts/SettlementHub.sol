@@ -180,7 +180,7 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
 
     /// @inheritdoc ISettlementHub
     function retryCall(CallEntry calldata entry) external nonReentrant {
-        bytes32 hash = Digests.call(address(this), entry);
+        bytes32 hash = Digests.callEntry(address(this), entry);
         if (_failedCalls[entry.index] != hash) revert NothingToRetry(entry.index);
         // Before the call: a receiver that comes back finds nothing to retry.
         delete _failedCalls[entry.index];
@@ -264,12 +264,12 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
 
     /// @inheritdoc ISettlementHub
     function isFinalPayout(PayoutEntry calldata entry, OutboxProof calldata proof) external view returns (bool) {
-        return _provesEntry(proof, entry.index, Digests.payout(address(this), entry));
+        return _provesEntry(proof, entry.index, Digests.payoutEntry(address(this), entry));
     }
 
     /// @inheritdoc ISettlementHub
     function isFinalCall(CallEntry calldata entry, OutboxProof calldata proof) external view returns (bool) {
-        return _provesEntry(proof, entry.index, Digests.call(address(this), entry));
+        return _provesEntry(proof, entry.index, Digests.callEntry(address(this), entry));
     }
 
     /// @inheritdoc ISettlementHub
@@ -311,7 +311,7 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
             if (!_mark(entry.index)) continue;
             ++count;
             bool success = _notify(entry);
-            if (!success) _failedCalls[entry.index] = Digests.call(address(this), entry);
+            if (!success) _failedCalls[entry.index] = Digests.callEntry(address(this), entry);
             emit CallDelivered(entry.index, entry.receiver, success);
         }
     }
@@ -415,10 +415,10 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
             bytes32 hash;
             if (c == calls.length || (p < payouts.length && payouts[p].index < calls[c].index)) {
                 indexes[k] = payouts[p].index;
-                hash = Digests.payout(address(this), payouts[p++]);
+                hash = Digests.payoutEntry(address(this), payouts[p++]);
             } else {
                 indexes[k] = calls[c].index;
-                hash = Digests.call(address(this), calls[c++]);
+                hash = Digests.callEntry(address(this), calls[c++]);
             }
             hashes[k] = Merkle.hashLeaf(hash);
         }

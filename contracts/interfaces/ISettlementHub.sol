@@ -121,6 +121,7 @@ interface ISettlementHub {
     );
 
     /// @notice The committee's key signed two headers of one sequence. `accept` is closed; deliveries go on
+    /// @dev `first` and `second` are header digests when reported as evidence, and ring commitments when `accept` found out
     event CommitteeConflicted(uint64 indexed sequence, bytes32 first, bytes32 second);
 
     /// @notice The authority paused `accept`, or ended its pause

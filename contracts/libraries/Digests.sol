@@ -40,10 +40,10 @@ library Digests {
             mstore(words, type_)
             // In calldata a header is seven words in the order of the signed type.
             calldatacopy(add(words, 0x20), value, 0xe0)
-            let struct := keccak256(words, 0x100)
+            let structHash := keccak256(words, 0x100)
             mstore(words, shl(240, 0x1901))
             mstore(add(words, 0x02), separator)
-            mstore(add(words, 0x22), struct)
+            mstore(add(words, 0x22), structHash)
             digest := keccak256(words, 0x42)
         }
     }
@@ -64,7 +64,7 @@ library Digests {
             );
     }
 
-    function payout(address hub, PayoutEntry calldata value) internal view returns (bytes32) {
+    function payoutEntry(address hub, PayoutEntry calldata value) internal view returns (bytes32) {
         return
             keccak256(
                 abi.encode(
@@ -81,7 +81,7 @@ library Digests {
             );
     }
 
-    function call(address hub, CallEntry calldata value) internal view returns (bytes32) {
+    function callEntry(address hub, CallEntry calldata value) internal view returns (bytes32) {
         return
             keccak256(
                 abi.encode(
