@@ -18,6 +18,8 @@ interface Open {
   readonly partials: Map<number, Uint8Array>;
   /** Members whose partial for this batch was proven wrong. */
   readonly bad: Set<number>;
+  /** Members whose partial was verified by itself, after a combination had failed. */
+  readonly verified: Set<number>;
 }
 
 export interface CertifierFault {
@@ -41,6 +43,8 @@ export class Certifier {
   readonly #future = new Map<string, Map<number, BatchPartial>>();
   readonly #futureCount = new Map<number, number>();
   readonly #certified = new Map<Suite, bigint>();
+  /** Members that sent a wrong partial anywhere: theirs are verified before they are combined, so each costs us one retry. */
+  readonly #distrusted = new Set<number>();
   #settled = 0n;
 
   constructor(committee: Committee, engines: Readonly<Record<Suite, Engine>>, maxFuture: number) {
@@ -98,7 +102,15 @@ export class Certifier {
         this.#certified.set(suite, header.sequence);
         continue;
       }
-      this.#open.set(key, { header, suite, digest, message: hexToBytes(digest), partials: new Map(), bad: new Set() });
+      this.#open.set(key, {
+        header,
+        suite,
+        digest,
+        message: hexToBytes(digest),
+        partials: new Map(),
+        bad: new Set(),
+        verified: new Set(),
+      });
       for (const [author, partial] of early ?? []) this.#collect(author, partial, result);
     }
     return result;
@@ -151,10 +163,15 @@ export class Certifier {
     open.partials.set(author, partial.signature);
     const threshold = this.#committee.keys[partial.suite];
     if (open.partials.size < threshold.threshold) return;
-    const combined = combinePartials(this.#engines[partial.suite], threshold, open.message, open.partials);
+    const combined = combinePartials(this.#engines[partial.suite], threshold, open.message, open.partials, {
+      distrusted: this.#distrusted,
+      verified: open.verified,
+    });
+    for (const good of combined.good) open.verified.add(good);
     for (const bad of combined.bad) {
       open.partials.delete(bad);
       open.bad.add(bad);
+      this.#distrusted.add(bad);
       result.faults.push({
         member: bad,
         code: "badPartial",

@@ -44,6 +44,7 @@ const HOPELESS: ReadonlySet<string> = new Set([
   "late",
   "nonceUsed",
   "repeated",
+  "stale",
   "notOwner",
   "empty",
   "zeroAmount",
@@ -77,6 +78,7 @@ export class Member {
   #lastProposalMs = Number.NEGATIVE_INFINITY;
   #lastAskMs = Number.NEGATIVE_INFINITY;
   #nextPeer = 0;
+  #retryAtMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs: number | undefined;
   readonly #out = new EffectBuffer();
   #registered: (kind: "batch", position: bigint) => Hex | undefined = () => undefined;
@@ -167,12 +169,18 @@ export class Member {
         this.#mempool.observe(input.observations, this.#consensus.lastOwnRound + 1);
         break;
       case "tick":
-        this.#performAll(this.#consensus.tick(nowMs));
-        this.#askForCertificates(nowMs);
         break;
     }
+    // Retries are due by time, not by silence: under traffic the next timer would always be put off.
+    if (nowMs >= this.#retryAtMs) this.#retry(nowMs);
     this.#propose(nowMs);
     return this.#out.drain();
+  }
+
+  #retry(nowMs: number): void {
+    this.#retryAtMs = nowMs + this.#config.pacing.retryMs;
+    this.#performAll(this.#consensus.tick(nowMs));
+    this.#askForCertificates(nowMs);
   }
 
   #receive(from: number, bytes: Uint8Array, nowMs: number): void {
@@ -399,7 +407,7 @@ export class Member {
   /** Proposes as often as consensus allows and pacing wants: at once while anything waits to be ordered, else now and then. */
   #propose(nowMs: number): void {
     const { secrets, pacing, consensusLimits } = this.#config;
-    this.#wakeAtMs = nowMs + pacing.retryMs;
+    this.#wakeAtMs = this.#retryAtMs;
     if (secrets === undefined) return;
     for (;;) {
       const proposal = this.#consensus.proposal(nowMs);

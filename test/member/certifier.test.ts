@@ -1,0 +1,119 @@
+import { expect } from "chai";
+import { headerDigest } from "../../src/batch/header.ts";
+import type { BatchHeader } from "../../src/batch/types.ts";
+import type { BatchPartial } from "../../src/consensus/types.ts";
+import { hexToBytes, ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import { Certifier } from "../../src/member/certifier.ts";
+import { createTestCommittee, type TestCommittee } from "../../src/testing/committee.ts";
+import { createRandom } from "../../src/testing/random.ts";
+
+const SUITE = "bls12-381";
+
+function headerOf(sequence: bigint): BatchHeader {
+  const zero = ZERO_BYTES32;
+  return { sequence, epoch: 0n, previous: zero, history: zero, outboxes: zero, state: zero, commit: zero };
+}
+
+describe("certifier", () => {
+  let test: TestCommittee;
+  const partialOf = (author: number, sequence: bigint, message = headerOf(sequence)): BatchPartial => {
+    const digest = headerDigest(message, test.committee.id);
+    return {
+      sequence,
+      suite: SUITE,
+      digest,
+      signature: test.engines[SUITE].sign(test.secrets[author]!.shares[SUITE], hexToBytes(digest)),
+    };
+  };
+  const create = (): Certifier => new Certifier({ ...test.committee, requiredSuites: [SUITE] }, test.engines, 4);
+  const settle = (certifier: Certifier, sequence: bigint, certified = false) =>
+    certifier.settle(headerOf(sequence), headerDigest(headerOf(sequence), test.committee.id), () => certified);
+
+  before(async () => {
+    test = await createTestCommittee(4, createRandom(1), "stand-in");
+  });
+
+  it("makes a certificate of the first n − f partials, and of no fewer", () => {
+    const certifier = create();
+    settle(certifier, 1n);
+    expect(certifier.receive(0, partialOf(0, 1n)).certificates).to.deep.equal([]);
+    expect(certifier.receive(1, partialOf(1, 1n)).certificates).to.deep.equal([]);
+    expect(certifier.certifiedSequence()).to.equal(0n);
+    const [certificate] = certifier.receive(3, partialOf(3, 1n)).certificates;
+    const digest = hexToBytes(headerDigest(headerOf(1n), test.committee.id));
+    expect(
+      test.engines[SUITE].verify(
+        hexToBytes(test.committee.keys[SUITE].groupKey),
+        digest,
+        hexToBytes(certificate!.signature),
+      ),
+    ).to.equal(true);
+    expect(certifier.certifiedSequence()).to.equal(1n);
+  });
+
+  it("counts an author once, however often it sends", () => {
+    const certifier = create();
+    settle(certifier, 1n);
+    for (let i = 0; i < 5; i++) expect(certifier.receive(0, partialOf(0, 1n)).certificates).to.deep.equal([]);
+  });
+
+  it("keeps partials that come before the batch, bounded per author", () => {
+    const certifier = create();
+    for (const author of [0, 1, 2]) certifier.receive(author, partialOf(author, 1n));
+    for (let sequence = 2n; sequence < 50n; sequence++) certifier.receive(3, partialOf(3, sequence));
+    expect(settle(certifier, 1n).certificates).to.have.length(1);
+    // Only the first four of author 3's were kept: batches 2 to 5.
+    for (let sequence = 2n; sequence <= 6n; sequence++) settle(certifier, sequence);
+    expect(certifier.partialsOf(3, 0n, 100).map((partial) => partial.sequence)).to.deep.equal([2n, 3n, 4n, 5n]);
+  });
+
+  it("blames who signed another digest, and certifies without it", () => {
+    const certifier = create();
+    settle(certifier, 1n);
+    const forged = partialOf(2, 1n, { ...headerOf(1n), epoch: 1n });
+    expect(certifier.receive(2, forged).faults.map(({ member, code }) => [member, code])).to.deep.equal([
+      [2, "conflictingPartial"],
+    ]);
+    for (const author of [0, 1]) certifier.receive(author, partialOf(author, 1n));
+    expect(certifier.receive(3, partialOf(3, 1n)).certificates).to.have.length(1);
+  });
+
+  it("blames a wrong partial by name and never an honest one", () => {
+    const certifier = create();
+    settle(certifier, 1n);
+    // The right digest with the signature of another batch.
+    const bad: BatchPartial = { ...partialOf(1, 1n), signature: partialOf(1, 9n).signature };
+    certifier.receive(0, partialOf(0, 1n));
+    certifier.receive(1, bad);
+    const result = certifier.receive(2, partialOf(2, 1n));
+    expect(result.certificates).to.deep.equal([]);
+    expect(result.faults.map(({ member, code }) => [member, code])).to.deep.equal([[1, "badPartial"]]);
+    // Dropped for good: its next one does not count either.
+    certifier.receive(1, partialOf(1, 1n));
+    expect(certifier.receive(3, partialOf(3, 1n)).certificates).to.have.length(1);
+  });
+
+  it("needs no partials for a batch whose certificate it has", () => {
+    const certifier = create();
+    settle(certifier, 1n, true);
+    expect(certifier.certifiedSequence()).to.equal(1n);
+    expect(certifier.receive(0, partialOf(0, 1n)).certificates).to.deep.equal([]);
+  });
+
+  it("takes a whole certificate from a peer only if the group key says so", () => {
+    const [source, certifier] = [create(), create()];
+    settle(source, 1n);
+    settle(certifier, 1n);
+    let certificate = source.receive(0, partialOf(0, 1n)).certificates[0];
+    for (const author of [1, 2]) certificate = source.receive(author, partialOf(author, 1n)).certificates[0];
+    const digest = headerDigest(headerOf(1n), test.committee.id);
+    const flipped = certificate!.signature.endsWith("0") ? "1" : "0";
+    const forged = { ...certificate!, signature: `${certificate!.signature.slice(0, -1)}${flipped}` as const };
+    // CAST: still hex of the same length
+    expect(certifier.receiveCertificate(forged as typeof forged & { signature: `0x${string}` }, digest)).to.equal(
+      "invalid",
+    );
+    expect(certifier.receiveCertificate(certificate!, digest)).to.equal("closed");
+    expect(certifier.receiveCertificate(certificate!, digest)).to.equal("known");
+  });
+});

@@ -1,0 +1,93 @@
+import { expect } from "chai";
+import { decodePayload } from "../../src/ledger/codec.ts";
+import { accountIdOf, instructionId } from "../../src/ledger/instruction.ts";
+import type { Observation, SignedInstruction } from "../../src/ledger/types.ts";
+import type { Address, Hex } from "../../src/lib/hex.ts";
+import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
+import { Mempool } from "../../src/member/mempool.ts";
+
+const OWNER: Address = `0x${"11".repeat(20)}`;
+const SIGNATURE: Hex = `0x${"22".repeat(65)}`;
+const K = 64;
+
+function signed(nonce: bigint, signature: Hex = SIGNATURE): SignedInstruction {
+  const head = { signer: OWNER, lane: 0n, nonce, namedBatch: 0n };
+  const body = {
+    kind: "transfer",
+    from: accountIdOf(OWNER),
+    to: accountIdOf(OWNER, 1n),
+    asset: `0x${"33".repeat(32)}`,
+    amount: 1n,
+  } as const;
+  return { instruction: { head, body }, signature };
+}
+
+function idOf(nonce: bigint): Hex {
+  return instructionId(signed(nonce).instruction);
+}
+
+function noncesIn(payload: Uint8Array): bigint[] {
+  return payload.length === 0
+    ? []
+    : decodePayload(payload).instructions.map(({ instruction }) => instruction.head.nonce);
+}
+
+describe("mempool", () => {
+  const create = (limits = {}): Mempool => new Mempool({ ...DEFAULT_MEMBER_LIMITS, ...limits }, K);
+
+  it("proposes its own users' instructions at once, others' only after K/2 rounds", () => {
+    const mempool = create();
+    mempool.add(idOf(0n), signed(0n), true, 10);
+    mempool.add(idOf(1n), signed(1n), false, 10);
+    expect(noncesIn(mempool.take(10, 100_000))).to.deep.equal([0n]);
+    expect(mempool.hasWork(41)).to.equal(false);
+    expect(noncesIn(mempool.take(42, 100_000))).to.deep.equal([0n, 1n]);
+  });
+
+  it("proposes again what is not output within K/2 rounds, and forgets what is", () => {
+    const mempool = create();
+    mempool.add(idOf(0n), signed(0n), true, 1);
+    mempool.take(1, 100_000);
+    expect(noncesIn(mempool.take(2, 100_000))).to.deep.equal([]);
+    expect(noncesIn(mempool.take(33, 100_000))).to.deep.equal([0n]);
+    mempool.ordered(idOf(0n), SIGNATURE);
+    expect(mempool.size).to.equal(0);
+  });
+
+  it("does not let a false signature of the same id make it forget the valid one", () => {
+    const mempool = create();
+    mempool.add(idOf(0n), signed(0n), true, 1);
+    mempool.ordered(idOf(0n), `0x${"44".repeat(65)}`);
+    expect(mempool.has(idOf(0n))).to.equal(true);
+  });
+
+  it("takes no more bytes than fit a block and leaves the rest for the next", () => {
+    const mempool = create();
+    for (let nonce = 0n; nonce < 100n; nonce++) mempool.add(idOf(nonce), signed(nonce), true, 1);
+    const first = mempool.take(1, 4_096);
+    expect(first.length).to.be.at.most(4_096);
+    const second = mempool.take(2, 1_000_000);
+    expect([...noncesIn(first), ...noncesIn(second)]).to.deep.equal(Array.from({ length: 100 }, (_, i) => BigInt(i)));
+  });
+
+  it("refuses when full, keeps half of its room from gossip, and loses nothing it took", () => {
+    const mempool = create({ maxPendingInstructions: 4 });
+    expect(mempool.add(idOf(0n), signed(0n), false, 1)).to.equal(true);
+    expect(mempool.add(idOf(1n), signed(1n), false, 1)).to.equal(true);
+    expect(mempool.add(idOf(2n), signed(2n), false, 1)).to.equal(false);
+    expect(mempool.add(idOf(2n), signed(2n), true, 1)).to.equal(true);
+    expect(mempool.add(idOf(3n), signed(3n), true, 1)).to.equal(true);
+    expect(mempool.add(idOf(4n), signed(4n), true, 1)).to.equal(false);
+    expect(mempool.size).to.equal(4);
+  });
+
+  it("keeps an observation once and gives it up when our block with it is output", () => {
+    const mempool = create();
+    const time: Observation = { kind: "time", seconds: 5n };
+    mempool.observe([time, { ...time }], 1);
+    const payload = decodePayload(mempool.take(1, 10_000));
+    expect(payload.observations).to.deep.equal([time]);
+    mempool.observed(payload.observations);
+    expect(mempool.hasWork(1_000)).to.equal(false);
+  });
+});
