@@ -5,7 +5,6 @@ import type { Hex } from "../lib/hex.ts";
 import { parseCommitteeFile } from "../node/committee-file.ts";
 import { createCommittee, type TrustedCommittee } from "../sdk/committee.ts";
 import type { Committee } from "../threshold/committee.ts";
-import { createEngines } from "../threshold/engines.ts";
 import type { Suite } from "../threshold/types.ts";
 import { ConfigFileError } from "./config-file.ts";
 import { UsageError } from "./errors.ts";
@@ -32,14 +31,11 @@ export function readCommitteeFile(file: string): { committee: Committee; genesis
 }
 
 /** @throws UsageError missingOption, ConfigFileError, CommitteeFileError, SdkError badCommittee */
-export async function trustedCommittee(flags: TrustFlags): Promise<TrustedCommittee> {
-  const { committee: file, committeeId, groupKey, suite } = flags;
-  const engines = await createEngines("fast");
-  const engine = (each: Suite) => engines[each];
+export function trustedCommittee({ committee: file, committeeId, groupKey, suite }: TrustFlags): TrustedCommittee {
   if (file !== undefined) {
     const { committee } = readCommitteeFile(file);
     const groupKeys = { "bls12-381": committee.keys["bls12-381"].groupKey, bn254: committee.keys.bn254.groupKey };
-    return createCommittee({ committeeId: committee.id, groupKeys, members: committee.members.length, engine });
+    return createCommittee({ committeeId: committee.id, groupKeys, members: committee.members.length });
   }
   if (committeeId === undefined || groupKey === undefined || suite === undefined) {
     throw new UsageError(
@@ -48,5 +44,5 @@ export async function trustedCommittee(flags: TrustFlags): Promise<TrustedCommit
     );
   }
   // Nothing that is asked with an explicit key needs to know how many members there are.
-  return createCommittee({ committeeId, groupKeys: { [suite]: groupKey }, members: 1, engine });
+  return createCommittee({ committeeId, groupKeys: { [suite]: groupKey }, members: 1 });
 }

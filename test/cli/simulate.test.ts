@@ -20,7 +20,9 @@ describe("clockless simulate", () => {
   it("says the same for people", async () => {
     const { stdout, status } = await clockless(["simulate", "--members", "4", "--rounds", "10"]);
     expect(status).to.equal(0);
-    expect(stdout).to.match(/^agreement +yes$/m).and.to.match(/^latency +mean .* message delays/m);
+    expect(stdout)
+      .to.match(/^agreement +yes$/m)
+      .and.to.match(/^latency +mean .* message delays/m);
     expect(stdout).to.match(/^trace hash +0x[0-9a-f]{64}$/m);
   });
 

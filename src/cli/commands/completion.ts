@@ -19,8 +19,10 @@ function completionScript(program: Command, shell: "bash" | "zsh"): string {
     // zsh understands bash's completion functions once told to.
     ...(shell === "zsh" ? ["autoload -U +X bashcompinit && bashcompinit"] : []),
     "_clockless() {",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own syntax
     '  local path="" words="" i word="${COMP_WORDS[COMP_CWORD]}"',
     "  for ((i = 1; i < COMP_CWORD; i++)); do",
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: the shell's own syntax
     '    case "${COMP_WORDS[i]}" in -*) break ;; *) path="${path:+$path }${COMP_WORDS[i]}" ;; esac',
     "  done",
     '  case "$path" in',

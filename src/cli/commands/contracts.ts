@@ -70,7 +70,7 @@ async function deploy({ output, environment, signal }: CliContext, flags: Deploy
   const { planDeployment, runDeployment } = await import("../contracts/deploy.ts");
   const { pool, url } = await openPool(flags);
   const suite = flags.suite!; // mandatory
-  const { committeeId, groupKeys } = await trustedCommittee(flags);
+  const { committeeId, groupKeys } = trustedCommittee(flags);
   const plan = planDeployment({
     suite,
     chainId: flags.chainId,

@@ -122,7 +122,7 @@ async function connect({ api, committee }: MemberFlags): Promise<{ clockless: Cl
   if (committee === undefined) throw new UsageError("missingOption", "say whom you trust: --committee FILE");
   const { trustedCommittee } = await import("../trust.ts");
   const { createClockless } = await import("../../sdk/client.ts");
-  const trusted = await trustedCommittee({ committee });
+  const trusted = trustedCommittee({ committee });
   return { clockless: createClockless({ apis: api, committee: trusted }), committeeId: trusted.committeeId };
 }
 
