@@ -1,0 +1,96 @@
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import type { Address } from "../../src/lib/hex.ts";
+import { encodeCommitteeFile } from "../../src/node/committee-file.ts";
+import { createTestGenesis } from "../../src/testing/committee.ts";
+import { type Anvil, startAnvil } from "../chain/support/anvil.ts";
+import { clockless, json } from "./support/command.ts";
+import { createFixture, type Fixture } from "./support/fixture.ts";
+
+const DEPLOYMENTS = fileURLToPath(new URL("../../scripts/ignition/deployments", import.meta.url));
+
+describe("clockless contracts", () => {
+  let fixture: Fixture;
+  let anvil: Anvil;
+  let chain: string[];
+  const deploymentId = `test-cli-${process.pid}`;
+  const journal = join(DEPLOYMENTS, deploymentId);
+  const deploy = (...args: string[]) => {
+    const names = ["--suite", "bn254", "--deployment-id", deploymentId, "--committee", fixture.committeeFile];
+    return clockless(["contracts", "deploy", ...chain, ...names, ...args, "--json"]);
+  };
+
+  before(async () => {
+    fixture = await createFixture(14n);
+    anvil = await startAnvil();
+    chain = ["--chain-id", anvil.chainId.toString(), "--rpc-url", anvil.url];
+  });
+  after(async () => {
+    await anvil.stop();
+    rmSync(journal, { recursive: true, force: true });
+    fixture.remove();
+  });
+
+  it("shows what it would deploy, and refuses an endpoint of another chain", async () => {
+    const outcome = await deploy("--dry-run", "--admin", `0x${"ad".repeat(20)}`);
+    expect(outcome.status, outcome.stderr).to.equal(0);
+    const { id, keys } = fixture.test.committee;
+    expect(json(outcome)).to.deep.include({
+      module: "SettlementBn254",
+      deployed: false,
+      resumes: false,
+      parameters: {
+        Bn254Verifier: { groupKey: keys.bn254.groupKey },
+        SettlementBn254: { committeeId: id },
+        Authority: { admin: `0x${"ad".repeat(20)}` },
+      },
+    });
+    chain[1] = "999";
+    expect(await deploy("--dry-run")).to.include({ status: 3, code: "wrongChain", stdout: "" });
+    chain[1] = anvil.chainId.toString();
+  });
+
+  it("deploys, goes on with the same journal, and finds what it deployed in order", async () => {
+    const first = await deploy();
+    expect(first.status, first.stderr).to.equal(0);
+    const { hub, vault, deployed } = json<{ hub: Address; vault: Address; deployed: boolean }>(first);
+    expect(deployed).to.equal(true);
+    const again = await deploy();
+    expect(again.status, again.stderr).to.equal(0);
+    expect(json(again)).to.include({ hub, vault });
+
+    const { committee } = fixture.test;
+    const chains = [{ chainId: BigInt(anvil.chainId), hub, vault, tokens: [] }];
+    const served = join(fixture.directory, "served.json");
+    writeFileSync(served, encodeCommitteeFile(committee, createTestGenesis(committee, { chains })));
+    const check = ["contracts", "check", ...chain, "--json", "--committee"];
+    const good = await clockless([...check, served]);
+    expect(good.status, good.stdout + good.stderr).to.equal(0);
+    expect(json(good)).to.include({ ok: true, hub, vault });
+
+    // Another committee's file that claims these contracts.
+    const stranger = await createFixture(15n);
+    const claimed = join(stranger.directory, "claimed.json");
+    writeFileSync(claimed, encodeCommitteeFile(stranger.test.committee, createTestGenesis(stranger.test.committee, { chains })));
+    const bad = await clockless([...check, claimed]);
+    stranger.remove();
+    expect(bad.status).to.equal(6);
+    const failed = json<{ checks: { name: string; ok: boolean }[] }>(bad).checks.filter(({ ok }) => !ok);
+    expect(failed.map(({ name }) => name)).to.deep.equal(["committee id of the hub", "group key of the hub's verifier"]);
+
+    // Addresses without contracts.
+    const nowhere = [{ chainId: BigInt(anvil.chainId), hub: `0x${"77".repeat(20)}` as Address, vault, tokens: [] }]; // CAST: hex
+    writeFileSync(served, encodeCommitteeFile(committee, createTestGenesis(committee, { chains: nowhere })));
+    expect((await clockless([...check, served])).status).to.be.oneOf([4, 5]);
+  });
+
+  it("exits with 4 when no endpoint answers, and with 2 for a chain that the committee does not serve", async () => {
+    const dead = ["contracts", "deploy", "--chain-id", "1", "--rpc-url", "http://127.0.0.1:9", "--suite", "bn254"];
+    const outcome = await clockless([...dead, "--committee", fixture.committeeFile, "--dry-run", "--json"]);
+    expect(outcome).to.include({ status: 4, code: "rpcUnavailable" });
+    const check = ["contracts", "check", "--chain-id", "5", "--rpc-url", anvil.url, "--json"];
+    expect(await clockless([...check, "--committee", fixture.committeeFile])).to.include({ status: 2, code: "badOption" });
+  });
+});
