@@ -80,8 +80,8 @@ async function deploy({ output, environment, signal }: CliContext, flags: Deploy
     hubParameters: readParameters(flags.parameters),
     deploymentId: flags.deploymentId,
   });
-  // The pool refuses an endpoint of another chain before anything is sent there.
-  await pool.request("eth_blockNumber", [], signal);
+  // It refuses to speak for another chain, before anything is sent there. Ignition uses the first endpoint alone.
+  await pool.endpoints[0]!.request("eth_blockNumber", [], signal);
   const summary = `${plan.module} on chain ${plan.chainId}, journal ${plan.deploymentId}${plan.resumes ? " (goes on)" : ""}`;
   if (flags.dryRun) {
     output.result(
