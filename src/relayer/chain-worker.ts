@@ -96,6 +96,9 @@ export class ChainWorker {
       // A head that fell is a reorg: what it delivered may be gone with it.
       if (this.#head !== undefined && head.sequence < this.#head.sequence) this.#backlog.rescan();
       this.#head = head;
+      if (this.#headSeen?.sequence !== head.sequence) {
+        this.#headSeen = { sequence: head.sequence, atMs: this.#options.now() };
+      }
       const open = this.#manager.open().filter((record) => record.receipt?.succeeded !== false);
       // Deliveries do not wait for certificates and the other way round: each has its own way to fail.
       await this.#guard(turn, () => this.#accept(turn, head, open));
@@ -264,7 +267,9 @@ export class ChainWorker {
   }
 
   #isYoung(head: HubHead): boolean {
-    return this.#options.now() - Number(head.acceptedAt) * 1000 < this.#options.config.idleAcceptIntervalMs;
+    // By our own clock: a chain's may run ahead (one second a block on a busy development chain), and a negative age is young.
+    const seenAtMs = this.#headSeen?.sequence === head.sequence ? this.#headSeen.atMs : this.#options.now();
+    return this.#options.now() - seenAtMs < this.#options.config.idleAcceptIntervalMs;
   }
 
   async #guard(turn: Turn, run: () => Promise<void>): Promise<void> {

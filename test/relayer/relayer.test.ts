@@ -259,6 +259,16 @@ describe("relayer", () => {
     expect(summary(events)).to.deep.equal(["31001 accepted 1", "31001 delivered 0"]);
   });
 
+  it("carries every head at once although the chain's clock runs an hour ahead of ours", async () => {
+    const { relayer, events } = await relay(configFor());
+    await chains[1]!.rpc("evm_increaseTime", [3_600]);
+    committee.settle([payout(1, 5n)]);
+    await turns(relayer, 3);
+    committee.settle([]);
+    await turns(relayer, 2);
+    expect(summary(events)).to.include("31002 accepted 2");
+  });
+
   it("goes on delivering while accept is paused, and accepts when the pause ends", async () => {
     const { relayer, events } = await relay(configFor());
     const { hub, admin } = deployments[1]!;
