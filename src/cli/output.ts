@@ -39,7 +39,7 @@ function textError(error: unknown): string {
   }
   if (error.cause instanceof Error) lines.push(`  because: ${error.cause.message}`);
   if (error.isTransient) lines.push("  This may pass: try again.");
-  if (error.docsPath !== undefined) lines.push(`  See ${error.docsPath}`);
+  if (error.docsPath !== undefined) lines.push(`  See docs/${error.docsPath.replace("#", ".md#")}`);
   return `${lines.join("\n")}\n`;
 }
 

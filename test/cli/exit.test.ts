@@ -71,6 +71,16 @@ describe("the clockless command", () => {
     expect((await clockless(["simulat"])).stderr).to.contain("simulate");
   });
 
+  it("helps with every command", async () => {
+    const { stdout } = await clockless(["completion", "bash"]);
+    const commands = [...stdout.matchAll(/^ {4}"([a-z ]+)"\) words=/gm)].map((match) => match[1]!.split(" "));
+    expect(commands.length).to.be.above(20);
+    for (const command of commands) {
+      const outcome = await clockless([...command, "--help"]);
+      expect(outcome, command.join(" ")).to.include({ status: 0, stderr: "" });
+    }
+  }).timeout(120_000);
+
   it("completes every command in bash", async () => {
     const { stdout, status } = await clockless(["completion", "bash"]);
     expect(status).to.equal(0);

@@ -58,6 +58,18 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
       }
     });
 
+  add("status", "how far each hub is behind the newest certificate, and what its sender has left").action(
+    async (flags: RelayFlags) => {
+      const { output, environment, signal } = contextOf();
+      const { relayStatus, describeRelayStatus } = await import("../relay-status.ts");
+      const status = await relayStatus(await loadRelayerConfig(contextOf(), flags), environment, signal);
+      output.result(status, () => describeRelayStatus(status));
+      if (status.chains.some(({ problem }) => problem !== undefined) || status.newest === undefined) {
+        process.exitCode = EXIT.unavailable;
+      }
+    },
+  );
+
   add("queue", "transactions of the journal, newest first")
     .option("--limit <number>", "how many", wholeNumber(1, 100_000), 20)
     .action(async (flags: RelayFlags & { limit: number }) => {

@@ -23,7 +23,7 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     .description("run a committee in virtual time, check that its members agree, and measure latency in message delays")
     .option("--members <number>", "committee size", wholeNumber(1, 100), 10)
     .addOption(new Option("--adversary <kind>", "what goes wrong").choices([...ADVERSARIES]).default("none"))
-    .option("--seed <number>", "decides everything that is random", uint64, 1n)
+    .addOption(new Option("--seed <number>", "decides everything that is random").argParser(uint64).default(1n, "1"))
     .option("--rounds <number>", "rounds with faults, before the network heals", wholeNumber(1, 1_000_000), 200)
     .addOption(new Option("--delays <model>", "delays without chaos").choices(["unit", "uniform"]).default("uniform"))
     .option("--owners <number>", "users that keep one instruction under way each", wholeNumber(0, 10_000), 8)

@@ -1,0 +1,154 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "chai";
+import { exitCodeOf } from "../../src/cli/exit.ts";
+import { ClocklessError } from "../../src/lib/errors.ts";
+import { clockless } from "./support/command.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/errors.md"];
+const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
+
+/** Code blocks of one language. */
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm"))].map((match) => match[1]!);
+}
+
+describe("the documents", () => {
+  it("link only to files and headings that are there", () => {
+    for (const document of DOCUMENTS) {
+      for (const [, target] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
+        if (/^https?:/.test(target!)) continue;
+        const [path, anchor] = target!.split("#") as [string, string | undefined]; // CAST: split gives at least one part
+        expect(existsSync(join(ROOT, path)), `${document} → ${target}`).to.equal(true);
+        if (anchor === undefined) continue;
+        const anchors = [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
+          title!
+            .toLowerCase()
+            .replace(/[^\w\s-]/g, "")
+            .replace(/\s/g, "-"),
+        );
+        expect(anchors, `${document} → ${target}`).to.include(anchor);
+      }
+    }
+  });
+
+  it("show commands and options that exist", async () => {
+    const shown = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "ARCHITECTURE.md"].flatMap((document) => [
+      ...blocks(read(document), "sh")
+        .flatMap((block) => block.split("\n"))
+        .flatMap((line) => /^npx clockless ([^#]*)/.exec(line)?.[1] ?? []),
+      ...[...read(document).matchAll(/`npx clockless ([^`]*)`/g)].map((match) => match[1]!),
+    ]);
+    expect(shown.length).to.be.above(8);
+    const help = new Map<string, string>();
+    for (const line of shown) {
+      const words = line.trim().split(/\s+/);
+      const path = words
+        .slice(0, words.findIndex((word) => word.startsWith("-")) >>> 0)
+        .filter((word) => word !== "bash");
+      const key = path.join(" ");
+      if (!help.has(key)) {
+        const outcome = await clockless([...path, "--help"]);
+        expect(outcome.status, line).to.equal(0);
+        help.set(key, outcome.stdout);
+      }
+      for (const flag of words.filter((word) => word.startsWith("--"))) expect(help.get(key), line).to.contain(flag);
+    }
+  });
+
+  it("name every command in the README's table", async () => {
+    const { stdout } = await clockless(["completion", "bash"]);
+    const table = read("README.md");
+    for (const [, path] of stdout.matchAll(/^ {4}"([a-z ]+)"\) words="--/gm)) {
+      expect(table, path).to.match(new RegExp(`\`${path}(?: bash)?\``));
+    }
+  });
+
+  it("show TypeScript that compiles against the SDK", function () {
+    this.timeout(120_000);
+    // Inside the repository, so that packages resolve; the name says what it is if a run is cut short.
+    const folder = mkdtempSync(join(ROOT, "node_modules", ".readme-"));
+    try {
+      const files = blocks(read("README.md"), "ts").map((code, k) => {
+        writeFileSync(join(folder, `example-${k}.ts`), code);
+        return `example-${k}.ts`;
+      });
+      expect(files).to.have.length(3);
+      const config = {
+        extends: join(ROOT, "tsconfig.json"),
+        compilerOptions: {
+          types: ["node"],
+          paths: {
+            clockless: [join(ROOT, "src/index.ts")],
+            "clockless/viem": [join(ROOT, "src/sdk/viem/index.ts")],
+            "clockless/ethers": [join(ROOT, "src/sdk/ethers/index.ts")],
+          },
+        },
+        include: [],
+        files,
+      };
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+      const tsc = join(ROOT, "node_modules/.bin/tsc");
+      const { stdout, error } = spawnSync(tsc, ["--noEmit", "--pretty", "false", "-p", folder], { encoding: "utf8" });
+      expect(error).to.equal(undefined);
+      // What is wrong in src/ is the type check's own claim.
+      const wrong = stdout.split("\n").filter((line) => line.includes("example-"));
+      expect(wrong, stdout).to.deep.equal([]);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+
+  it("list every error code of the sources with the exit code it leads to", () => {
+    const errors = read("docs/errors.md");
+    const documented = new Map<string, Map<string, number>>();
+    for (const section of errors.split(/^## /m).slice(1)) {
+      const names = [...section.split("\n", 1)[0]!.matchAll(/`(\w+Error)`/g)].map((match) => match[1]!);
+      const rows = [...section.matchAll(/`(\w+)` \| (\d) \|/g)].map(([, code, exit]) => [code!, Number(exit)] as const);
+      for (const name of names) documented.set(name, new Map(rows));
+    }
+    let checked = 0;
+    for (const [name, codes] of errorCodes()) {
+      const section = documented.get(name);
+      if (section === undefined) continue;
+      for (const code of codes) {
+        checked++;
+        class Sample extends ClocklessError {
+          override readonly name = name;
+        }
+        expect(section.get(code), `${name} ${code}`).to.equal(exitCodeOf(new Sample(code, "")));
+      }
+    }
+    expect(checked).to.be.above(90);
+    for (const name of ["ApiError", "SdkError", "BatchError", "ChainError"]) expect(documented).to.include.keys(name);
+  });
+
+  it("name no path of a machine and nobody's private address", () => {
+    for (const document of [...DOCUMENTS, "LICENSE"]) {
+      expect(read(document), document).not.to.match(/\/(?:home|root|work|tmp|Users)\/|localhost:\d/);
+    }
+  });
+});
+
+/** Codes by error class, read from the sources: `class XError extends ClocklessError<…>` and the union it names. */
+function errorCodes(): Map<string, string[]> {
+  const files = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".ts"),
+  );
+  const text = files.map((file) => readFileSync(join(ROOT, "src", file), "utf8")).join("\n");
+  const union = (name: string): string[] => {
+    const body = new RegExp(`export type ${name} =([\\s\\S]*?);`).exec(text)?.[1] ?? "";
+    const literals = [...body.matchAll(/"(\w+)"/g)].map((match) => match[1]!);
+    const named = [...body.matchAll(/\b([A-Z]\w+Code)\b/g)].flatMap((match) => union(match[1]!));
+    return [...literals, ...named];
+  };
+  const found = new Map<string, string[]>();
+  for (const [, name, argument] of text.matchAll(/class (\w+Error) extends ClocklessError<([^>]*)>/g)) {
+    const literals = [...argument!.matchAll(/"(\w+)"/g)].map((match) => match[1]!);
+    found.set(name!, literals.length > 0 ? literals : union(argument!.trim()));
+  }
+  return found;
+}
