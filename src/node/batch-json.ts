@@ -1,31 +1,69 @@
-/** Batches and receipts as the store keeps them: the API's own JSON, so that serving one is reading one. */
+/**
+ * Batches and receipts as the store keeps them: the API's own JSON, so that serving one is reading one. A batch is two lines: its head,
+ * which most questions are about and which is small, and its lists, which may have megabytes.
+ */
 
-import { z } from "zod";
+import * as z from "zod";
 import { type BatchAnswer, batchAnswer } from "../api/schema.ts";
-import { outboxEntry as entryCodec, receipt as receiptCodec } from "../api/wire.ts";
-import type { OutboxEntry } from "../batch/types.ts";
+import * as wire from "../api/wire.ts";
+import type { StateParts } from "../batch/receipts.ts";
+import type { BatchHeader, Destination, OutboxEntry } from "../batch/types.ts";
 import type { Receipt, SettledBatch } from "../ledger/types.ts";
+import { assert } from "../lib/assert.ts";
+import type { Hex } from "../lib/hex.ts";
+
+/** A batch without its lists. */
+export interface BatchHead {
+  readonly header: BatchHeader;
+  readonly digest: Hex;
+  readonly stateParts: StateParts;
+  readonly destinations: readonly Destination[];
+}
+
+const batchHead: z.ZodType<BatchHead> = z.object({
+  header: wire.batchHeader,
+  digest: wire.bytes32,
+  stateParts: wire.stateParts,
+  destinations: wire.list(wire.destination, 4096),
+});
 
 export function encodeBatchJson(batch: SettledBatch): string {
-  return JSON.stringify(z.encode(batchAnswer, batch));
+  // CAST: the schema is of an object, and encoding one makes an object of the same keys.
+  const { header, digest, stateParts, destinations, ...lists } = z.encode(batchAnswer, batch) as Record<
+    string,
+    unknown
+  >;
+  return `${JSON.stringify({ header, digest, stateParts, destinations })}\n${JSON.stringify(lists)}`;
+}
+
+export function decodeBatchHead(json: string): BatchHead {
+  return batchHead.parse(JSON.parse(json.slice(0, endOfHead(json))));
 }
 
 export function decodeBatchJson(json: string): BatchAnswer {
-  return batchAnswer.parse(JSON.parse(json));
+  const end = endOfHead(json);
+  return batchAnswer.parse({ ...JSON.parse(json.slice(0, end)), ...JSON.parse(json.slice(end + 1)) });
+}
+
+/** JSON has no line break that is not escaped or between tokens, and ours has none between tokens. */
+function endOfHead(json: string): number {
+  const end = json.indexOf("\n");
+  assert(end > 0, "a stored batch is two lines");
+  return end;
 }
 
 export function encodeReceiptJson(receipt: Receipt): string {
-  return JSON.stringify(z.encode(receiptCodec, receipt));
+  return JSON.stringify(z.encode(wire.receipt, receipt));
 }
 
 export function decodeReceiptJson(json: string): Receipt {
-  return receiptCodec.parse(JSON.parse(json));
+  return wire.receipt.parse(JSON.parse(json));
 }
 
 export function encodeEntryJson(entry: OutboxEntry): string {
-  return JSON.stringify(z.encode(entryCodec, entry));
+  return JSON.stringify(z.encode(wire.outboxEntry, entry));
 }
 
 export function decodeEntryJson(json: string): OutboxEntry {
-  return entryCodec.parse(JSON.parse(json));
+  return wire.outboxEntry.parse(JSON.parse(json));
 }

@@ -1,10 +1,11 @@
 /**
- * Reads the operator's market adapter (any HTTP service that serves the JSON below) and turns it into observations: ledger time
- * and slot prices. Each member has its own adapter; the ledger takes the median of n − f, so f lying adapters change nothing.
+ * Reads the operator's market adapter: any HTTP service that serves the JSON below, with a time and slot prices. Each member has its own adapter; the ledger takes the median of n − f, so f lying adapters change nothing.
  */
 import { z } from "zod";
-import type { Observation } from "../ledger/types.ts";
 import type { Logger } from "../telemetry/port.ts";
+
+/** A thousand slots of many markets fit. */
+const MAX_ANSWER_BYTES = 1 << 20;
 
 const decimal = z
   .string()
@@ -30,8 +31,11 @@ export const marketAnswerSchema = z.object({
     .max(64),
 });
 
+export type MarketAnswer = z.infer<typeof marketAnswerSchema>;
+
 export interface MarketPoller {
-  start(onObservations: (observations: Observation[]) => void): void;
+  /** Calls back with every answer, changed or not. */
+  start(onAnswer: (answer: MarketAnswer) => void): void;
   stop(): void;
   readonly isHealthy: boolean;
 }
@@ -48,10 +52,9 @@ export function createMarketPoller(options: MarketPollerOptions): MarketPoller {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
   let healthy = false;
-  /** What was reported last, so that an unchanged answer costs no block space. */
-  const reported = new Map<string, string>();
+  let complained = false;
 
-  const poll = async (onObservations: (observations: Observation[]) => void): Promise<void> => {
+  const poll = async (onAnswer: (answer: MarketAnswer) => void): Promise<void> => {
     try {
       const response = await fetch(url, {
         signal: AbortSignal.timeout(Math.max(2_000, pollingIntervalMs)),
@@ -61,17 +64,16 @@ export function createMarketPoller(options: MarketPollerOptions): MarketPoller {
       const answer = marketAnswerSchema.parse(JSON.parse(await limitedText(response)));
       if (!healthy) logger.info("the market adapter answers", { url });
       healthy = true;
-      const observations = news(answer, reported);
-      if (observations.length > 0 && !stopped) onObservations(observations);
+      complained = false;
+      if (!stopped) onAnswer(answer);
     } catch (error) {
-      if (healthy || !reported.has("failed")) {
-        logger.warn("the market adapter does not answer; this member reports no prices and no time until it does", {
-          url,
-          reason: error instanceof Error ? error.message : String(error),
-        });
-      }
-      reported.set("failed", "");
       healthy = false;
+      if (complained) return;
+      complained = true;
+      logger.warn("the market adapter does not answer; this member reports no prices and no time until it does", {
+        url,
+        reason: error instanceof Error ? error.message : String(error),
+      });
     }
   };
 
@@ -79,9 +81,9 @@ export function createMarketPoller(options: MarketPollerOptions): MarketPoller {
     get isHealthy() {
       return healthy;
     },
-    start(onObservations) {
+    start(onAnswer) {
       const loop = async (): Promise<void> => {
-        await poll(onObservations);
+        await poll(onAnswer);
         if (!stopped) timer = setTimeout(loop, pollingIntervalMs);
       };
       void loop();
@@ -95,22 +97,12 @@ export function createMarketPoller(options: MarketPollerOptions): MarketPoller {
 
 /** An adapter is the operator's own, but a wrong URL must not fill our memory. */
 async function limitedText(response: Response): Promise<string> {
-  const limit = 1 << 20;
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  if (bytes.length > limit) throw new Error(`answer of ${bytes.length} bytes`);
-  return new TextDecoder().decode(bytes);
-}
-
-function news(answer: z.infer<typeof marketAnswerSchema>, reported: Map<string, string>): Observation[] {
-  const observations: Observation[] = [];
-  const report = (key: string, value: string, observation: Observation): void => {
-    if (reported.get(key) === value) return;
-    reported.set(key, value);
-    observations.push(observation);
-  };
-  report("time", answer.time.toString(), { kind: "time", seconds: answer.time });
-  for (const { market, firstSlotEnd, values } of answer.prices) {
-    report(`${market}`, `${firstSlotEnd}:${values.join()}`, { kind: "prices", market, firstSlotEnd, values });
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length;
+    if (size > MAX_ANSWER_BYTES) throw new Error(`an answer of more than ${MAX_ANSWER_BYTES} bytes`);
+    chunks.push(chunk);
   }
-  return observations;
+  return Buffer.concat(chunks).toString("utf8");
 }

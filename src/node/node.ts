@@ -11,9 +11,10 @@ import type { Store } from "../storage/port.ts";
 import type { Logger } from "../telemetry/port.ts";
 import type { Transport } from "../transport/port.ts";
 import type { NodeEvent } from "./api/view.ts";
-import { decodeBatchJson } from "./batch-json.ts";
+import { decodeBatchHead } from "./batch-json.ts";
 import { InboxFeed } from "./inbox-feed.ts";
 import type { MarketPoller } from "./market.ts";
+import { createMarketFeed, type MarketFeed } from "./market-feed.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
 
@@ -41,6 +42,9 @@ export interface InboxStart {
   readonly block: bigint | undefined;
 }
 
+/** A price that the ledger has not fixed by then is reported again. */
+const PRICE_REPEAT_MS = 3_000;
+
 /** How long a peer that sent nonsense is not listened to. */
 const MUTE_MS = 10_000;
 
@@ -53,6 +57,7 @@ export class Node {
   readonly #waiting: ((verdicts: readonly SubmitVerdict[]) => void)[] = [];
   readonly #waitingCounts: number[] = [];
   readonly #feeds = new Map<bigint, InboxFeed>();
+  readonly #market: MarketFeed;
   #inboxes: readonly ChainInbox[] = [];
   #verdicts: SubmitVerdict[] = [];
   #draining = false;
@@ -63,6 +68,8 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     this.#member = new Member(parts.member);
+    const slotSeconds = new Map(parts.member.genesis.markets.map((market) => [market.id, BigInt(market.slotSeconds)]));
+    this.#market = createMarketFeed((market) => slotSeconds.get(market), PRICE_REPEAT_MS);
   }
 
   get member(): Member {
@@ -84,7 +91,7 @@ export class Node {
 
   /** Replays the store, then opens the doors. */
   async start(): Promise<void> {
-    const { transport, createInboxes, inboxReach, market, logger } = this.#parts;
+    const { transport, createInboxes, inboxReach, market, logger, nowMs } = this.#parts;
     this.#restore();
     this.#inboxes = createInboxes((chainId) => this.#inboxStart(chainId));
     await transport.start({
@@ -107,7 +114,10 @@ export class Node {
         this.#feed(inbox.chainId, feed);
       });
     }
-    market?.start((observations) => this.#push({ kind: "observe", observations }));
+    market?.start((answer) => {
+      const observations = this.#market.take(answer, this.#member.ledger.time, nowMs());
+      if (observations.length > 0) this.#push({ kind: "observe", observations });
+    });
     this.#push({ kind: "tick" });
   }
 
@@ -144,7 +154,7 @@ export class Node {
     const certificates = function* () {
       for (const { sequence, suite, signature } of store.certificates({ limit: 1_000_000 })) {
         const batch = store.batch(sequence);
-        if (batch !== undefined) yield { header: decodeBatchJson(batch.json).header, suite, signature };
+        if (batch !== undefined) yield { header: decodeBatchHead(batch.json).header, suite, signature };
       }
     };
     this.#member.restore(
@@ -156,6 +166,7 @@ export class Node {
       (effect) => {
         // Batches that are stored already are checked against the store by writing them again: other content is a conflict.
         if (effect.kind === "persist" || effect.kind === "batch") this.#collect(effect);
+        if (effect.kind === "batch") this.#market.settled(effect.batch.events);
       },
     );
     if (!this.#writes.isEmpty) store.write(this.#writes.take());
@@ -242,6 +253,7 @@ export class Node {
     switch (effect.kind) {
       case "batch":
         metrics.batch(effect.batch);
+        this.#market.settled(effect.batch.events);
         this.#notify({ kind: "batch", sequence: effect.batch.header.sequence });
         break;
       case "certificate":

@@ -19,7 +19,8 @@ import type { Committee } from "../threshold/committee.ts";
 import type { Suite } from "../threshold/types.ts";
 import type { Transport } from "../transport/port.ts";
 import type { NodeEvent, NodeView, OutboxSelection, ReadyCheck } from "./api/view.ts";
-import { decodeBatchJson, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
+import { type BatchHead, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
+import { createBatches } from "./batches.ts";
 import { committeeAnswerOf } from "./committee-file.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import type { Node } from "./node.ts";
@@ -40,11 +41,9 @@ export function createNodeView(parts: NodeViewParts): NodeView {
   const { ledger } = member;
   const committeeAnswer = committeeAnswerOf(committee, genesis);
 
-  const batch = (sequence: bigint): BatchAnswer | undefined => {
-    if (sequence < 1n || sequence > ledger.sequence) return undefined;
-    const stored = store.batch(sequence);
-    return stored === undefined ? undefined : decodeBatchJson(stored.json);
-  };
+  const batches = createBatches(store);
+  const isSettled = (sequence: bigint): boolean => sequence >= 1n && sequence <= ledger.sequence;
+  const head = (sequence: bigint): BatchHead | undefined => (isSettled(sequence) ? batches.head(sequence) : undefined);
   const certified = (sequence: bigint | undefined): bigint => sequence ?? member.certifiedSequence;
 
   return {
@@ -85,31 +84,32 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       const stored = store.receipt(instructionId);
       if (stored !== undefined) {
         const status = stored.sequence <= member.certifiedSequence ? "final" : "ordered";
-        return { instructionId, status, receipt: decodeReceiptJson(stored.json) };
+        const receipt = decodeReceiptJson(stored.json);
+        return { instructionId, status, receipt, proof: batches.proveReceipt(receipt) };
       }
       return member.isPending(instructionId) ? { instructionId, status: "accepted" } : undefined;
     },
 
     certificate(sequence: bigint, suite: Suite): Certificate | undefined {
       const stored = store.certificate(sequence, suite);
-      const header = stored === undefined ? undefined : batch(sequence)?.header;
+      const header = stored === undefined ? undefined : head(sequence)?.header;
       return stored === undefined || header === undefined ? undefined : { header, suite, signature: stored.signature };
     },
 
     latestCertificate(suite: Suite): Certificate | undefined {
       for (const { sequence, signature } of store.certificates({ limit: 1, suite })) {
-        const header = batch(sequence)?.header;
+        const header = head(sequence)?.header;
         if (header !== undefined) return { header, suite, signature };
       }
       return undefined;
     },
 
-    batch,
+    batch: (sequence: bigint): BatchAnswer | undefined => (isSettled(sequence) ? batches.whole(sequence) : undefined),
     oldestBatch: () => 1n,
 
     destination(chainId: bigint, sequence: bigint | undefined): DestinationAnswer | undefined {
       const at = certified(sequence);
-      const answer = batch(at);
+      const answer = head(at);
       const hub = answer?.destinations.find((destination) => destination.chainId === chainId)?.hub;
       if (answer === undefined || hub === undefined) return undefined;
       return { sequence: at, ...proveDestination(answer.destinations, { chainId, hub }) };
@@ -118,7 +118,7 @@ export function createNodeView(parts: NodeViewParts): NodeView {
     outbox(chainId: bigint, selection: OutboxSelection, size: bigint | undefined): OutboxAnswer | undefined {
       const current = ledger.destinations.find((destination) => destination.chainId === chainId);
       if (current === undefined) return undefined;
-      const newest = batch(member.certifiedSequence)?.destinations.find(
+      const newest = head(member.certifiedSequence)?.destinations.find(
         (destination) => destination.chainId === chainId,
       );
       const at = size ?? newest?.outboxSize ?? 0n;
@@ -135,12 +135,12 @@ export function createNodeView(parts: NodeViewParts): NodeView {
     },
 
     history(sequence: bigint, at: bigint | undefined): HistoryAnswer | undefined {
-      const head = certified(at);
-      if (sequence < 1n || sequence >= head || head > ledger.sequence) return undefined;
-      const header = batch(sequence)?.header;
+      const top = certified(at);
+      if (sequence < 1n || sequence >= top || top > ledger.sequence) return undefined;
+      const header = head(sequence)?.header;
       return header === undefined
         ? undefined
-        : { sequence, at: head, header, proof: ledger.proveHistory(sequence, head - 1n) };
+        : { sequence, at: top, header, proof: ledger.proveHistory(sequence, top - 1n) };
     },
 
     account(account: AccountId, asset: Hex | undefined, sequence: bigint | undefined): AccountAnswer | undefined {
