@@ -52,6 +52,8 @@ export class ChainWorker {
   #isBalanceLow = false;
   readonly #backlog = new Backlog();
   readonly #acceptFailures = new Failures<"accept">();
+  /** When we first saw the head that the hub has. */
+  #headSeen: { readonly sequence: bigint; readonly atMs: number } | undefined;
   /** Head for which a newer certificate was first seen, and when. */
   #behind: { readonly sequence: bigint; readonly sinceMs: number } | undefined;
   constructor(options: ChainWorkerOptions) {
