@@ -8,7 +8,7 @@ import type { Address } from "../lib/hex.ts";
 import { type RelayerChainConfig, type RelayerConfig, readSenderKey } from "../relayer/config.ts";
 
 export interface RelayStatus {
-  /** Newest certificate that any API names, by its own word; `relay run` verifies before it pays for anything. */
+  /** Newest certificate that any API names, by its own word; 0 before the first. `relay run` verifies before it pays for anything. */
   readonly newest: bigint | undefined;
   readonly chains: readonly RelayChainStatus[];
 }
@@ -58,7 +58,7 @@ async function newestOf(url: string, signal: AbortSignal): Promise<bigint | unde
     return (await createApiClient({ url }).latestCertificate({ signal })).header.sequence;
   } catch (error) {
     if (!isClocklessError(error)) throw error;
-    return undefined;
+    return error.code === "unknownSequence" ? 0n : undefined;
   }
 }
 

@@ -2,6 +2,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
+import { stringify } from "yaml";
 import type { Address } from "../../src/lib/hex.ts";
 import { encodeCommitteeFile } from "../../src/node/committee-file.ts";
 import { createTestGenesis } from "../../src/testing/committee.ts";
@@ -15,6 +16,7 @@ describe("clockless contracts", () => {
   let fixture: Fixture;
   let anvil: Anvil;
   let chain: string[];
+  let hub: Address;
   const deploymentId = `test-cli-${process.pid}`;
   const journal = join(DEPLOYMENTS, deploymentId);
   const deploy = (...args: string[]) => {
@@ -57,7 +59,8 @@ describe("clockless contracts", () => {
   it("deploys, goes on with the same journal, and finds what it deployed in order", async () => {
     const first = await deploy();
     expect(first.status, first.stderr).to.equal(0);
-    const { hub, vault, deployed } = json<{ hub: Address; vault: Address; deployed: boolean }>(first);
+    const { vault, deployed, ...addresses } = json<{ hub: Address; vault: Address; deployed: boolean }>(first);
+    hub = addresses.hub;
     expect(deployed).to.equal(true);
     const again = await deploy();
     expect(again.status, again.stderr).to.equal(0);
@@ -92,6 +95,34 @@ describe("clockless contracts", () => {
     const nowhere = [{ chainId: BigInt(anvil.chainId), hub: `0x${"77".repeat(20)}` as Address, vault, tokens: [] }]; // CAST: hex
     writeFileSync(served, encodeCommitteeFile(committee, createTestGenesis(committee, { chains: nowhere })));
     expect((await clockless([...check, served])).status).to.be.oneOf([4, 5]);
+  });
+
+  it("tells a relayer how far its hub is and what its sender has, also when no member answers", async () => {
+    const config = {
+      apis: ["http://127.0.0.1:9"],
+      dataDir: join(fixture.directory, "relayer"),
+      chains: [
+        {
+          chainId: anvil.chainId.toString(),
+          rpcUrls: [anvil.url],
+          hub,
+          suite: "bn254",
+          finality: { kind: "depth", blocks: 0 },
+          maxFeePerGasWei: "200000000000",
+          privateKeyEnvironment: "SENDER_KEY",
+        },
+      ],
+    };
+    const file = fixture.write("relayer.yaml", stringify(config));
+    const env = { SENDER_KEY: `0x${"5e".repeat(32)}` };
+    const outcome = await clockless(["relay", "status", "--config", file, "--json"], { env });
+    expect(outcome.status, outcome.stderr).to.equal(4);
+    const { newest, chains } = json<{ newest?: string; chains: Record<string, unknown>[] }>(outcome);
+    expect(newest).to.equal(undefined);
+    expect(chains[0]).to.include({ hub, sequence: "0", undelivered: 0, balanceWei: "0", lowBalance: true });
+    expect(outcome.stdout + outcome.stderr).not.to.contain("5e5e");
+    const noKey = await clockless(["relay", "status", "--config", file, "--json"]);
+    expect(noKey).to.include({ status: 3, code: "badConfig", stdout: "" });
   });
 
   it("exits with 4 when no endpoint answers, and with 2 for a chain that the committee does not serve", async () => {

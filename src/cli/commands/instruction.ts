@@ -146,8 +146,7 @@ async function readSigned(file: string, committeeId: Hex): Promise<SignedInstruc
 function report({ output }: CliContext, instructionId: Hex, progress: InstructionProgress): void {
   const { status, receipt } = progress;
   const batch = progress.status === "final" ? progress.at.header.sequence : receipt?.sequence;
-  const agreement = progress.status === "final" ? progress.agreement : undefined;
-  output.result({ instructionId, status, receipt, batch, agreement }, () =>
+  output.result({ instructionId, status, receipt, batch }, () =>
     receipt === undefined
       ? `${instructionId} ${status}`
       : `${instructionId} ${status}: ${receipt.code} in batch ${receipt.sequence}${status === "final" ? "" : " (not certified yet)"}`,

@@ -70,7 +70,7 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
     },
   );
 
-  add("queue", "transactions of the journal, newest first")
+  add("queue", "journal of a relayer that is not running: its transactions, newest first")
     .option("--limit <number>", "how many", wholeNumber(1, 100_000), 20)
     .action(async (flags: RelayFlags & { limit: number }) => {
       const context = contextOf();
