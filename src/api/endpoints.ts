@@ -90,7 +90,8 @@ export const ENDPOINTS = {
   getInstruction: endpoint({
     method: "GET",
     path: "/v1/instructions/{id}",
-    summary: "How far an instruction has come, with its receipt once it is ordered.",
+    summary:
+      "How far an instruction has come, with its receipt once it is ordered, proven against `header.state` of its batch.",
     params: z.strictObject({ id: w.bytes32 }),
     query: none,
     answer: s.instructionAnswer,

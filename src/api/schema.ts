@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import type { MultiProof } from "../batch/multiproof.ts";
+import type { ReceiptProof, StateParts } from "../batch/receipts.ts";
 import type { AccountProof } from "../batch/state.ts";
 import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";
 import type { AccountView, LedgerEvent, LedgerGenesis, Receipt } from "../ledger/types.ts";
@@ -71,12 +72,17 @@ export interface InstructionAnswer {
   readonly status: InstructionStatus;
   /** Present from `ordered` on. */
   readonly receipt?: Receipt | undefined;
+  /** Of the receipt against `state` of header `receipt.sequence`, whether or not that is certified yet; comes with the receipt. */
+  readonly proof?: ReceiptProof | undefined;
 }
 
 /** GET /v1/batches/:sequence: everything the ledger made of one output round. */
 export interface BatchAnswer {
   readonly header: BatchHeader;
   readonly digest: Hex;
+  /** `header.state` without the receipts, so that whoever has the batch can prove each of them. */
+  readonly stateParts: StateParts;
+  /** By position. */
   readonly receipts: readonly Receipt[];
   readonly events: readonly LedgerEvent[];
   readonly entries: readonly { readonly chainId: bigint; readonly hub: Address; readonly entry: OutboxEntry }[];
@@ -225,11 +231,13 @@ export const instructionAnswer: z.ZodType<InstructionAnswer> = z.object({
   instructionId: w.bytes32,
   status: z.enum(INSTRUCTION_STATUSES),
   receipt: w.receipt.optional(),
+  proof: w.receiptProof.optional(),
 });
 
 export const batchAnswer: z.ZodType<BatchAnswer> = z.object({
   header: w.batchHeader,
   digest: w.bytes32,
+  stateParts: w.stateParts,
   receipts: w.list(w.receipt, w.MAX_ITEMS),
   events: w.list(w.ledgerEvent, w.MAX_ITEMS),
   entries: w.list(z.object({ chainId: w.uint, hub: w.address, entry: w.outboxEntry }), w.MAX_ITEMS),

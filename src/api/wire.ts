@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import type { MultiProof } from "../batch/multiproof.ts";
+import type { ReceiptProof, StateParts } from "../batch/receipts.ts";
 import type { AccountProof } from "../batch/state.ts";
 import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";
 import type { AccountView, LedgerEvent, LedgerGenesis, Receipt } from "../ledger/types.ts";
@@ -129,6 +130,16 @@ export const receipt: z.ZodType<Receipt> = z.object({
   figures: z.record(z.string().max(64), z.string().max(256)),
   sequence: uint,
   position: z.number().int().nonnegative(),
+});
+
+const stateFields = { assets: uint, assetsRoot: bytes32, core: bytes32 };
+
+export const stateParts: z.ZodType<StateParts> = z.object(stateFields);
+
+export const receiptProof: z.ZodType<ReceiptProof> = z.object({
+  size: uint,
+  siblings: list(bytes32, 64),
+  ...stateFields,
 });
 
 const count = z.number().int().nonnegative();

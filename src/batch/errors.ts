@@ -2,8 +2,8 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
 
 /**
  * Why the batch room refused something.
- * - malformedHeader, malformedCertificate, malformedEntry, malformedDestination, malformedProof, malformedLeaf: a field is missing,
- *   of the wrong type or width, or bytes are not the one canonical encoding
+ * - malformedHeader, malformedCertificate, malformedEntry, malformedDestination, malformedProof, malformedLeaf, malformedReceipt: a
+ *   field is missing, of the wrong type or width, or bytes are not the one canonical encoding
  * - outOfRange: an index, size or amount outside what its type or the tree allows
  * - duplicate: two items where one is allowed (destination, token, asset, proven index)
  * - wrongSuite: the certificate's suite is not the one asked for
@@ -17,6 +17,7 @@ export type BatchErrorCode =
   | "malformedDestination"
   | "malformedProof"
   | "malformedLeaf"
+  | "malformedReceipt"
   | "outOfRange"
   | "duplicate"
   | "wrongSuite"

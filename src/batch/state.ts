@@ -28,7 +28,7 @@ export interface AccountProof {
   readonly assetIndex: bigint;
   readonly assetCount: bigint;
   readonly assetSiblings: readonly Hex[];
-  /** Hash of everything else the fold reads. */
+  /** Hash of the batch's receipts and of everything else the fold reads (receipts.ts). */
   readonly rest: Hex;
 }
 
@@ -53,14 +53,21 @@ function assetLevels(assetRoots: readonly AssetRoot[]): { sorted: AssetRoot[]; l
   return { sorted, levels: merkleLevels(sorted.map((assetRoot) => hexToBytes(assetRootHash(assetRoot)))) };
 }
 
-function combine(assets: bigint, assetsRoot: Uint8Array, rest: Uint8Array): Uint8Array {
+/** Struct hash of a state root's three parts; each is 32 bytes but the first. */
+export function combineState(assets: bigint, assetsRoot: Uint8Array, rest: Uint8Array): Uint8Array {
   return hashStruct(LEDGER_STATE_TYPE_HASH, word(assets), assetsRoot, rest);
 }
 
-/** A header's `state`: all assets' roots, sorted by asset id, and the hash of the rest. @throws BatchError malformedLeaf, duplicate */
-export function stateRoot(assetRoots: readonly AssetRoot[], rest: Hex): Hex {
+/** All assets' roots under one, sorted by asset id. @throws BatchError malformedLeaf, duplicate */
+export function assetsRootOf(assetRoots: readonly AssetRoot[]): { readonly assets: bigint; readonly assetsRoot: Hex } {
   const { sorted, levels } = assetLevels(assetRoots);
-  return bytesToHex(combine(BigInt(sorted.length), levels.at(-1)![0]!, words.bytes32(rest, "rest")));
+  return { assets: BigInt(sorted.length), assetsRoot: bytesToHex(levels.at(-1)![0]!) };
+}
+
+/** A header's `state`: all assets' roots and the hash of the rest. @throws BatchError malformedLeaf, duplicate */
+export function stateRoot(assetRoots: readonly AssetRoot[], rest: Hex): Hex {
+  const { assets, assetsRoot } = assetsRootOf(assetRoots);
+  return bytesToHex(combineState(assets, hexToBytes(assetsRoot), words.bytes32(rest, "rest")));
 }
 
 /** Proves account `index` of `tree`, which must be one of `assetRoots`. @throws BatchError outOfRange */
@@ -97,6 +104,6 @@ export function verifyAccount(state: Hex, proof: AccountProof): boolean {
   const assetsRoot = rootOfInclusion(leaf, proof.assetIndex, proof.assetCount, siblings);
   return (
     assetsRoot !== undefined &&
-    equalBytes(combine(proof.assetCount, assetsRoot, hexToBytes(proof.rest)), hexToBytes(state))
+    equalBytes(combineState(proof.assetCount, assetsRoot, hexToBytes(proof.rest)), hexToBytes(state))
   );
 }

@@ -5,10 +5,11 @@
 import { headerDigest } from "../batch/header.ts";
 import type { MultiProof } from "../batch/multiproof.ts";
 import { outboxesRoot } from "../batch/outbox.ts";
-import type { AccountProof } from "../batch/state.ts";
+import { ledgerRest, type StateParts } from "../batch/receipts.ts";
+import { type AccountProof, combineState } from "../batch/state.ts";
 import { AppendOnlyTree } from "../batch/tree.ts";
 import type { AccountId, BatchHeader, Destination, InclusionProof } from "../batch/types.ts";
-import { type Address, type Hex, ZERO_BYTES32 } from "../lib/hex.ts";
+import { type Address, bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../lib/hex.ts";
 import { compareText } from "../lib/math.ts";
 import { assertConserved, auditBook } from "./conservation.ts";
 import { Fold, type LedgerOptions, type Making, type Preview } from "./fold.ts";
@@ -183,18 +184,21 @@ export class Ledger {
     this.fold.announcedTime = clock.time;
     const destinations = this.destinations;
     if (this.currentHeader !== undefined) this.history.append(this.headerHash);
+    const { receipts, events, entries } = making;
+    const core = this.rest.close(sequence, this.fold);
+    const rest = ledgerRest(receipts, core);
+    const stateParts: StateParts = { ...this.state.close(sequence, book, this.fold.priceOf, rest), core };
     const header: BatchHeader = {
       sequence,
       epoch: this.genesis.epoch,
       previous: this.headerHash,
       history: this.history.root(),
       outboxes: outboxesRoot(destinations),
-      state: this.state.close(sequence, book, this.fold.priceOf, this.rest.close(sequence, this.fold)),
+      state: bytesToHex(combineState(stateParts.assets, hexToBytes(stateParts.assetsRoot), hexToBytes(rest))),
       commit,
     };
     this.currentHeader = header;
     this.headerHash = headerDigest(header, this.genesis.committeeId);
-    const { receipts, events, entries } = making;
-    return { header, digest: this.headerHash, receipts, events, entries, destinations };
+    return { header, digest: this.headerHash, stateParts, receipts, events, entries, destinations };
   }
 }

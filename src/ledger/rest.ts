@@ -1,5 +1,5 @@
 /**
- * One hash of everything the fold reads and no account leaf holds. It is made of sections; a section is hashed again only when it
+ * One hash of everything the fold reads and no account leaf holds: `core` of the state root (batch/receipts.ts). It is made of sections; a section is hashed again only when it
  * changed, and the lanes' section keeps a Merkle tree of its own, so the cost of a batch follows what the batch changed.
  */
 import type { Hex } from "../lib/hex.ts";
@@ -17,7 +17,7 @@ export class RestHash {
   }
 
   /** Call once per batch. */
-  close(sequence: bigint, fold: Fold): Uint8Array {
+  close(sequence: bigint, fold: Fold): Hex {
     const section = (name: string, dirty: boolean, write: (w: WordWriter) => void): void => {
       if (!dirty && this.sections.has(name)) return;
       const w = this.words.reset();
@@ -34,7 +34,7 @@ export class RestHash {
     const w = this.words.reset().int(this.sections.size);
     // Sections were inserted in the order of the lines above, on every machine alike.
     for (const hash of this.sections.values()) w.raw(hash);
-    return w.keccak();
+    return w.keccakHex();
   }
 }
 

@@ -4,10 +4,10 @@
  * that are still on their way to a chain (the trees share what did not change).
  */
 import { AccountTree } from "../batch/account-tree.ts";
-import { type AccountProof, proveAccount, stateRoot } from "../batch/state.ts";
+import { type AccountProof, assetsRootOf, proveAccount } from "../batch/state.ts";
 import type { AccountId, AccountLeaf } from "../batch/types.ts";
 import { assert } from "../lib/assert.ts";
-import { bytesToHex, type Hex, ZERO_BYTES32 } from "../lib/hex.ts";
+import { type Hex, ZERO_BYTES32 } from "../lib/hex.ts";
 import { compareText, maxBigint } from "../lib/math.ts";
 import type { Account, Book } from "./book.ts";
 import { writeGrant } from "./grants.ts";
@@ -45,8 +45,13 @@ export class StateRoots {
     return this.trees.get(asset)?.assetRoot.total ?? 0n;
   }
 
-  /** Takes over what changed in the book and returns the state root of batch `sequence`. */
-  close(sequence: bigint, book: Book, priceOf: PriceOf, rest: Uint8Array): Hex {
+  /** Takes over what changed in the book as of batch `sequence`; `rest` goes into its proofs. Returns the root over all assets. */
+  close(
+    sequence: bigint,
+    book: Book,
+    priceOf: PriceOf,
+    rest: Hex,
+  ): { readonly assets: bigint; readonly assetsRoot: Hex } {
     for (const id of book.dirty) {
       const account = book.accounts.get(id);
       assert(account !== undefined, "a changed account does not exist");
@@ -54,10 +59,9 @@ export class StateRoots {
       for (const asset of account.cash.keys()) if (asset !== this.collateral) this.setLeaf(account, asset, priceOf);
     }
     book.dirty.clear();
-    const restHex = bytesToHex(rest);
-    this.snapshots.set(sequence, { trees: new Map(this.trees), rest: restHex });
+    this.snapshots.set(sequence, { trees: new Map(this.trees), rest });
     this.snapshots.delete(sequence - RETAINED_BATCHES);
-    return stateRoot(this.assetRoots(this.trees), restHex);
+    return assetsRootOf(this.assetRoots(this.trees));
   }
 
   /** Leaf of an account as it is now. */

@@ -4,6 +4,7 @@
  * payment = quantity × price exactly and nothing is ever divided afterwards. Times are seconds since the Unix epoch, as
  * reported by members: they serve instruments' terms only, never consensus.
  */
+import type { StateParts } from "../batch/receipts.ts";
 import type { AccountId, BatchHeader, Destination, InboxEntry, OutboxEntry } from "../batch/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 
@@ -196,6 +197,9 @@ export type LedgerEvent =
 export interface SettledBatch {
   readonly header: BatchHeader;
   readonly digest: Hex;
+  /** `header.state` without the receipts: with them and these, each receipt can be proven at any later time (batch/receipts.ts). */
+  readonly stateParts: StateParts;
+  /** By position. */
   readonly receipts: readonly Receipt[];
   readonly events: readonly LedgerEvent[];
   /** New outbox entries of this batch, with the chain they go to. */

@@ -8,21 +8,18 @@ import { instructionId } from "../ledger/instruction.ts";
 import type { Instruction, InstructionBody, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { TrustedCommittee } from "./committee.ts";
-import { SdkError } from "./errors.ts";
 import * as instructions from "./instructions.ts";
 import { createMembers } from "./members.ts";
 import * as reads from "./reads.ts";
 import { certificates, type WatchOptions, watchCertificates } from "./watch.ts";
 
 export interface ClocklessOptions {
-  /** Members' API addresses, or clients for them. With f + 1 or more of different members, receipts need no trust either. */
+  /** Members' API addresses, or clients for them. Any one honest member suffices; what it says is proven. */
   readonly apis: readonly (string | ApiClient)[];
   readonly committee: TrustedCommittee;
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** Per request. Default 10,000. */
   readonly timeoutMs?: number | undefined;
-  /** How many members must give the same receipt before it counts. Default: min(f + 1, number of APIs). */
-  readonly receiptAgreement?: number | undefined;
 }
 
 export interface Clockless {
@@ -62,13 +59,7 @@ export interface Clockless {
  */
 export function createClockless(options: ClocklessOptions): Clockless {
   const members = createMembers(options);
-  const base: reads.ReadContext = { committee: options.committee, members };
-  const receiptAgreement = options.receiptAgreement ?? instructions.defaultAgreement(base);
-  if (!Number.isSafeInteger(receiptAgreement) || receiptAgreement < 1 || receiptAgreement > members.clients.length)
-    throw new SdkError("badParameters", "receiptAgreement is between 1 and the number of APIs", {
-      details: { receiptAgreement, apis: members.clients.length },
-    });
-  const context: instructions.InstructionContext = { ...base, receiptAgreement };
+  const context: reads.ReadContext = { committee: options.committee, members };
 
   return {
     committee: options.committee,

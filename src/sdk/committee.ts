@@ -10,7 +10,7 @@ export interface TrustedCommittee {
   readonly committeeId: Hex;
   /** Group keys in the suites' canonical encodings (96 bytes bls12-381, 128 bytes bn254). They outlive every reshare. */
   readonly groupKeys: Readonly<Partial<Record<Suite, Hex>>>;
-  /** n; how many members must agree on what no header commits to follows from it (f + 1). */
+  /** n: f + 1 members include an honest one, which settles what no header commits to (a lane's next nonce). */
   readonly members: number;
   engine(suite: Suite): Engine;
 }

@@ -5,9 +5,8 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
  * - badCommittee: the pinned committee is malformed (a key of the wrong curve, no key at all, …)
  * - unknownSuite: the certificate is of a suite for which no key is pinned
  * - badCertificate: the pinned key did not sign this header for this committee
- * - badHeaderProof, badDestinationProof, badEntryProof, badAccountProof: a proof does not lead to a certified root
+ * - badHeaderProof, badDestinationProof, badEntryProof, badAccountProof, badReceiptProof: a proof does not lead to a certified root
  * - contradiction: an answer is about something else than what was asked, or contradicts what is certified
- * - receiptDisagreement: too few members give the same receipt (details.agreed, details.needed)
  * - badSignature: the instruction is not signed by its own signer
  * - refused: every member asked refused the instruction (details.code, details.figures)
  * - noAnswer: no member gave a usable answer (details.failures); another try may
@@ -23,8 +22,8 @@ export type SdkErrorCode =
   | "badDestinationProof"
   | "badEntryProof"
   | "badAccountProof"
+  | "badReceiptProof"
   | "contradiction"
-  | "receiptDisagreement"
   | "badSignature"
   | "refused"
   | "noAnswer"
@@ -33,12 +32,7 @@ export type SdkErrorCode =
   | "aborted"
   | "badParameters";
 
-const TRANSIENT: ReadonlySet<SdkErrorCode> = new Set<SdkErrorCode>([
-  "noAnswer",
-  "notFound",
-  "timeout",
-  "receiptDisagreement",
-]);
+const TRANSIENT: ReadonlySet<SdkErrorCode> = new Set<SdkErrorCode>(["noAnswer", "notFound", "timeout"]);
 
 export class SdkError extends ClocklessError<SdkErrorCode> {
   override readonly name = "SdkError";

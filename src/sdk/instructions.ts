@@ -1,16 +1,18 @@
 /** Instructions from the user's side: prepare against a certified state, sign with the user's own wallet, submit, wait. */
-import type { CallOptions } from "../api/client.ts";
+import type { ApiClient, CallOptions } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
-import type { InstructionAnswer, InstructionStatus, SubmitResult } from "../api/schema.ts";
+import type { InstructionStatus, SubmitResult } from "../api/schema.ts";
 import { pause } from "../api/sse.ts";
+import type { ReceiptProof } from "../batch/receipts.ts";
 import { instructionDigest, instructionId, typedDataOf } from "../ledger/instruction.ts";
 import type { Instruction, InstructionBody, Receipt, SignedInstruction } from "../ledger/types.ts";
 import { isSignatureBy } from "../lib/ecdsa.ts";
 import type { Address, Hex } from "../lib/hex.ts";
-import { maxBigint } from "../lib/math.ts";
-import { honestQuorum } from "./committee.ts";
+import { compareBigint } from "../lib/math.ts";
+import { honestQuorum, type TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
-import { type CertifiedHeader, getHead, getHeader, lower, type ReadContext } from "./reads.ts";
+import { type CertifiedHeader, getHead, headerFrom, lower, type ReadContext, requireSame } from "./reads.ts";
+import { verifyReceipt } from "./verify.ts";
 
 /** What a wallet's `signTypedData` takes. */
 export type TypedData = ReturnType<typeof typedDataOf>;
@@ -22,37 +24,28 @@ export interface Submitted {
   readonly url: string;
 }
 
-/** How far an instruction has come. Everything but `final` is the asked members' word. */
+/**
+ * How far an instruction has come. `final` is proven; everything before it is one member's word, and so is the receipt of an `ordered`
+ * instruction.
+ */
 export type InstructionProgress =
   | { readonly status: Exclude<InstructionStatus, "final">; readonly receipt: Receipt | undefined }
   | ({ readonly status: "final" } & Finality);
 
 /**
- * A final instruction. Proven by the group key: the batch `receipt.sequence` is certified, and so is everything its header commits to
- * (accounts, outboxes). Not committed to by any header: the receipt's own text. It is vouched for by `agreement` members whose answers
- * are equal; from f + 1 on at least one of them is honest. What an applied instruction *did* can be proven: its effect on an account
- * (`getAccount`) and its payouts (`getDelivery`, whose `reference` is the instruction id).
+ * A final instruction: the committee's group key signed the header `at`, and the state root in it holds this receipt. Nobody's word is
+ * needed. What an applied instruction did can be proven as well: its effect on an account (`getAccount`) and its payouts (`getDelivery`,
+ * whose `reference` is the instruction id).
  */
 export interface Finality {
   readonly receipt: Receipt;
   readonly at: CertifiedHeader;
-  /** How many of the asked members gave exactly this receipt. */
-  readonly agreement: number;
-}
-
-export interface InstructionContext extends ReadContext {
-  /** How many equal receipts are needed. */
-  readonly receiptAgreement: number;
-}
-
-/** min(f + 1, number of APIs): with APIs of fewer members than that, the receipt's text is only as good as they are. */
-export function defaultAgreement(context: ReadContext): number {
-  return Math.min(honestQuorum(context.committee), context.members.clients.length);
+  readonly proof: ReceiptProof;
 }
 
 /**
- * Fills in the head: the lane's next nonce (members' word; a wrong one only gets the instruction refused) and the newest certified batch
- * as the named one.
+ * Fills in the head: the lane's next nonce (members' word; a wrong one gets the instruction refused or parked, never applied twice) and
+ * the newest certified batch as the named one.
  */
 export async function prepareInstruction(
   context: ReadContext,
@@ -64,8 +57,11 @@ export async function prepareInstruction(
     context.members.askAll(`lane ${from}/${lane}`, options, (api) => api.lane(from, lane, options)),
     getHead(context, options),
   ]);
-  // The furthest member knows best what was used; one that lags would make us sign a nonce twice.
-  const nonce = answers.reduce((highest, { nextNonce }) => maxBigint(highest, nextNonce), 0n);
+  // The furthest member knows best what was used; one that lags would make us sign a nonce twice. But one that lies upwards would
+  // have us wait for predecessors that never come: where enough answer, take the highest that an honest one is known to reach.
+  const nonces = answers.map(({ nextNonce }) => nextNonce).sort((a, b) => compareBigint(b, a));
+  const needed = honestQuorum(context.committee);
+  const nonce = nonces[nonces.length >= 2 * needed - 1 ? needed - 1 : 0] ?? 0n;
   return { head: { signer: from, lane, nonce, namedBatch: certificate.header.sequence }, body };
 }
 
@@ -120,65 +116,54 @@ export async function submitInstruction(
   }
 }
 
+const STAGES: readonly InstructionStatus[] = ["accepted", "admitted", "ordered", "final"];
+
 /**
- * How far an instruction has come. `final` only if its batch is certified under the pinned key and enough members agree on the receipt.
- * @throws SdkError notFound, noAnswer, receiptDisagreement, aborted
+ * How far an instruction has come: the furthest that any member shows. `final` only if its batch is certified under the pinned key and
+ * the certified state holds the receipt; then the first member that proves it is enough, however the others answer.
+ * @throws SdkError notFound, noAnswer, aborted
  */
 export async function getReceipt(
-  context: InstructionContext,
+  context: ReadContext,
   instructionIdHex: Hex,
   options: CallOptions = {},
 ): Promise<InstructionProgress> {
   const id = lower(instructionIdHex, 32, "instruction id");
-  const answers = await context.members.askAll(`instruction ${id}`, options, async (api) => {
-    const answer = await api.instruction(id, options);
-    if (answer.instructionId !== id || (answer.receipt !== undefined && answer.receipt.instructionId !== id))
-      throw new SdkError("contradiction", "the answer is about another instruction", { details: { url: api.url } });
-    return answer;
-  });
-  const group = largestGroup(answers);
-  if (group === undefined) return { status: furthest(answers), receipt: undefined };
-  const { receipt, agreement } = group;
+  const isFinal = ({ status }: InstructionProgress): boolean => status === "final";
+  const answers = await context.members.askAll(
+    `instruction ${id}`,
+    options,
+    (api) => progressFrom(context.committee, api, id, options),
+    isFinal,
+  );
+  const rank = ({ status }: InstructionProgress): number => STAGES.indexOf(status);
+  return answers.reduce((best, other) => (rank(other) > rank(best) ? other : best));
+}
+
+/** One member's answer. A receipt in a certified batch must be proven; before that there is nothing to prove it against. */
+async function progressFrom(
+  committee: TrustedCommittee,
+  api: ApiClient,
+  id: Hex,
+  options: CallOptions,
+): Promise<InstructionProgress> {
+  const { instructionId: answered, status, receipt, proof } = await api.instruction(id, options);
+  requireSame(answered, id, "instruction");
+  // Without a receipt nobody can claim more than admission.
+  if (receipt === undefined) return { status: status === "admitted" ? "admitted" : "accepted", receipt };
+  requireSame(receipt.instructionId, id, "instruction");
   let at: CertifiedHeader;
   try {
-    at = await getHeader(context, receipt.sequence, options);
+    at = await headerFrom(committee, api, receipt.sequence, options);
   } catch (error) {
-    // Ordered, but its batch has no certificate yet.
-    if (error instanceof SdkError && error.code === "notFound") return { status: "ordered", receipt };
+    if (error instanceof ApiError && error.code === "unknownSequence") return { status: "ordered", receipt };
     throw error;
   }
-  if (agreement < context.receiptAgreement) {
-    // Members that are merely behind are no disagreement; only two different receipts are.
-    if (agreement === answers.filter((answer) => answer.receipt !== undefined).length)
-      return { status: "ordered", receipt };
-    throw new SdkError("receiptDisagreement", "members do not agree on the receipt", {
-      details: { instructionId: id, agreed: agreement, needed: context.receiptAgreement },
+  if (proof === undefined || !verifyReceipt(at.header, receipt, proof))
+    throw new SdkError("badReceiptProof", "the receipt is not in the certified state", {
+      details: { instructionId: id, sequence: receipt.sequence },
     });
-  }
-  return { status: "final", receipt, at, agreement };
-}
-
-/** The receipt that most members give, and how many do. */
-function largestGroup(answers: readonly InstructionAnswer[]): { receipt: Receipt; agreement: number } | undefined {
-  const groups = new Map<string, { receipt: Receipt; agreement: number }>();
-  for (const { receipt } of answers) {
-    if (receipt === undefined) continue;
-    const key = receiptKey(receipt);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { receipt, agreement: 1 });
-    else group.agreement++;
-  }
-  return [...groups.values()].sort((a, b) => b.agreement - a.agreement)[0];
-}
-
-function receiptKey({ status, code, figures, sequence, position }: Receipt): string {
-  const sorted = Object.entries(figures).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
-  return JSON.stringify([status, code, sorted, sequence.toString(), position]);
-}
-
-/** Without a receipt nobody can claim more than admission. */
-function furthest(answers: readonly InstructionAnswer[]): "accepted" | "admitted" {
-  return answers.some(({ status }) => status === "admitted") ? "admitted" : "accepted";
+  return { status: "final", receipt, at, proof };
 }
 
 export interface WaitOptions extends CallOptions {
@@ -193,13 +178,9 @@ const DEFAULT_POLLING_MS = 500;
 
 /**
  * Waits until an instruction is final, applied or refused: look at `receipt.status`.
- * @throws SdkError timeout (details.status says how far it came), aborted, receiptDisagreement
+ * @throws SdkError timeout (details.status says how far it came), aborted
  */
-export async function waitForFinality(
-  context: InstructionContext,
-  id: Hex,
-  options: WaitOptions = {},
-): Promise<Finality> {
+export async function waitForFinality(context: ReadContext, id: Hex, options: WaitOptions = {}): Promise<Finality> {
   const timeoutMs = options.timeoutMs ?? DEFAULT_WAIT_MS;
   let status: string = "unknown";
   return poll(

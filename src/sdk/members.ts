@@ -12,8 +12,16 @@ export interface Members {
    * @throws SdkError notFound when all that answered know nothing, noAnswer otherwise, aborted
    */
   ask<T>(what: string, options: CallOptions, read: (client: ApiClient) => Promise<T>): Promise<T>;
-  /** Runs `read` with all members at once; failures are left out unless all fail. @throws SdkError as {@link ask} */
-  askAll<T>(what: string, options: CallOptions, read: (client: ApiClient) => Promise<T>): Promise<readonly T[]>;
+  /**
+   * Runs `read` with all members at once; failures are left out unless all fail. Waits for all of them, or until an answer `isEnough`:
+   * then a slow or silent member costs nothing. @throws SdkError as {@link ask}
+   */
+  askAll<T>(
+    what: string,
+    options: CallOptions,
+    read: (client: ApiClient) => Promise<T>,
+    isEnough?: (answer: T) => boolean,
+  ): Promise<readonly T[]>;
 }
 
 export interface Failure {
@@ -57,14 +65,28 @@ export function createMembers({ apis, fetch, timeoutMs }: MembersOptions): Membe
       }
       throw summarise(what, failures, cause);
     },
-    async askAll(what, options, read) {
-      const settled = await Promise.allSettled(clients.map(read));
+    async askAll<T>(
+      what: string,
+      options: CallOptions,
+      read: (client: ApiClient) => Promise<T>,
+      isEnough: (answer: T) => boolean = () => false,
+    ) {
+      const answers: T[] = [];
       const failures: Failure[] = [];
-      const answers = settled.flatMap((result, k) => {
-        if (result.status === "fulfilled") return [result.value];
-        throwIfAborted(options.signal, result.reason);
-        failures.push(failureOf(clients[k]!, result.reason));
-        return [];
+      await new Promise<void>((resolve, reject) => {
+        let open = clients.length;
+        const one = async (client: ApiClient): Promise<void> => {
+          try {
+            const answer = await read(client);
+            answers.push(answer);
+            if (isEnough(answer)) resolve();
+          } catch (error) {
+            throwIfAborted(options.signal, error);
+            failures.push(failureOf(client, error));
+          }
+          if (--open === 0) resolve();
+        };
+        for (const client of clients) one(client).catch(reject);
       });
       if (answers.length === 0) throw summarise(what, failures, undefined);
       return answers;

@@ -3,9 +3,11 @@ import { verifyCertificate as verifyWithKey } from "../batch/certificate.ts";
 import { BatchError } from "../batch/errors.ts";
 import { headerDigest } from "../batch/header.ts";
 import { outboxEntryHash, verifyDestination as verifyDestinationIn } from "../batch/outbox.ts";
+import { type ReceiptProof, verifyReceipt as verifyReceiptIn } from "../batch/receipts.ts";
 import { type AccountProof, verifyAccount as verifyAccountIn } from "../batch/state.ts";
 import { type MultiProof, verifyInclusion, verifyMultiProof } from "../batch/tree.ts";
 import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";
+import type { Receipt } from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
 import type { TrustedCommittee } from "./committee.ts";
 
@@ -56,6 +58,11 @@ export function verifyEntries(destination: Destination, entries: readonly Outbox
 /** Whether a certified header's state holds this account leaf. */
 export function verifyAccount(header: BatchHeader, proof: AccountProof): boolean {
   return verifyAccountIn(header.state, proof);
+}
+
+/** Whether a certified header's batch gave this receipt. The header must be that of batch `receipt.sequence`. */
+export function verifyReceipt(header: BatchHeader, receipt: Receipt, proof: ReceiptProof): boolean {
+  return receipt.sequence === header.sequence && verifyReceiptIn(header.state, receipt, proof);
 }
 
 /** The hashes throw a typed error on fields that Solidity's types could not hold; to a verifier that is a no. */

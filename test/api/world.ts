@@ -13,7 +13,8 @@ import { AccountTree } from "../../src/batch/account-tree.ts";
 import { headerDigest } from "../../src/batch/header.ts";
 import { EMPTY_INBOX_HASH } from "../../src/batch/inbox.ts";
 import { outboxEntryHash, outboxesRoot, promisedRoot, proveDestination } from "../../src/batch/outbox.ts";
-import { proveAccount, stateRoot } from "../../src/batch/state.ts";
+import { createReceiptTree, ledgerRest } from "../../src/batch/receipts.ts";
+import { assetsRootOf, proveAccount, stateRoot } from "../../src/batch/state.ts";
 import { AppendOnlyTree } from "../../src/batch/tree.ts";
 import type { BatchHeader, Certificate, Destination, PayoutEntry } from "../../src/batch/types.ts";
 import { accountIdOf, instructionId } from "../../src/ledger/instruction.ts";
@@ -36,7 +37,7 @@ export const ALICE_ACCOUNT = accountIdOf(ALICE);
 export const BOB_ACCOUNT = accountIdOf(addressOf(bigintToBytes(0xb0bn, 32)));
 
 const ENGINES = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
-const REST = keccak256Hex(Uint8Array.of(7));
+const CORE = keccak256Hex(Uint8Array.of(7));
 
 export function hash(seed: number | bigint): Hex {
   return keccak256Hex(bigintToBytes(BigInt(seed), 32));
@@ -108,7 +109,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const outbox = new AppendOnlyTree();
   const payouts: PayoutEntry[] = [];
   const batches = new Map<bigint, BatchAnswer>();
-  const states = new Map<bigint, AccountTree>();
+  const states = new Map<bigint, { readonly tree: AccountTree; readonly rest: Hex }>();
   const certificates = new Map<string, Certificate>();
   const instructions = new Map<Hex, { answer: InstructionAnswer; sequence: bigint | undefined }>();
   const listeners = new Set<(event: NodeEvent) => void>();
@@ -178,18 +179,6 @@ export function createWorld(options: WorldOptions = {}): World {
           promisedRoot: promisedRoot([]),
         },
       ];
-      const header: BatchHeader = {
-        sequence,
-        epoch: 0n,
-        previous: batches.get(settled)?.digest ?? ZERO_BYTES32,
-        history: history.root(),
-        outboxes: outboxesRoot(destinations),
-        state: stateRoot([accounts.assetRoot], REST),
-        commit: hash(5000n + sequence),
-      };
-      const digest = headerDigest(header, committeeId);
-      history.append(digest);
-      states.set(sequence, accounts);
       const made = receipts.map(
         (id, position): Receipt => ({
           instructionId: id,
@@ -200,19 +189,35 @@ export function createWorld(options: WorldOptions = {}): World {
           position,
         }),
       );
+      const stateParts = { ...assetsRootOf([accounts.assetRoot]), core: CORE };
+      const rest = ledgerRest(made, CORE);
+      const header: BatchHeader = {
+        sequence,
+        epoch: 0n,
+        previous: batches.get(settled)?.digest ?? ZERO_BYTES32,
+        history: history.root(),
+        outboxes: outboxesRoot(destinations),
+        state: stateRoot([accounts.assetRoot], rest),
+        commit: hash(5000n + sequence),
+      };
+      const digest = headerDigest(header, committeeId);
+      history.append(digest);
+      states.set(sequence, { tree: accounts, rest });
       batches.set(sequence, {
         header,
         digest,
+        stateParts,
         receipts: made,
         events: [{ kind: "time", seconds: sequence }],
         entries: entries.map((entry) => ({ chainId: CHAIN_ID, hub, entry })),
         destinations,
       });
-      for (const receipt of made)
-        instructions.set(receipt.instructionId, {
-          answer: { instructionId: receipt.instructionId, status: "ordered", receipt },
-          sequence,
-        });
+      const proofs = createReceiptTree(made, stateParts);
+      for (const receipt of made) {
+        const { instructionId, position } = receipt;
+        const proof = proofs.prove(position);
+        instructions.set(instructionId, { answer: { instructionId, status: "ordered", receipt, proof }, sequence });
+      }
       settled = sequence;
       emit({ kind: "batch", sequence });
       return sequence;
@@ -300,14 +305,15 @@ export function createWorld(options: WorldOptions = {}): World {
       return { sequence, at, header, proof: history.prove(sequence - 1n, at - 1n) };
     },
     account(account, _asset, sequence = certifiedSequence()): AccountAnswer | undefined {
-      const tree = states.get(sequence);
+      const state = states.get(sequence);
       const index = [ALICE_ACCOUNT, BOB_ACCOUNT].indexOf(account);
-      if (tree === undefined || index < 0) return undefined;
+      if (state === undefined || index < 0) return undefined;
+      const { tree, rest } = state;
       const leaf = tree.get(index);
       return {
         sequence,
         view: { account, cash: [{ asset: USDC, amount: leaf.cash, exitValue: leaf.exitValue }], positions: [] },
-        proofs: [proveAccount(tree, index, [tree.assetRoot], REST)],
+        proofs: [proveAccount(tree, index, [tree.assetRoot], rest)],
       };
     },
     laneNonce: () => 0n,

@@ -1,14 +1,16 @@
 import { expect } from "chai";
 import { type ApiClient, createApiClient } from "../../src/api/client.ts";
+import type { InstructionAnswer } from "../../src/api/schema.ts";
+import type { ReceiptProof } from "../../src/batch/receipts.ts";
 import type { Certificate } from "../../src/batch/types.ts";
 import { instructionDigest, instructionId, signInstruction } from "../../src/ledger/instruction.ts";
-import type { Instruction } from "../../src/ledger/types.ts";
+import type { Instruction, Receipt } from "../../src/ledger/types.ts";
 import { signDigest } from "../../src/lib/ecdsa.ts";
 import { isClocklessError } from "../../src/lib/errors.ts";
 import type { Hex } from "../../src/lib/hex.ts";
 import { type Clockless, createClockless } from "../../src/sdk/client.ts";
 import { createCommittee, type TrustedCommittee } from "../../src/sdk/committee.ts";
-import { verifyEntry } from "../../src/sdk/verify.ts";
+import { verifyEntry, verifyReceipt } from "../../src/sdk/verify.ts";
 import { errorOf, start, stopAll } from "../api/server.ts";
 import {
   ALICE,
@@ -60,7 +62,7 @@ describe("the SDK", () => {
   let world: World;
   let honest: ApiClient;
   let committee: TrustedCommittee;
-  const client = (...apis: ApiClient[]): Clockless => createClockless({ apis, committee, receiptAgreement: 1 });
+  const client = (...apis: ApiClient[]): Clockless => createClockless({ apis, committee });
 
   beforeEach(async () => {
     world = createWorld();
@@ -229,7 +231,7 @@ describe("the SDK", () => {
     expect(final.instructionId).to.equal(id);
     expect(final.receipt.status).to.equal("applied");
     expect(final.at.header.sequence).to.equal(4n);
-    expect(final.agreement).to.equal(1);
+    expect(verifyReceipt(final.at.header, final.receipt, final.proof)).to.equal(true);
   });
 
   it("refuses to send what the wallet signed wrongly, and reports the members' refusal", async () => {
@@ -256,16 +258,43 @@ describe("the SDK", () => {
     expect(alone.isTransient).to.equal(true);
   });
 
-  it("does not call an instruction final on one member's word when f + 1 are needed", async () => {
-    const id = hash(100);
-    const receipt = { ...world.instruction(id)!.receipt!, status: "refused" as const, code: "late" };
-    const lying = liar(honest, { instruction: async () => ({ instructionId: id, status: "final", receipt }) });
-    const two = createClockless({ apis: [lying, honest], committee });
-    expect((await errorOf(two.getReceipt(id))).code).to.equal("receiptDisagreement");
-    const three = createClockless({ apis: [lying, honest, await member(world)], committee });
-    const progress = await three.getReceipt(id);
-    expect(progress).to.deep.include({ status: "final", agreement: 2 });
-    expect(progress.receipt?.code).to.equal("applied");
+  it("takes a receipt as final from one member's proof, and from nobody's word", async () => {
+    world.settle({ receipts: [hash(300), hash(301), hash(302)] });
+    world.certify(4n);
+    const id = hash(300);
+    const truth = world.instruction(id)!;
+    const { receipt, proof } = truth as { receipt: Receipt; proof: ReceiptProof }; // CAST: it is settled
+    const other = world.instruction(hash(301))!;
+    const lies: Record<string, InstructionAnswer> = {
+      code: { ...truth, receipt: { ...receipt, status: "refused", code: "late" } },
+      figures: { ...truth, receipt: { ...receipt, figures: { held: "1" } } },
+      position: { ...truth, receipt: { ...receipt, position: 1 } },
+      laterBatch: { ...truth, receipt: { ...receipt, sequence: 2n } },
+      otherProof: { ...truth, proof: other.proof },
+      noProof: { instructionId: id, status: "final", receipt },
+      core: { ...truth, proof: { ...proof, core: hash(1) } },
+      longer: { ...truth, proof: { ...proof, siblings: [...proof.siblings, hash(1)] } },
+    };
+    for (const [lie, answer] of Object.entries(lies)) {
+      const lying = liar(honest, { instruction: async () => answer });
+      expect(await failure(client(lying).getReceipt(id)), lie).to.equal("badReceiptProof");
+      expect(await client(lying, honest).getReceipt(id), lie).to.deep.include({ status: "final", receipt });
+    }
+    const elsewhere = liar(honest, { instruction: async () => other });
+    expect(await failure(client(elsewhere).getReceipt(id))).to.equal("contradiction");
+    const behind = liar(honest, { instruction: async () => ({ instructionId: id, status: "accepted" }) });
+    expect(await client(behind, honest).getReceipt(id)).to.deep.include({ status: "final", receipt });
+  });
+
+  it("waits for no silent member once a receipt is proven", async () => {
+    const silent = liar(honest, { instruction: () => new Promise(() => undefined) });
+    expect((await client(silent, honest).getReceipt(hash(101))).status).to.equal("final");
+  });
+
+  it("lets no single member choose the nonce where enough answer", async () => {
+    const lying = liar(honest, { lane: async (signer, lane) => ({ signer, lane, nextNonce: 77n }) });
+    const clockless = client(lying, honest, await member(world));
+    expect((await clockless.prepareInstruction(request)).head.nonce).to.equal(0n);
   });
 
   it("never calls final what is not certified, whatever the member says", async () => {
@@ -365,6 +394,5 @@ describe("the SDK", () => {
       "badParameters",
     );
     expect(code(() => createClockless({ apis: ["ftp://a.example"], committee }))).to.equal("badUrl");
-    expect(code(() => createClockless({ apis: [honest], committee, receiptAgreement: 2 }))).to.equal("badParameters");
   });
 });

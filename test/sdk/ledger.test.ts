@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { ApiClient } from "../../src/api/client.ts";
 import { ApiError } from "../../src/api/errors.ts";
 import { proveDestination } from "../../src/batch/outbox.ts";
+import { createReceiptTree } from "../../src/batch/receipts.ts";
 import type { Certificate, DepositEntry } from "../../src/batch/types.ts";
 import { instructionId, signInstruction } from "../../src/ledger/instruction.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
@@ -59,9 +60,13 @@ describe("the SDK over the real ledger", () => {
       return { chainId, hub: HUB, size, entries, proof: ledger.proveOutboxMany(chainId, indexes, size) };
     },
     instruction: async (id) => {
-      const receipt = batches.flatMap(({ receipts }) => receipts).find((item) => item.instructionId === id);
-      if (receipt === undefined) throw new ApiError("unknownInstruction", "not here");
-      return { instructionId: id, status: "ordered", receipt };
+      for (const { receipts, stateParts } of batches) {
+        const receipt = receipts.find((item) => item.instructionId === id);
+        if (receipt === undefined) continue;
+        const proof = createReceiptTree(receipts, stateParts).prove(receipt.position);
+        return { instructionId: id, status: "ordered", receipt, proof };
+      }
+      throw new ApiError("unknownInstruction", "not here");
     },
   } as Partial<ApiClient> as ApiClient; // CAST: only the calls these tests make
   const committee = createCommittee({
