@@ -5,6 +5,7 @@
  *   node scripts/bootstrap.mjs            install only
  *   node scripts/bootstrap.mjs test …     npm test
  *   node scripts/bootstrap.mjs demo …     npm run demo
+ *   node scripts/bootstrap.mjs bench:…    npm run bench:…
  *
  * Why not plain `npm ci`: run by Node 20, npm silently leaves out Hardhat's native package (its engine is ≥ 22), and Hardhat
  * itself wants Node ≥ 22.13. So the install runs under the npm package `node@24`, which also lands in node_modules/.bin.
@@ -20,7 +21,13 @@ const bin = join(root, "node_modules", ".bin");
 const node = join(bin, process.platform === "win32" ? "node.cmd" : "node");
 const marker = join(root, "node_modules", ".clockless-installed");
 
-const COMMANDS = { test: "scripts/test.ts", demo: "scripts/demo/main.ts" };
+const COMMANDS = {
+  test: "scripts/test.ts",
+  demo: "scripts/demo/main.ts",
+  "bench:gas": "scripts/bench/gas.ts",
+  "bench:threshold": "scripts/bench/threshold.ts",
+  "bench:ledger": "scripts/bench/ledger.ts",
+};
 
 const wanted = createHash("sha256")
   .update(readFileSync(join(root, "package.json")))
