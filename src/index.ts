@@ -13,6 +13,7 @@ export { certificateToJson, decodeCertificate, encodeCertificate, parseCertifica
 export { BatchError, type BatchErrorCode } from "./batch/errors.ts";
 export { decodeHeader, encodeHeader, headerDigest } from "./batch/header.ts";
 export { outboxEntryHash } from "./batch/outbox.ts";
+export type { ReceiptProof } from "./batch/receipts.ts";
 export type { AccountProof } from "./batch/state.ts";
 export type { MultiProof } from "./batch/tree.ts";
 export type {
@@ -39,11 +40,15 @@ export {
 export { decodeInstrument, encodeInstrument } from "./ledger/instrument.ts";
 export { instructionFromJson, instructionToJson } from "./ledger/json.ts";
 export type {
+  AccountDetails,
+  AccountView,
   Fill,
   Instruction,
   InstructionBody,
   InstructionHead,
   Instrument,
+  LaneAllowance,
+  Position,
   Receipt,
   SignedInstruction,
 } from "./ledger/types.ts";
@@ -65,10 +70,12 @@ export { proveEntries, proveEntry } from "./sdk/prove.ts";
 export type { Acceptance, AccountState, CertifiedHeader, Delivery } from "./sdk/reads.ts";
 export {
   verifyAccount,
+  verifyAccountDetails,
   verifyCertificate,
   verifyDestination,
   verifyEntries,
   verifyEntry,
   verifyHistory,
+  verifyReceipt,
 } from "./sdk/verify.ts";
 export { SUITES, type Suite } from "./threshold/types.ts";

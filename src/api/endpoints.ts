@@ -161,7 +161,7 @@ export const ENDPOINTS = {
   getAccount: endpoint({
     method: "GET",
     path: "/v1/accounts/{id}",
-    summary: "An account with a proof per asset against `header.state`.",
+    summary: "An account as a batch left it, with a proof per asset against `header.state`; the last 64 batches.",
     params: z.strictObject({ id: w.bytes32 }),
     query: z.strictObject({ asset: w.bytes32.optional(), sequence: w.uint64.optional() }),
     answer: s.accountAnswer,

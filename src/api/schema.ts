@@ -118,8 +118,8 @@ export interface HistoryAnswer {
 /** GET /v1/accounts/:id: the account as of a batch, with a proof per asset against `header.state` of that batch. */
 export interface AccountAnswer {
   readonly sequence: bigint;
-  /** Positions and all; absent when this member is past that batch and only its proofs are kept. No header commits to this list. */
-  readonly view?: AccountView | undefined;
+  /** Positions and lanes are what `details` of the collateral asset's leaf is the hash of (ledger/details.ts). */
+  readonly view: AccountView;
   readonly proofs: readonly AccountProof[];
 }
 
@@ -267,7 +267,7 @@ export const historyAnswer: z.ZodType<HistoryAnswer> = z.object({
 
 export const accountAnswer: z.ZodType<AccountAnswer> = z.object({
   sequence: w.uint,
-  view: w.accountView.optional(),
+  view: w.accountView,
   proofs: w.list(w.accountProof, 4096),
 });
 

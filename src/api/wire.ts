@@ -169,6 +169,15 @@ export const accountView: z.ZodType<AccountView> = z.object({
   account: bytes32,
   cash: list(z.object({ asset: bytes32, amount: int, exitValue: uint }), MAX_ITEMS),
   positions: list(z.object({ instrument: bytes32, quantity: int }), MAX_ITEMS),
+  lanes: list(
+    z.object({
+      signer: address,
+      lane: uint,
+      margin: z.object({ limit: uint, spent: uint }),
+      cash: list(z.object({ asset: bytes32, limit: uint, spent: uint }), 4096),
+    }),
+    4096,
+  ),
 });
 
 export const ledgerGenesis: z.ZodType<LedgerGenesis> = z.object({

@@ -9,9 +9,7 @@
  * so a venue's limits together are the most it can lose for an owner. Owners' own lanes have no limits.
  */
 import type { Address, Hex } from "../lib/hex.ts";
-import { compareText } from "../lib/math.ts";
 import { MAX_AMOUNT } from "./limits.ts";
-import type { WordWriter } from "./words.ts";
 
 /** Cumulative spending against its limit, in ledger units. */
 export interface Allowance {
@@ -77,11 +75,4 @@ export function withLimits(
 /** Spent amounts are bounded by limits, limits by 2^128. */
 export function isLimit(value: bigint): boolean {
   return value >= 0n && value <= MAX_AMOUNT;
-}
-
-export function writeGrant(w: WordWriter, grant: Grant): void {
-  w.hex(grant.laneSigner).int(grant.laneNumber).int(grant.margin.limit).int(grant.margin.spent).int(grant.cash.size);
-  for (const [asset, { limit, spent }] of [...grant.cash].sort(([a], [b]) => compareText(a, b))) {
-    w.hex(asset).int(limit).int(spent);
-  }
 }

@@ -10,7 +10,6 @@ import { type AccountProof, combineState } from "../batch/state.ts";
 import { AppendOnlyTree } from "../batch/tree.ts";
 import type { AccountId, BatchHeader, Destination, InclusionProof } from "../batch/types.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../lib/hex.ts";
-import { compareText } from "../lib/math.ts";
 import { assertConserved, auditBook } from "./conservation.ts";
 import { Fold, type LedgerOptions, type Making, type Preview } from "./fold.ts";
 import { genesisHash } from "./genesis.ts";
@@ -88,20 +87,12 @@ export class Ledger {
     return this.fold.preview(signed, this.sequence + 1n);
   }
 
-  /** Undefined for an account that was never credited nor opened a lane. */
-  account(id: AccountId): AccountView | undefined {
-    const account = this.fold.book.accounts.get(id);
-    if (account === undefined) return undefined;
-    const cash = [...account.cash.keys()].sort(compareText).map((asset) => {
-      const leaf = this.state.leafOf(account, asset, this.fold.priceOf);
-      return { asset, amount: leaf.cash, exitValue: leaf.exitValue };
-    });
-    const positions: { instrument: Hex; quantity: bigint }[] = [];
-    for (const group of account.groups.values()) {
-      for (const [instrument, { quantity }] of group.legs) positions.push({ instrument, quantity });
-    }
-    positions.sort((a, b) => compareText(a.instrument, b.instrument));
-    return { account: id, cash, positions };
+  /**
+   * An account as batch `sequence` left it. Undefined for one that was then neither credited nor had a lane opened, and for a batch older
+   * than the last 64. `detailsHash` of it is the `details` of its collateral leaf.
+   */
+  account(id: AccountId, sequence: bigint = this.sequence): AccountView | undefined {
+    return this.state.view(id, sequence);
   }
 
   /**

@@ -1,20 +1,19 @@
 /**
  * The state root: an account tree per asset, and one hash of everything else the fold reads. Per batch it costs O(changed accounts ×
  * log accounts); nothing walks over all accounts. The last batches' trees are kept so that accounts can be proven against headers
- * that are still on their way to a chain (the trees share what did not change).
+ * that are still on their way to a chain (the trees share what did not change), with what the leaves' details are the hash of.
  */
 import { AccountTree } from "../batch/account-tree.ts";
 import { type AccountProof, assetsRootOf, proveAccount } from "../batch/state.ts";
 import type { AccountId, AccountLeaf } from "../batch/types.ts";
 import { assert } from "../lib/assert.ts";
 import { type Hex, ZERO_BYTES32 } from "../lib/hex.ts";
-import { compareText, maxBigint } from "../lib/math.ts";
+import { maxBigint } from "../lib/math.ts";
 import type { Account, Book } from "./book.ts";
-import { writeGrant } from "./grants.ts";
+import { describeHoldings, type Holdings, holdingsHash, holdingsOf } from "./details.ts";
 import { intrinsicValue, isOption } from "./instrument.ts";
 import { RETAINED_BATCHES } from "./limits.ts";
-import type { PositionGroup } from "./margin.ts";
-import { WordWriter } from "./words.ts";
+import type { AccountView } from "./types.ts";
 
 interface Snapshot {
   readonly trees: ReadonlyMap<Hex, AccountTree>;
@@ -31,8 +30,8 @@ export class StateRoots {
   /** An account's index in an asset's tree, given once and for ever. */
   private readonly indices = new Map<Hex, Map<AccountId, number>>();
   private readonly snapshots = new Map<bigint, Snapshot>();
-  private readonly groupHashes = new WeakMap<PositionGroup, Uint8Array>();
-  private readonly words = new WordWriter();
+  /** What each leaf's details are the hash of, as long as any tree holds the leaf: so for as many batches as proofs. */
+  private readonly holdings = new WeakMap<AccountLeaf, Holdings>();
 
   constructor(assets: readonly Hex[], collateral: Hex) {
     this.collateral = collateral;
@@ -65,16 +64,29 @@ export class StateRoots {
   }
 
   /** Leaf of an account as it is now. */
-  leafOf(account: Account, asset: Hex, priceOf: PriceOf): AccountLeaf {
+  private leafOf(account: Account, asset: Hex, priceOf: PriceOf): AccountLeaf {
     const cash = account.cash.get(asset) ?? 0n;
-    const isCollateral = asset === this.collateral;
-    return {
-      account: account.id,
-      asset,
-      cash,
-      exitValue: maxBigint(0n, isCollateral ? cash + optionValue(account, priceOf) : cash),
-      details: isCollateral ? this.detailsOf(account) : ZERO_BYTES32,
-    };
+    if (asset !== this.collateral)
+      return { account: account.id, asset, cash, exitValue: maxBigint(0n, cash), details: ZERO_BYTES32 };
+    const holdings = holdingsOf(account);
+    const exitValue = maxBigint(0n, cash + optionValue(account, priceOf));
+    const leaf = { account: account.id, asset, cash, exitValue, details: holdingsHash(holdings) };
+    this.holdings.set(leaf, holdings);
+    return leaf;
+  }
+
+  /** An account as batch `sequence` left it; undefined when it has no leaf there, or the batch is no longer kept. */
+  view(id: AccountId, sequence: bigint): AccountView | undefined {
+    const snapshot = this.snapshots.get(sequence);
+    const leaves = [...(snapshot?.trees ?? [])].flatMap(([asset, tree]) => {
+      const index = this.indices.get(asset)?.get(id);
+      return index === undefined || index >= tree.size ? [] : [tree.get(index)];
+    });
+    const detailed = leaves.find((leaf) => leaf.asset === this.collateral);
+    const holdings = detailed && this.holdings.get(detailed);
+    if (holdings === undefined) return undefined;
+    const cash = leaves.map(({ asset, cash: amount, exitValue }) => ({ asset, amount, exitValue }));
+    return { account: id, cash, ...describeHoldings(holdings) };
   }
 
   /** Undefined when the account has no leaf in that batch, or the batch is no longer kept. */
@@ -100,27 +112,6 @@ export class StateRoots {
       indices.set(account.id, index);
     }
     this.trees.set(asset, tree.set(index, this.leafOf(account, asset, priceOf)));
-  }
-
-  /** Hash of positions and opened lanes; groups are hashed once, as long as they do not change. */
-  private detailsOf(account: Account): Hex {
-    const groups = [...account.groups].sort(([a], [b]) => compareText(a, b)).map(([, group]) => this.hashGroup(group));
-    const w = this.words.reset().int(groups.length);
-    for (const hash of groups) w.raw(hash);
-    w.int(account.grants.size);
-    for (const [, grant] of [...account.grants].sort(([a], [b]) => compareText(a, b))) writeGrant(w, grant);
-    return w.keccakHex();
-  }
-
-  private hashGroup(group: PositionGroup): Uint8Array {
-    let hash = this.groupHashes.get(group);
-    if (hash === undefined) {
-      const w = this.words.reset();
-      for (const [id, { quantity }] of [...group.legs].sort(([a], [b]) => compareText(a, b))) w.hex(id).int(quantity);
-      hash = w.keccak();
-      this.groupHashes.set(group, hash);
-    }
-    return hash;
   }
 }
 

@@ -208,8 +208,27 @@ export interface SettledBatch {
   readonly destinations: readonly Destination[];
 }
 
-export interface AccountView {
+export interface Position {
+  readonly instrument: Hex;
+  /** Quantity units; positive long, negative short. */
+  readonly quantity: bigint;
+}
+
+/** What an owner lets one lane spend of an account, and what it has spent (ledger/grants.ts). */
+export interface LaneAllowance {
+  readonly signer: Address;
+  readonly lane: bigint;
+  readonly margin: { readonly limit: bigint; readonly spent: bigint };
+  readonly cash: readonly { readonly asset: Hex; readonly limit: bigint; readonly spent: bigint }[];
+}
+
+/** What an account leaf's `details` is the hash of (ledger/details.ts). */
+export interface AccountDetails {
+  readonly positions: readonly Position[];
+  readonly lanes: readonly LaneAllowance[];
+}
+
+export interface AccountView extends AccountDetails {
   readonly account: AccountId;
   readonly cash: readonly { readonly asset: Hex; readonly amount: bigint; readonly exitValue: bigint }[];
-  readonly positions: readonly { readonly instrument: Hex; readonly quantity: bigint }[];
 }

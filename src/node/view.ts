@@ -145,12 +145,11 @@ export function createNodeView(parts: NodeViewParts): NodeView {
 
     account(account: AccountId, asset: Hex | undefined, sequence: bigint | undefined): AccountAnswer | undefined {
       const at = certified(sequence);
-      const current = ledger.account(account);
-      if (current === undefined) return undefined;
+      const view = ledger.account(account, at);
+      if (view === undefined) return undefined;
       const assets = asset === undefined ? genesis.assets.map(({ id }) => id) : [asset];
       const proofs = assets.flatMap((id) => ledger.proveAccount(account, id, at) ?? []);
-      if (proofs.length === 0) return undefined;
-      return at === ledger.sequence ? { sequence: at, view: current, proofs } : { sequence: at, proofs };
+      return proofs.length === 0 ? undefined : { sequence: at, view, proofs };
     },
 
     laneNonce: (signer: Address, lane: bigint): bigint => ledger.nextNonce(signer, lane),

@@ -12,13 +12,20 @@ import type {
   InclusionProof,
   OutboxEntry,
 } from "../batch/types.ts";
-import type { AccountView } from "../ledger/types.ts";
-import { type Hex, isHex } from "../lib/hex.ts";
+import type { AccountDetails } from "../ledger/types.ts";
+import { type Hex, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
 import type { Suite } from "../threshold/types.ts";
 import type { TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
 import type { Members } from "./members.ts";
-import { verifyAccount, verifyCertificate, verifyDestination, verifyEntries, verifyHistory } from "./verify.ts";
+import {
+  verifyAccount,
+  verifyAccountDetails,
+  verifyCertificate,
+  verifyDestination,
+  verifyEntries,
+  verifyHistory,
+} from "./verify.ts";
 
 /** A header that the committee certified, with the certificate that shows it: its own, or a later one's through `history`. */
 export interface CertifiedHeader {
@@ -34,8 +41,11 @@ export interface AccountState {
   readonly at: CertifiedHeader;
   /** Proven: one leaf per asset. An asset that is missing here is not proven to be zero. */
   readonly balances: readonly AccountLeaf[];
-  /** The answering member's word, checked only against `balances`: no header commits to a list of positions a client could recompute. */
-  readonly reported: AccountView | undefined;
+  /**
+   * Proven: all positions and all lanes opened on the account, which the collateral asset's leaf commits to. Undefined when only another
+   * asset was asked for.
+   */
+  readonly details: AccountDetails | undefined;
 }
 
 /** What a hub's `accept` takes, proven. */
@@ -203,19 +213,19 @@ export function getAccount(
     });
     if (balances.length === 0 || new Set(balances.map((leaf) => leaf.asset)).size !== balances.length)
       throw new SdkError("contradiction", "not one proof per asset", { details: { account: id } });
-    requireConsistent(answer.view, id, balances);
-    return { account: id, at, balances, reported: answer.view };
+    return { account: id, at, balances, details: detailsFrom(answer.view, balances) };
   });
 }
 
-/** The unproven part of the answer must at least not contradict the proven one. */
-function requireConsistent(view: AccountView | undefined, id: AccountId, balances: readonly AccountLeaf[]): void {
-  if (view === undefined) return;
-  requireSame(view.account, id, "account");
-  for (const leaf of balances) {
-    const reported = view.cash.find(({ asset }) => asset === leaf.asset);
-    if (reported !== undefined) requireSame(reported.amount, leaf.cash, "cash");
-  }
+/** Positions and lanes, if a proven leaf commits to any. */
+function detailsFrom(told: AccountDetails, balances: readonly AccountLeaf[]): AccountDetails | undefined {
+  const leaf = balances.find(({ details }) => details !== ZERO_BYTES32);
+  if (leaf === undefined) return undefined;
+  if (!verifyAccountDetails(leaf, told))
+    throw new SdkError("badAccountProof", "the positions or lanes are not those of the certified account", {
+      details: { account: leaf.account },
+    });
+  return { positions: told.positions, lanes: told.lanes };
 }
 
 /** The newest certificate with a chain's destination: the arguments of `accept` on that chain's hub. */

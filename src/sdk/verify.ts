@@ -6,8 +6,16 @@ import { outboxEntryHash, verifyDestination as verifyDestinationIn } from "../ba
 import { type ReceiptProof, verifyReceipt as verifyReceiptIn } from "../batch/receipts.ts";
 import { type AccountProof, verifyAccount as verifyAccountIn } from "../batch/state.ts";
 import { type MultiProof, verifyInclusion, verifyMultiProof } from "../batch/tree.ts";
-import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";
-import type { Receipt } from "../ledger/types.ts";
+import type {
+  AccountLeaf,
+  BatchHeader,
+  Certificate,
+  Destination,
+  InclusionProof,
+  OutboxEntry,
+} from "../batch/types.ts";
+import { detailsHash } from "../ledger/details.ts";
+import type { AccountDetails, Receipt } from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
 import type { TrustedCommittee } from "./committee.ts";
 
@@ -58,6 +66,11 @@ export function verifyEntries(destination: Destination, entries: readonly Outbox
 /** Whether a certified header's state holds this account leaf. */
 export function verifyAccount(header: BatchHeader, proof: AccountProof): boolean {
   return verifyAccountIn(header.state, proof);
+}
+
+/** Whether a (proven) leaf commits to exactly these positions and lanes, in whatever order they are told. */
+export function verifyAccountDetails(leaf: AccountLeaf, details: AccountDetails): boolean {
+  return detailsHash(details) === leaf.details;
 }
 
 /** Whether a certified header's batch gave this receipt. The header must be that of batch `receipt.sequence`. */

@@ -17,8 +17,10 @@ import { createReceiptTree, ledgerRest } from "../../src/batch/receipts.ts";
 import { assetsRootOf, proveAccount, stateRoot } from "../../src/batch/state.ts";
 import { AppendOnlyTree } from "../../src/batch/tree.ts";
 import type { BatchHeader, Certificate, Destination, PayoutEntry } from "../../src/batch/types.ts";
+import { detailsHash } from "../../src/ledger/details.ts";
 import { accountIdOf, instructionId } from "../../src/ledger/instruction.ts";
-import type { LedgerGenesis, Receipt, SignedInstruction } from "../../src/ledger/types.ts";
+import { encodeInstrument } from "../../src/ledger/instrument.ts";
+import type { AccountDetails, LedgerGenesis, Receipt, SignedInstruction } from "../../src/ledger/types.ts";
 import { bigintToBytes } from "../../src/lib/bytes.ts";
 import { addressOf } from "../../src/lib/ecdsa.ts";
 import { keccak256Hex } from "../../src/lib/hash.ts";
@@ -37,6 +39,15 @@ export const ALICE_ACCOUNT = accountIdOf(ALICE);
 export const BOB_ACCOUNT = accountIdOf(addressOf(bigintToBytes(0xb0bn, 32)));
 
 const ENGINES = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
+/** What Alice holds besides cash: a call, and a lane opened to somebody. */
+export const ALICE_DETAILS: AccountDetails = {
+  positions: [
+    { instrument: encodeInstrument({ kind: "call", market: 1, expiry: 6000n, strike: 2000n }), quantity: -3n },
+    { instrument: encodeInstrument({ kind: "perpetual", market: 1, expiry: 0n, strike: 0n }), quantity: 5n },
+  ],
+  lanes: [{ signer: HUB, lane: 2n, margin: { limit: 9n, spent: 4n }, cash: [{ asset: USDC, limit: 8n, spent: 0n }] }],
+};
+const NO_DETAILS: AccountDetails = { positions: [], lanes: [] };
 const CORE = keccak256Hex(Uint8Array.of(7));
 
 export function hash(seed: number | bigint): Hex {
@@ -137,7 +148,7 @@ export function createWorld(options: WorldOptions = {}): World {
     asset: USDC,
     cash: amount,
     exitValue: amount,
-    details: hash(3),
+    details: detailsHash(account === ALICE_ACCOUNT ? ALICE_DETAILS : NO_DETAILS)!,
   });
   accounts = accounts.set(0, cash(ALICE_ACCOUNT, 1_000n)).set(1, cash(BOB_ACCOUNT, 50n));
 
@@ -312,7 +323,11 @@ export function createWorld(options: WorldOptions = {}): World {
       const leaf = tree.get(index);
       return {
         sequence,
-        view: { account, cash: [{ asset: USDC, amount: leaf.cash, exitValue: leaf.exitValue }], positions: [] },
+        view: {
+          account,
+          cash: [{ asset: USDC, amount: leaf.cash, exitValue: leaf.exitValue }],
+          ...(account === ALICE_ACCOUNT ? ALICE_DETAILS : NO_DETAILS),
+        },
         proofs: [proveAccount(tree, index, [tree.assetRoot], rest)],
       };
     },

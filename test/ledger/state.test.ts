@@ -4,6 +4,8 @@ import { verifyAccount } from "../../src/batch/state.ts";
 import { Book } from "../../src/ledger/book.ts";
 import { ChainBook } from "../../src/ledger/chains.ts";
 import { assertConserved, auditBook } from "../../src/ledger/conservation.ts";
+import { describeHoldings, detailsHash, holdingsHash, holdingsOf } from "../../src/ledger/details.ts";
+import { withLimits } from "../../src/ledger/grants.ts";
 import { decodeInstrument, encodeInstrument } from "../../src/ledger/instrument.ts";
 import { MerkleList } from "../../src/ledger/merkle-list.ts";
 import { InvariantError } from "../../src/lib/assert.ts";
@@ -71,6 +73,70 @@ describe("ledger: state root", () => {
     }
     expect(h.ledger.proveAccount(bob.account, USDC)).equal(undefined);
     expect(h.ledger.proveAccount(alice.account, EURC)).equal(undefined);
+  });
+
+  it("tells positions and lanes as each of the last 64 batches left them, as the proven leaf commits to them", () => {
+    const h = new Harness();
+    for (const who of [alice, bob]) {
+      h.deposit(who, 1_000_000n);
+      h.open(who);
+    }
+    h.deposit(alice, 7n, 10n, genesis.chains[0]!.tokens[1]!.token);
+    const put = encodeInstrument({ kind: "put", market: ETH, expiry: 12_000n, strike: 1500n });
+    const trades = [call, perpetual, put, call, put].map((id, k) => fill(id, alice, bob, BigInt(k + 1), 2n));
+    const expected: { sequence: bigint; quantities: Record<string, bigint>; spent: bigint }[] = [];
+    const quantities: Record<string, bigint> = {};
+    for (const trade of trades) {
+      expect(h.code(venue, trade)).equal("applied");
+      const { instrument, quantity } = (trade as Extract<typeof trade, { kind: "fills" }>).fills[0]!;
+      quantities[instrument] = (quantities[instrument] ?? 0n) + quantity;
+      const spent = h.ledger.account(alice.account)!.lanes[0]!.margin.spent;
+      expected.push({ sequence: h.ledger.sequence, quantities: { ...quantities }, spent });
+    }
+    h.time(12_000n);
+    for (const slot of [0n, 1n, 2n, 3n, 4n]) h.price(6000n - 6n * slot, 2_100n);
+    expect(h.position(alice, call)).equal(0n);
+    for (const { sequence, quantities: held, spent } of expected) {
+      const view = h.ledger.account(alice.account, sequence)!;
+      expect(Object.fromEntries(view.positions.map((p) => [p.instrument, p.quantity]))).deep.equal(held);
+      expect(view.lanes[0]).deep.include({ signer: venue.address, lane: 0n });
+      expect(view.lanes[0]!.margin.spent).equal(spent);
+      expect(view.cash.map(({ asset }) => asset).sort()).deep.equal([USDC, EURC].sort());
+      const { leaf } = h.ledger.proveAccount(alice.account, USDC, sequence)!;
+      expect(detailsHash(view)).equal(leaf.details);
+      const shuffled = { positions: [...view.positions].reverse(), lanes: [...view.lanes].reverse() };
+      expect(detailsHash(shuffled)).equal(leaf.details);
+      expect(detailsHash({ ...view, positions: view.positions.slice(1) })).not.equal(leaf.details);
+      expect(view.cash.find(({ asset }) => asset === USDC)!.amount).equal(leaf.cash);
+    }
+    for (let i = 0; i < 64; i++) h.deposit(carol, 1n);
+    expect(h.ledger.account(alice.account, expected[0]!.sequence)).equal(undefined);
+    expect(h.ledger.account(carol.account, 1n)).equal(undefined);
+  });
+
+  it("orders holdings by market and expiry as numbers, on both sides of the wire", () => {
+    const ids = [
+      { market: 2, expiry: 6000n },
+      { market: 10, expiry: 600n },
+      { market: 10, expiry: 60_000n },
+      { market: 256, expiry: 6n },
+    ].map((terms) => encodeInstrument({ kind: "future", strike: 0n, ...terms }));
+    const account = new Book(genesis.markets).account(alice.account);
+    for (const id of [...ids].reverse()) {
+      const terms = decodeInstrument(id);
+      const key = `${terms.market}:${terms.expiry}`;
+      const legs = new Map([[id, { terms, quantity: 1n }]]);
+      account.groups.set(key, { key, market: { ...market, id: terms.market }, expiry: terms.expiry, legs });
+    }
+    for (const laneNumber of [10n, 9n, 100n]) {
+      const grant = withLimits(undefined, venue.address, laneNumber, 5n, [{ asset: USDC, limit: laneNumber }]);
+      account.grants.set(`${venue.address}:${laneNumber}`, grant);
+    }
+    const holdings = holdingsOf(account);
+    const told = describeHoldings(holdings);
+    expect(told.positions.map(({ instrument }) => instrument)).deep.equal(ids);
+    expect(told.lanes.map(({ lane }) => lane)).deep.equal([9n, 10n, 100n]);
+    expect(detailsHash(told)).equal(holdingsHash(holdings));
   });
 
   it("carries exit values that hold options at the current price and never fall below zero", () => {

@@ -15,6 +15,7 @@ import { errorOf, start, stopAll } from "../api/server.ts";
 import {
   ALICE,
   ALICE_ACCOUNT,
+  ALICE_DETAILS,
   ALICE_SECRET,
   BOB_ACCOUNT,
   CHAIN_ID,
@@ -84,6 +85,7 @@ describe("the SDK", () => {
     const account = await clockless.getAccount(ALICE_ACCOUNT.toUpperCase().replace("0X", "0x") as Hex);
     expect(account.balances[0]?.cash).to.equal(1_000n);
     expect(account.at.header.sequence).to.equal(3n);
+    expect(account.details).to.deep.equal(ALICE_DETAILS);
     const acceptance = await clockless.getAcceptance(CHAIN_ID);
     expect(acceptance.destination.outboxSize).to.equal(6n);
     const delivery = await clockless.getDelivery(CHAIN_ID, { sequence: 2n, indexes: [0n, 3n] });
@@ -170,7 +172,24 @@ describe("the SDK", () => {
       somebodyElse: { ...bob, view: truth.view },
       none: { ...truth, proofs: [] },
       twice: { ...truth, proofs: [proof, proof] },
-      reported: { ...truth, view: { ...truth.view!, cash: [{ asset: USDC, amount: 1n, exitValue: 1n }] } },
+      positionGone: { ...truth, view: { ...truth.view, positions: truth.view.positions.slice(1) } },
+      positionTwice: {
+        ...truth,
+        view: { ...truth.view, positions: [...truth.view.positions, truth.view.positions[0]!] },
+      },
+      quantity: {
+        ...truth,
+        view: { ...truth.view, positions: truth.view.positions.map((p) => ({ ...p, quantity: 3n })) },
+      },
+      hugeQuantity: {
+        ...truth,
+        view: { ...truth.view, positions: truth.view.positions.map((p) => ({ ...p, quantity: 10n ** 78n })) },
+      },
+      laneGone: { ...truth, view: { ...truth.view, lanes: [] } },
+      spent: {
+        ...truth,
+        view: { ...truth.view, lanes: truth.view.lanes.map((l) => ({ ...l, margin: { limit: 9n, spent: 3n } })) },
+      },
     };
     const codes: Record<string, string> = {};
     for (const [lie, answer] of Object.entries(answers)) {
@@ -184,7 +203,12 @@ describe("the SDK", () => {
       somebodyElse: "contradiction",
       none: "contradiction",
       twice: "contradiction",
-      reported: "contradiction",
+      positionGone: "badAccountProof",
+      positionTwice: "badAccountProof",
+      quantity: "badAccountProof",
+      hugeQuantity: "badAccountProof",
+      laneGone: "badAccountProof",
+      spent: "badAccountProof",
     });
     const old = client(honest).getAccount(ALICE_ACCOUNT, { minSequence: 4n });
     expect((await errorOf(old)).details.failures).to.have.nested.property("[0].code", "contradiction");
