@@ -123,7 +123,10 @@ function checkImport(path: string, room: string, target: string, report: (rule: 
   const other = parts[0] ?? "";
   if (other === room || room === "cli") return;
   const allowed = MAY_IMPORT[room];
-  if (allowed === undefined) return report(`${room} is no room of the house`);
+  if (allowed === undefined) {
+    report(`${room} is no room of the house`);
+    return;
+  }
   if (ADAPTERS.includes(room) && ADAPTERS.includes(other)) {
     if (parts.at(-1) !== "port.ts") report(`${room} may import ${other} only through its port.ts`);
     return;

@@ -24,6 +24,8 @@ const SOURCES: readonly Source[] = [
   { name: "CollateralVault", says: "custody on one chain; deployed by its hub", deployable: false },
   { name: "Bls12381Verifier", says: "one BLS12-381 group key", deployable: true },
   { name: "Bn254Verifier", says: "one BN254 group key", deployable: true },
+  { name: "Bls12381VerifierCode", says: "what hubs create BLS12-381 verifiers from", deployable: true },
+  { name: "Bn254VerifierCode", says: "what hubs create BN254 verifiers from", deployable: true },
   { name: "SettlementReceiver", says: "example of a contract that acts on final settlements", deployable: true },
   { name: "ISettlementReceiver", says: "what a hub calls", deployable: false },
   { name: "TestToken", says: "play money for development networks", deployable: true },

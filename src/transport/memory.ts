@@ -7,7 +7,7 @@ import { OutgoingQueue } from "./queue.ts";
 import { RateMeter } from "./rate.ts";
 
 export interface MemoryHub {
-  /** The transport of one member. */
+  /** A member's end of the links; after `stop` a fresh one, as after a restart. */
   endpoint(index: number): Transport;
   /** Cuts or heals the link between two members, both ways. */
   setLink(a: number, b: number, up: boolean): void;
@@ -130,7 +130,10 @@ export function createMemoryHub(options: MemoryHubOptions): MemoryHub {
     endpoint(index) {
       const endpoint = endpoints[index];
       assert(endpoint !== undefined, `no member with index ${index}`);
-      return endpoint.transport;
+      if (!endpoint.hasStarted || endpoint.running !== undefined) return endpoint.transport;
+      const fresh = createEndpoint(index);
+      endpoints[index] = fresh;
+      return fresh.transport;
     },
     setLink(a, b, up) {
       if (up) cut.delete(name(a, b));

@@ -9,13 +9,13 @@ import { Bls12381VerifierModule, Bn254VerifierModule, type VerifierModule } from
 
 function devnetModule(id: string, verifierModule: VerifierModule) {
   return buildModule(id, (m) => {
-    const { verifier } = m.useModule(verifierModule);
+    const { verifier, verifierCode } = m.useModule(verifierModule);
     const { authority } = m.useModule(AuthorityModule);
     const token = m.contract("TestToken", ["Test Dollar", "TUSD", m.getParameter("tokenDecimals", 6)]);
     const listings = [
       { token, withdrawalFloor: m.getParameter("withdrawalFloor", 1_000_000_000_000n), withdrawalShareBps: 10_000 },
     ];
-    const hub = m.contract("SettlementHub", hubArguments(m, verifier, authority, listings));
+    const hub = m.contract("SettlementHub", hubArguments(m, verifier, verifierCode, authority, listings));
     const vault = m.contractAt("CollateralVault", m.staticCall(hub, "vault"));
     const receiver = m.contract("SettlementReceiver", [hub]);
     return { hub, vault, verifier, authority, token, receiver };

@@ -7,12 +7,14 @@ const DAY = 86_400;
 export function hubArguments(
   m: IgnitionModuleBuilder,
   verifier: ArgumentType,
+  verifierCode: ArgumentType,
   authority: ArgumentType,
   tokens: ArgumentType,
 ): ArgumentType[] {
   return [
     m.getParameter<string>("committeeId"),
     verifier,
+    verifierCode,
     authority,
     m.getParameter("haltDeadline", 7 * DAY),
     {

@@ -16,13 +16,13 @@ import { Bls12381VerifierModule, Bn254VerifierModule, type VerifierModule } from
 
 function settlementModule(id: string, verifierModule: VerifierModule) {
   return buildModule(id, (m) => {
-    const { verifier } = m.useModule(verifierModule);
+    const { verifier, verifierCode } = m.useModule(verifierModule);
     const { authority } = m.useModule(AuthorityModule);
     const tokens = m.getParameter<{ token: string; withdrawalFloor: bigint; withdrawalShareBps: number }[]>(
       "tokens",
       [],
     );
-    const hub = m.contract("SettlementHub", hubArguments(m, verifier, authority, tokens));
+    const hub = m.contract("SettlementHub", hubArguments(m, verifier, verifierCode, authority, tokens));
     const vault = m.contractAt("CollateralVault", m.staticCall(hub, "vault"));
     return { hub, vault, verifier, authority };
   });

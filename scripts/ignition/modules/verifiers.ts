@@ -5,7 +5,11 @@
 import { buildModule } from "@nomicfoundation/hardhat-ignition/modules";
 
 function verifierModule(contract: string) {
-  return buildModule(contract, (m) => ({ verifier: m.contract(contract, [m.getParameter<string>("groupKey")]) }));
+  return buildModule(contract, (m) => ({
+    verifier: m.contract(contract, [m.getParameter<string>("groupKey")]),
+    // What the hub creates the verifiers of later keys from.
+    verifierCode: m.contract(`${contract}Code`),
+  }));
 }
 
 export type VerifierModule = ReturnType<typeof verifierModule>;

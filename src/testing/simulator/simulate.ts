@@ -260,11 +260,16 @@ class Simulation {
     const effects = target.member.step(input, this.#nowMs);
     let sends = 0;
     for (const effect of effects) {
-      if (effect.kind === "send" && target.crashAfter !== undefined && sends++ >= target.crashAfter)
-        return this.#crash(index);
+      if (effect.kind === "send" && target.crashAfter !== undefined && sends++ >= target.crashAfter) {
+        this.#crash(index);
+        return;
+      }
       this.#apply(index, effect);
     }
-    if (target.crashAfter !== undefined && effects.length > 0) return this.#crash(index);
+    if (target.crashAfter !== undefined && effects.length > 0) {
+      this.#crash(index);
+      return;
+    }
     this.#scheduleWake(index);
   }
 

@@ -1,0 +1,301 @@
+import { expect } from "chai";
+import { nextInboxHash } from "../../src/batch/inbox.ts";
+import type { InboxEntry } from "../../src/batch/types.ts";
+import type { ChainInbox, InboxCursor } from "../../src/chain/port.ts";
+import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
+import { accountIdOf, instructionId, signInstruction } from "../../src/ledger/instruction.ts";
+import type { InstructionBody, LedgerGenesis, SignedInstruction } from "../../src/ledger/types.ts";
+import { addressOf } from "../../src/lib/ecdsa.ts";
+import { ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
+import { createNodeMetrics } from "../../src/node/metrics.ts";
+import { Node } from "../../src/node/node.ts";
+import { createMemoryStore } from "../../src/storage/memory.ts";
+import type { Store } from "../../src/storage/port.ts";
+import { silentLogger, silentMetrics } from "../../src/telemetry/silent.ts";
+import {
+  createTestCommitteeWith,
+  createTestGenesis,
+  realIdentities,
+  TEST_ASSET,
+  TEST_CHAIN_ID,
+  TEST_TOKEN,
+  type TestCommittee,
+} from "../../src/testing/committee.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { createStandInEngine } from "../../src/testing/stand-in.ts";
+import { createMemoryHub, type MemoryHub } from "../../src/transport/memory.ts";
+import type { Transport } from "../../src/transport/port.ts";
+
+const OWNER_SECRET = createRandom(99, "owner").bytes(32);
+const OWNER = addressOf(OWNER_SECRET);
+const ACCOUNT = accountIdOf(OWNER);
+const N = 4;
+
+/** An inbox whose entries the test writes; starts from where the node asks. */
+function fakeInbox(entries: readonly InboxEntry[], from: bigint): ChainInbox {
+  let timer: NodeJS.Timeout | undefined;
+  let cursor: InboxCursor = { index: from, hash: ZERO_BYTES32, block: 0n };
+  return {
+    chainId: TEST_CHAIN_ID,
+    start(onEntries) {
+      timer = setTimeout(() => {
+        const fresh = entries.filter((entry) => entry.index >= from);
+        let hash = ZERO_BYTES32;
+        for (const entry of entries) hash = nextInboxHash(hash, entry);
+        cursor = { index: BigInt(entries.length), hash, block: 7n };
+        if (fresh.length > 0) onEntries(fresh, cursor);
+      }, 10);
+    },
+    async stop() {
+      clearTimeout(timer);
+    },
+    status: () => ({
+      chainId: TEST_CHAIN_ID,
+      state: "following",
+      cursor,
+      finalBlock: 7n,
+      healthyEndpoints: 1,
+      endpoints: 1,
+    }),
+  };
+}
+
+interface World {
+  readonly test: TestCommittee;
+  readonly genesis: LedgerGenesis;
+  readonly hub: MemoryHub;
+  readonly stores: Store[];
+  readonly nodes: Node[];
+  readonly transports: Transport[];
+  readonly fatal: unknown[];
+  start(index: number): Promise<Node>;
+}
+
+function createWorld(): World {
+  const random = createRandom(1, "node");
+  const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
+  const test = createTestCommitteeWith(N, random, "stand-in", engines);
+  const genesis = createTestGenesis(test.committee);
+  const hub = createMemoryHub({ addresses: test.committee.members.map(({ address }) => address) });
+  const deposit: InboxEntry = {
+    kind: "deposit",
+    index: 0n,
+    token: TEST_TOKEN,
+    amount: 1_000n,
+    account: ACCOUNT,
+    refundTo: OWNER,
+    total: 1_000n,
+  };
+  const world: World = {
+    test,
+    genesis,
+    hub,
+    stores: Array.from({ length: N }, () => createMemoryStore()),
+    nodes: [],
+    transports: [],
+    fatal: [],
+    async start(index) {
+      const transport = hub.endpoint(index);
+      world.transports[index] = transport;
+      const node = new Node({
+        member: {
+          committee: test.committee,
+          genesis,
+          self: index,
+          secrets: test.secrets[index]!,
+          engines,
+          coin: test.coinOf(index),
+          // Users sign for real; members' blocks and shares are stand-ins.
+          identities: realIdentities,
+          blockSigner: test.identities,
+          retainedRounds: 64,
+          activityWindow: 32,
+          consensusLimits: DEFAULT_CONSENSUS_LIMITS,
+          limits: DEFAULT_MEMBER_LIMITS,
+          pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
+        },
+        store: { ...forwarding(world.stores[index]!), close: () => {} },
+        transport,
+        createInboxes: (from) => [fakeInbox([deposit], from(TEST_CHAIN_ID).index)],
+        inboxReach: 256n,
+        market: undefined,
+        logger: silentLogger(),
+        metrics: createNodeMetrics(silentMetrics()),
+        nowMs: () => performance.now(),
+        onFatal: (error) => world.fatal.push(error),
+      });
+      world.nodes[index] = node;
+      await node.start();
+      return node;
+    },
+  };
+  return world;
+}
+
+/** A store outlives the node that uses it, as a disk does. */
+function forwarding(store: Store): Omit<Store, "close"> {
+  return {
+    write: (batch) => store.write(batch),
+    log: () => store.log(),
+    register: (kind, position) => store.register(kind, position),
+    registerTop: (kind) => store.registerTop(kind),
+    meta: (key) => store.meta(key),
+    batch: (sequence) => store.batch(sequence),
+    batches: (from, to, limit) => store.batches(from, to, limit),
+    latestBatch: () => store.latestBatch(),
+    certificate: (sequence, suite) => store.certificate(sequence, suite),
+    certificates: (options) => store.certificates(options),
+    receipt: (id) => store.receipt(id),
+    entries: (destination, from, to, limit) => store.entries(destination, from, to, limit),
+    entryCount: (destination) => store.entryCount(destination),
+  };
+}
+
+async function until(what: string, isTrue: () => boolean): Promise<void> {
+  const deadline = performance.now() + 15_000;
+  while (!isTrue()) {
+    if (performance.now() > deadline) throw new Error(`not within 15 s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+describe("node: four members with stores and a transport in one process", function () {
+  this.timeout(60_000);
+  let world: World;
+
+  const sign = (nonce: bigint, body: InstructionBody, secret = OWNER_SECRET): SignedInstruction =>
+    signInstruction(secret, world.test.committee.id, {
+      head: { signer: OWNER, lane: 0n, nonce, namedBatch: 0n },
+      body,
+    });
+  const transfer = (amount: bigint): InstructionBody => ({
+    kind: "transfer",
+    from: ACCOUNT,
+    to: accountIdOf(OWNER, 1n),
+    asset: TEST_ASSET,
+    amount,
+  });
+  const receiptOf = (index: number, signed: SignedInstruction): { code: string } | undefined => {
+    const stored = world.stores[index]!.receipt(instructionId(signed.instruction));
+    return stored === undefined ? undefined : (JSON.parse(stored.json) as { code: string });
+  };
+  const code = async (index: number, signed: SignedInstruction): Promise<string> =>
+    (await world.nodes[index]!.submit([signed]))[0]!.code;
+
+  beforeEach(async () => {
+    world = createWorld();
+    for (let index = 0; index < N; index++) await world.start(index);
+    await until("the deposit is certified everywhere", () =>
+      world.nodes.every(({ member }) => member.certifiedSequence >= 1n),
+    );
+  });
+
+  afterEach(async () => {
+    await Promise.all(world.nodes.map((node) => node.stop()));
+    expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("credits a deposit that members saw, settles an instruction and certifies both in every suite", async () => {
+    const signed = sign(0n, transfer(400n));
+    expect(await code(2, signed)).to.equal("accepted");
+    await until("a receipt at everybody", () =>
+      world.stores.every((_, index) => receiptOf(index, signed) !== undefined),
+    );
+    expect(world.stores.map((_, index) => receiptOf(index, signed)?.code)).to.deep.equal([
+      "applied",
+      "applied",
+      "applied",
+      "applied",
+    ]);
+    await until("certified", () =>
+      world.nodes.every(({ member }) => member.certifiedSequence === member.ledger.sequence),
+    );
+    for (const { member } of world.nodes) expect(member.ledger.account(ACCOUNT)?.cash[0]?.amount).to.equal(600n);
+    for (const suite of ["bls12-381", "bn254"] as const)
+      expect(world.stores[0]!.certificate(2n, suite)).to.not.equal(undefined);
+  });
+
+  it("answers bad input with a code, loses nothing and stops nobody", async () => {
+    const stranger = createRandom(5, "stranger").bytes(32);
+    expect(await code(0, sign(0n, transfer(1n), stranger))).to.equal("badSignature");
+    expect(await code(0, sign(0n, { ...transfer(1n), asset: ZERO_BYTES32 } as InstructionBody))).to.equal(
+      "unknownAsset",
+    );
+    const fills: InstructionBody = {
+      kind: "fills",
+      fills: [{ instrument: ZERO_BYTES32, buyer: ACCOUNT, seller: accountIdOf(OWNER, 1n), quantity: 1n, price: 1n }],
+    };
+    expect(await code(0, sign(0n, fills))).to.equal("unknownInstrument");
+    const overdraft = sign(0n, transfer(5_000n));
+    expect(await code(0, overdraft)).to.equal("accepted");
+    await until("the overdraft has its receipt", () => receiptOf(0, overdraft) !== undefined);
+    expect(receiptOf(0, overdraft)?.code).to.equal("overdraft");
+    expect(await code(1, overdraft)).to.equal("repeated");
+    expect(await code(1, sign(0n, transfer(7n)))).to.equal("nonceUsed");
+    const good = sign(1n, transfer(10n));
+    expect(await code(1, good)).to.equal("accepted");
+    await until("the next one is applied", () => receiptOf(3, good)?.code === "applied");
+  });
+
+  it("mutes a peer that sends nonsense and goes on", async () => {
+    await world.nodes[3]!.stop();
+    const impostor = world.hub.endpoint(3);
+    await impostor.start({ onMessage: () => {}, onPeer: () => {} });
+    for (let peer = 0; peer < 3; peer++) impostor.send(peer, Uint8Array.of(250, 1, 2, 3));
+    await until("it is muted", () =>
+      [0, 1, 2].every((index) => (world.transports[index]!.peers()[2]?.mutedForMs ?? 0) > 0),
+    );
+    const signed = sign(0n, transfer(1n));
+    expect(await code(0, signed)).to.equal("accepted");
+    await until("three members settle without the fourth", () =>
+      [0, 1, 2].every((index) => receiptOf(index, signed)?.code === "applied"),
+    );
+  });
+
+  it("comes back from its store with the same ledger, signs nothing twice, and takes part again", async () => {
+    const before = sign(0n, transfer(100n));
+    await code(0, before);
+    await until("settled", () => world.stores.every((_, index) => receiptOf(index, before) !== undefined));
+    await world.nodes[1]!.stop();
+    const away = sign(1n, transfer(50n));
+    await code(0, away);
+    await until("settled without it", () => receiptOf(0, away) !== undefined && receiptOf(2, away) !== undefined);
+    const reborn = await world.start(1);
+    expect(reborn.member.ledger.sequence).to.be.at.least(2n);
+    await until("it caught up", () => reborn.member.certifiedSequence >= world.nodes[0]!.member.ledger.sequence);
+    expect(reborn.member.ledger.digest).to.equal(world.nodes[0]!.member.ledger.digest);
+    const after = sign(2n, transfer(25n));
+    expect(await code(1, after)).to.equal("accepted");
+    await until("and its own user's instruction settles", () => receiptOf(3, after)?.code === "applied");
+  });
+});
+
+describe("node: fail-stop", function () {
+  this.timeout(30_000);
+
+  it("stops for good when its store cannot write, and sends nothing of that step", async () => {
+    const world = createWorld();
+    const failing = world.stores[0]!;
+    let isBroken = false;
+    world.stores[0] = {
+      ...forwarding(failing),
+      close: () => {},
+      write(batch) {
+        if (isBroken) throw new Error("disk");
+        failing.write(batch);
+      },
+    };
+    for (let index = 0; index < N; index++) await world.start(index);
+    await until("the committee works", () => world.nodes[0]!.member.ledger.sequence >= 1n);
+    isBroken = true;
+    await until("it stopped", () => world.fatal.length > 0);
+    expect(world.nodes[0]!.isHealthy).to.equal(false);
+    const round = world.nodes[1]!.member.consensus.highestRound;
+    await until("the others go on", () => world.nodes[1]!.member.consensus.highestRound > round + 5);
+    // The step that could not be written never left: nobody has a block of it that its own disk does not have.
+    const own = [...failing.log()].length;
+    expect(own).to.be.greaterThan(0);
+    await Promise.all(world.nodes.slice(1).map((node) => node.stop()));
+  });
+});
