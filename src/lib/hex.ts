@@ -7,7 +7,7 @@ export type Hex = `0x${string}`;
 export type Address = Hex;
 
 const DIGITS: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
-const HEX_TEXT = /^0x(?:[0-9a-f]{2})*$/i;
+const HEX_TEXT = /^0x(?:[0-9a-fA-F]{2})*$/;
 
 /** Encodes bytes as lower-case hex. */
 export function bytesToHex(bytes: Uint8Array): Hex {
