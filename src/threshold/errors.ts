@@ -21,6 +21,12 @@ export type ThresholdErrorCode =
   | "invalidRandomness"
   /** A key, share or engine of another suite or committee than the one it was used with. */
   | "keyMismatch"
+  /** A committee, kind, key or dealer that no deal can be made or checked for. */
+  | "invalidContext"
+  /** A deal, or a set of them, that cannot be used: not enough valid ones, or they do not make the key they must make. */
+  | "invalidDeal"
+  /** No round of a deal opens for this member: the encryption key is not the one it was dealt to. */
+  | "cannotOpen"
   /** The curve engine could not be started (no WebAssembly, or its self-test failed). */
   | "engineUnavailable";
 

@@ -77,7 +77,13 @@ interface MclExports {
   _mclBnG2_isZero(point: Pointer): number;
   _mclBnG2_normalize(out: Pointer, point: Pointer): void;
   _mclBnG2_neg(out: Pointer, point: Pointer): void;
+  _mclBnG2_isEqual(a: Pointer, b: Pointer): number;
+  _mclBnG2_add(out: Pointer, a: Pointer, b: Pointer): void;
+  _mclBnG2_sub(out: Pointer, a: Pointer, b: Pointer): void;
+  _mclBnG2_dbl(out: Pointer, a: Pointer): void;
+  _mclBnG2_mul(out: Pointer, point: Pointer, scalar: Pointer): void;
   _mclBnG2_mulCT(out: Pointer, point: Pointer, scalar: Pointer): void;
+  _mclBnG2_mulVec(out: Pointer, points: Pointer, scalars: Pointer, count: number): void;
 }
 
 /** An instance with its memory. Not re-entrant, which synchronous JavaScript never asks for. */
