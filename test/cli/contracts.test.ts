@@ -7,6 +7,7 @@ import type { Address } from "../../src/lib/hex.ts";
 import { encodeCommitteeFile } from "../../src/node/committee-file.ts";
 import { createTestGenesis } from "../../src/testing/committee.ts";
 import { type Anvil, startAnvil } from "../chain/support/anvil.ts";
+import { alertMetrics } from "./support/alerts.ts";
 import { clockless, json } from "./support/command.ts";
 import { createFixture, type Fixture } from "./support/fixture.ts";
 
@@ -121,6 +122,32 @@ describe("clockless contracts", () => {
     expect(newest).to.equal(undefined);
     expect(chains[0]).to.include({ hub, sequence: "0", undelivered: 0, balanceWei: "0", lowBalance: true });
     expect(outcome.stdout + outcome.stderr).not.to.contain("5e5e");
+    const stray = await clockless(
+      ["relay", "run", "--config", file, "--metrics-host", "192.0.2.1", "--metrics-port", "9", "--json"],
+      {
+        env,
+      },
+    );
+    expect(stray).to.include({ status: 2, code: "badOption" });
+    // A relayer that runs serves the metrics that the alerts are about, and says so on stderr alone.
+    let text: string | undefined;
+    const run = await clockless(["relay", "run", "--config", file, "--metrics-port", "0", "--log-level", "error"], {
+      env,
+      onStart: (child) => {
+        child.stderr!.on("data", (chunk: string) => {
+          const url = /metrics at (\S+)/.exec(chunk)?.[1];
+          if (url === undefined) return;
+          fetch(url)
+            .then(async (answer) => {
+              text = await answer.text();
+            })
+            .finally(() => child.kill("SIGTERM"));
+        });
+      },
+    });
+    expect(run.status, run.stderr).to.equal(143);
+    for (const name of alertMetrics("relayer")) expect(text).to.contain(`# TYPE ${name} `);
+
     const noKey = await clockless(["relay", "status", "--config", file, "--json"]);
     expect(noKey).to.include({ status: 3, code: "badConfig", stdout: "" });
   });

@@ -10,6 +10,7 @@ import { type DevnetLayout, dealDevnetCommittee, writeDevnet } from "../../src/c
 import { freePorts } from "../../src/cli/devnet/processes.ts";
 import { keccak256Hex } from "../../src/lib/hash.ts";
 import { bytesToHex } from "../../src/lib/hex.ts";
+import { alertMetrics } from "./support/alerts.ts";
 import { cleanEnvironment, clockless, json, MAIN } from "./support/command.ts";
 
 const ASSET = keccak256Hex(Uint8Array.of(1));
@@ -91,6 +92,13 @@ describe("a node run by the command", () => {
     const both = await clockless(["node", "status", "--api", api, "--api", "http://127.0.0.1:9", "--json"]);
     expect(both.status).to.equal(4);
     expect(json<{ error?: string }[]>(both).map(({ error }) => error)).to.deep.equal([undefined, "networkFailure"]);
+  });
+
+  it("serves every metric that the alert rules are about", async () => {
+    const text = await (await fetch(`${api}/metrics`)).text();
+    const names = alertMetrics("member");
+    expect(names.length).to.be.above(3);
+    for (const name of names) expect(text).to.contain(`# TYPE ${name} `);
   });
 
   it("takes an instruction, and says why the committee refuses one by a stranger", async () => {

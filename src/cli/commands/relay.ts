@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { RelayerConfig } from "../../relayer/config.ts";
 import type { Relayer } from "../../relayer/relayer.ts";
 import type { Plan, RelayerEvent } from "../../relayer/types.ts";
+import type { Metrics } from "../../telemetry/port.ts";
 import { type CliContext, stopRequested } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { wholeNumber } from "../options.ts";
@@ -30,22 +31,34 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
           .default("info"),
       );
 
-  add("run", "work until a signal stops it; with --json, one event a line on stdout").action(
-    async (flags: RelayFlags) => {
+  add("run", "work until a signal stops it; with --json, one event a line on stdout")
+    .option("--metrics-port <port>", "serve Prometheus metrics at /metrics on this port", wholeNumber(0, 65_535))
+    .option("--metrics-host <address>", "where to listen for them", "127.0.0.1")
+    .action(async (flags: RelayFlags & { metricsPort?: number; metricsHost: string }) => {
       const context = contextOf();
-      const relayer = await open(context, flags, (event) => context.output.line(event, () => describeEvent(event)));
-      relayer.start();
-      await stopRequested(context.signal);
-      context.output.note("Stopping gracefully, use Ctrl+C again to force process exit");
-      await relayer.stop();
-    },
-  );
+      const { createPrometheusMetrics } = await import("../../telemetry/prometheus.ts");
+      const { serveMetrics } = await import("../metrics-server.ts");
+      const metrics = createPrometheusMetrics({ withProcess: true });
+      const onEvent = (event: RelayerEvent): void => context.output.line(event, () => describeEvent(event));
+      const relayer = await open(context, flags, { onEvent, metrics });
+      try {
+        const { metricsPort: port, metricsHost: host } = flags;
+        const server = port === undefined ? undefined : await serveMetrics(metrics, host, port);
+        if (server !== undefined) context.output.note(`metrics at ${server.url}`);
+        relayer.start();
+        await stopRequested(context.signal);
+        context.output.note("Stopping gracefully, use Ctrl+C again to force process exit");
+        await server?.close();
+      } finally {
+        await relayer.stop();
+      }
+    });
 
   add("once", "one turn over all chains")
     .option("--dry-run", "send nothing; show what would be sent and what it costs", false)
     .action(async (flags: RelayFlags & { dryRun: boolean }) => {
       const context = contextOf();
-      const relayer = await open(context, flags, () => {}, flags.dryRun);
+      const relayer = await open(context, flags, { isDryRun: flags.dryRun });
       try {
         const plan = await relayer.runOnce({ dryRun: flags.dryRun, signal: context.signal });
         context.output.result(plan, () => describePlan(plan, flags.dryRun));
@@ -74,7 +87,7 @@ export function addRelayCommand(program: Command, contextOf: () => CliContext): 
     .option("--limit <number>", "how many", wholeNumber(1, 100_000), 20)
     .action(async (flags: RelayFlags & { limit: number }) => {
       const context = contextOf();
-      const relayer = await open(context, flags, () => {});
+      const relayer = await open(context, flags);
       const queue = relayer.queue(flags.limit);
       context.output.result(
         queue,
@@ -100,8 +113,7 @@ async function loadRelayerConfig(context: CliContext, flags: RelayFlags): Promis
 async function open(
   context: CliContext,
   flags: RelayFlags,
-  onEvent: (event: RelayerEvent) => void,
-  isDryRun = false,
+  options: { onEvent?: (event: RelayerEvent) => void; metrics?: Metrics; isDryRun?: boolean } = {},
 ): Promise<Relayer> {
   const { createRelayer } = await import("../../relayer/relayer.ts");
   const { createPinoLogger } = await import("../../telemetry/pino.ts");
@@ -111,8 +123,9 @@ async function open(
   return createRelayer(config, {
     logger,
     environment: context.environment,
-    onEvent,
-    journal: isDryRun ? "memory" : "file",
+    onEvent: options.onEvent,
+    metrics: options.metrics,
+    journal: options.isDryRun === true ? "memory" : "file",
   });
 }
 
