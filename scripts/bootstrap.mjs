@@ -57,6 +57,12 @@ if (!isInstalled()) {
   writeFileSync(marker, wanted);
 }
 
+// The `clockless` command runs from dist/; a checkout that was never built gets it here, later ones by `npm run build`.
+if (!existsSync(join(root, "dist", "cli", "main.js"))) {
+  process.stderr.write("clockless: building the command\n");
+  if (!run("npm", ["run", "--silent", "build"])) process.exit(1);
+}
+
 const [command, ...args] = process.argv.slice(2);
 if (command === undefined) process.exit(0);
 const script = COMMANDS[command];

@@ -16,7 +16,7 @@ const quick = process.argv.includes("--quick");
 const SUITES: readonly Suite[] = [
   { name: "import floors", command: ["node", "scripts/check-floors.ts"] },
   { name: "types", command: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
-  { name: "build", command: ["tsc", "-p", "tsconfig.build.json"] },
+  { name: "build", command: ["npm", "run", "--silent", "build"] },
   { name: "contracts: build", command: ["hardhat", "build", "--quiet"] },
   { name: "rooms", command: ["mocha", "test/**/*.test.ts"] },
   ...(quick

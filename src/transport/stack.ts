@@ -28,7 +28,7 @@ type Yamux = ReturnType<typeof yamux>;
 type StreamOptions = NonNullable<NonNullable<Parameters<typeof yamux>[0]>["streamOptions"]>;
 
 /** Transport, encryption and muxing for `createLibp2p`. All members of a committee must use the same `protocol`. */
-export function hardenedStack(protocol: string) {
+export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
   const streamOptions: StreamOptions & { protocol: string } = {
     // Handed to every stream's constructor: a stream that has a protocol is not negotiated.
     protocol,
