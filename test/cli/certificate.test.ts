@@ -63,6 +63,12 @@ describe("clockless certificate", () => {
     }
   });
 
+  it("exits with 6 for a valid certificate of another batch than the one asked for", async () => {
+    expect((await verify("--file", fixture.files.bn254, "--sequence", "1")).status).to.equal(0);
+    const other = await verify("--file", fixture.files.bn254, "--sequence", "2");
+    expect(other).to.include({ status: 6, code: "contradiction", stdout: "" });
+  });
+
   it("exits with 6 for what is no certificate at all", async () => {
     const outcome = await verify("--file", fixture.write("nothing.json", '{"header":{}}'));
     expect(outcome).to.include({ status: 6, code: "malformedCertificate" });

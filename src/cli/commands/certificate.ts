@@ -22,7 +22,7 @@ export function addCertificateCommand(program: Command, contextOf: () => CliCont
       .description(description)
       .option("--file <file>", 'certificate: JSON, hex or bytes; "-" is stdin')
       .addOption(apiOption())
-      .option("--sequence <number>", "with --api: of this batch; the newest by default", uint64)
+      .option("--sequence <number>", "of this batch and no other; with --api, the newest by default", uint64)
       .addOption(suiteOption());
 
   add("verify", "exit code 0 only if the committee you trust signed it; 6 if not")
@@ -45,6 +45,13 @@ export function addCertificateCommand(program: Command, contextOf: () => CliCont
         });
       }
       requireCertificate(committee.engine(suite), key, committee.committeeId, given);
+      // A member may answer with another certificate that is just as valid.
+      if (flags.sequence !== undefined && header.sequence !== flags.sequence) {
+        const { SdkError } = await import("../../sdk/errors.ts");
+        throw new SdkError("contradiction", `the certificate is of batch ${header.sequence}, not ${flags.sequence}`, {
+          details: { asked: flags.sequence, given: header.sequence },
+        });
+      }
       const { committeeId } = committee;
       const digest = headerDigest(header, committeeId);
       context.output.result(
