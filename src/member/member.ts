@@ -205,8 +205,18 @@ export class Member {
         this.#answerCertificates(from, message.from);
         break;
       case "instructions":
-        for (const signed of message.instructions) this.#admit(signed, false);
+        this.#receiveGossip(from, message.instructions);
         break;
+    }
+  }
+
+  /** Honest members verify before they gossip, so the first false signature ends what a message may cost us. */
+  #receiveGossip(from: number, instructions: readonly SignedInstruction[]): void {
+    for (const signed of instructions) {
+      const { code, instructionId: id } = this.#admit(signed, false);
+      if (code !== "badSignature") continue;
+      this.#out.show({ kind: "punish", member: from, code: "badInstruction", details: { instructionId: id } });
+      return;
     }
   }
 
@@ -394,12 +404,14 @@ export class Member {
       figures,
     });
     if (this.#mempool.has(id) && !ours) return { instructionId: id, status: "accepted", code: "known", figures: {} };
-    const digest = instructionDigest(this.#config.committee.id, signed.instruction);
-    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer))
-      return refuse("badSignature");
     const known = this.#mempool.has(id);
+    // Cheap checks come first in there, and the signature is verified only for a signer that the ledger knows.
     const preview = this.#ledger.preview(signed);
     if (HOPELESS.has(preview.code)) return refuse(preview.code, preview.figures);
+    // Strangers to the ledger cost nothing, so peers could fill our mempool with them; a user of ours may be early.
+    if (preview.code === "unknownSigner" && !ours) return refuse(preview.code, preview.figures);
+    const digest = instructionDigest(this.#config.committee.id, signed.instruction);
+    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer)) return refuse("badSignature");
     if (!this.#mempool.add(id, signed, ours, this.#consensus.lastOwnRound + 1)) return refuse("mempoolFull");
     return { instructionId: id, status: "accepted", code: known ? "known" : "accepted", figures: {} };
   }
