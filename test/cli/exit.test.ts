@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { ApiError } from "../../src/api/errors.ts";
 import { BatchError } from "../../src/batch/errors.ts";
@@ -9,7 +10,7 @@ import { KeyError } from "../../src/keys/port.ts";
 import { LedgerError } from "../../src/ledger/codes.ts";
 import { RelayerError } from "../../src/relayer/errors.ts";
 import { SdkError } from "../../src/sdk/errors.ts";
-import { clockless } from "./support/command.ts";
+import { clockless, MAIN } from "./support/command.ts";
 
 describe("exit codes", () => {
   it("never change meaning", () => {
@@ -65,6 +66,16 @@ describe("the clockless command", () => {
     for (const args of [[], ["node"], ["unknown"], ["--unknown"], ["node", "run"]]) {
       expect(await clockless(args), args.join(" ")).to.include({ status: 2, stdout: "" });
     }
+  });
+
+  it("tells an old Node what is wrong before anything newer is parsed", async () => {
+    // The launcher imports nothing statically: an old Node would parse that first.
+    expect(readFileSync(MAIN, "utf8")).not.to.match(/^import /m);
+    const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.19.0" } })`;
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(pretend)}` };
+    const outcome = await clockless(["--version"], { env });
+    expect(outcome).to.include({ status: 3, stdout: "" });
+    expect(outcome.stderr).to.contain("[nodeTooOld]");
   });
 
   it("suggests the command that was meant", async () => {
