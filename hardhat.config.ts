@@ -27,7 +27,8 @@ const solidity = {
   version: "0.8.37",
   path: solcPath,
   settings: {
-    evmVersion: "osaka",
+    // What every chain has that a hub may be deployed on; precompiles of later forks are called, not compiled for.
+    evmVersion: "cancun",
     optimizer: { enabled: true, runs: 1_000_000 },
     viaIR: true,
     metadata: { bytecodeHash: "none" },

@@ -8,18 +8,23 @@ import {ICollateralVault, TokenListing, VaultConfig} from "./interfaces/ICollate
 import {AcceptStatus, Head, ISettlementHub} from "./interfaces/ISettlementHub.sol";
 import {ISettlementReceiver} from "./interfaces/ISettlementReceiver.sol";
 import {IVerifier} from "./interfaces/IVerifier.sol";
+import {IVerifierCode} from "./interfaces/IVerifierCode.sol";
 import {
     AccountProof,
     BatchHeader,
     CallEntry,
     DestinationProof,
+    Handover,
     HeadWitness,
     HistoryProof,
     OutboxProof,
     PayoutEntry
 } from "./interfaces/Messages.sol";
 import {AccountProofs} from "./libraries/AccountProofs.sol";
+import {CalldataLayout} from "./libraries/CalldataLayout.sol";
+import {CreatedAddress} from "./libraries/CreatedAddress.sol";
 import {Digests} from "./libraries/Digests.sol";
+import {Handovers} from "./libraries/Handovers.sol";
 import {HeadWord} from "./libraries/HeadWord.sol";
 import {Merkle} from "./libraries/Merkle.sol";
 
@@ -39,9 +44,29 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     uint256 private constant RECORD_GAS = 60_000;
     uint32 private constant MIN_HALT_DEADLINE = 1 hours;
 
+    /// @dev Where the arguments' tails begin: behind the selector and as many words as each function's head has.
+    uint256 private constant ACCEPT_TAILS = 4 + 9 * 32;
+    uint256 private constant CONFLICT_TAILS = 4 + 16 * 32;
+    uint256 private constant DELIVER_TAILS = 4 + 3 * 32;
+    uint256 private constant HISTORY_TAILS = 4 + 15 * 32;
+    uint256 private constant RETRY_TAILS = 4 + 32;
+    uint256 private constant HANDOVER_TAILS = 4 + 2 * 32;
+    /// @dev The vault took nonce 1, so the verifier of key number k ≥ 1 has nonce k + 1. Nothing else is ever created here.
+    uint16 private constant NONCE_OFFSET = 1;
+
+    /// @dev What only handovers and evidence read.
+    struct KeyHistory {
+        /// Number of the last handover.
+        uint64 handovers;
+        /// Sequence of the head when the key last changed: that head is signed by an older key.
+        uint40 sequence;
+    }
+
     bytes32 private immutable COMMITTEE_ID;
     bytes32 private immutable DOMAIN_SEPARATOR;
-    IVerifier private immutable VERIFIER;
+    IVerifier private immutable FIRST_VERIFIER;
+    IVerifierCode private immutable VERIFIER_CODE;
+    bool private immutable IS_BN254;
     ICollateralVault private immutable VAULT;
     uint32 private immutable HALT_DEADLINE;
 
@@ -51,21 +76,30 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     mapping(uint64 word => uint256 bits) private _delivered;
     mapping(uint64 index => bytes32 hash) private _failedCalls;
     uint256 private _nextPauseAt;
+    KeyHistory private _keys;
 
     constructor(
         bytes32 committee,
         IVerifier key,
+        IVerifierCode successors,
         address authority,
         uint32 haltDeadlineSeconds,
         VaultConfig memory vaultConfig,
         TokenListing[] memory listings
     ) AccessManaged(authority) {
-        if (committee == 0 || address(key).code.length == 0 || haltDeadlineSeconds < MIN_HALT_DEADLINE) {
-            revert BadConfiguration();
-        }
+        if (
+            committee == 0 ||
+            address(key).code.length == 0 ||
+            address(successors).code.length == 0 ||
+            haltDeadlineSeconds < MIN_HALT_DEADLINE
+        ) revert BadConfiguration();
+        bytes32 suite = keccak256(bytes(key.suite()));
+        if (suite != keccak256(bytes(successors.suite()))) revert BadConfiguration();
         COMMITTEE_ID = committee;
         DOMAIN_SEPARATOR = Digests.domainSeparator(committee);
-        VERIFIER = key;
+        FIRST_VERIFIER = key;
+        VERIFIER_CODE = successors;
+        IS_BN254 = suite == keccak256("bn254");
         HALT_DEADLINE = haltDeadlineSeconds;
         VAULT = new CollateralVault(authority, vaultConfig, listings);
         for (uint256 i = 0; i < RING; ++i) _ring[i] = EMPTY_SLOT;
@@ -82,8 +116,8 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         DestinationProof calldata destination,
         bytes calldata signature
     ) external returns (AcceptStatus) {
-        _requireCalldataLength(
-            4 + 7 * 32 + 2 * 32 + 9 * 32 + 32 * destination.siblings.length + 32 + _padded(signature.length)
+        CalldataLayout.requireEnd(
+            CalldataLayout.skipBytes(CalldataLayout.skipDestination(ACCEPT_TAILS, destination), signature)
         );
         if (header.sequence == 0) revert SequenceIsZero();
         Head memory stored = HeadWord.unpack(_headWord);
@@ -94,35 +128,39 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         bytes32 commitment = _commitment(digest, Merkle.bindSize(destination.outboxRoot, destination.outboxSize));
         if (header.sequence == stored.sequence) {
             bytes32 known = _ring[stored.slot];
-            if (commitment == known) return AcceptStatus.Repeated;
-            _requireSigned(digest, signature);
+            // The same header: it is no conflict, not even if it holds two leaves of this hub and this is the other one.
+            if (_tagOf(known) == _tagOf(digest)) return AcceptStatus.Repeated;
+            // The head is signed by an older key: no statement of the present one.
+            if (stored.sequence == _keys.sequence) return AcceptStatus.Stale;
+            _requireSigned(stored.keyNumber, digest, signature);
             _closeForEver(header.sequence, known, commitment);
             return AcceptStatus.Conflicting;
         }
 
         if (block.timestamp < stored.pausedUntil) revert AcceptPaused(stored.pausedUntil);
-        if (header.sequence > type(uint40).max) revert OutOfRange(header.sequence, type(uint40).max);
-        if (header.epoch > type(uint24).max) revert OutOfRange(header.epoch, type(uint24).max);
-        if (destination.outboxSize > type(uint40).max) revert OutOfRange(destination.outboxSize, type(uint40).max);
+        _requireFits(header.sequence, HeadWord.MAX_SEQUENCE);
+        _requireFits(header.epoch, HeadWord.MAX_EPOCH);
+        _requireFits(destination.inboxCursor, HeadWord.MAX_INBOX_CURSOR);
+        _requireFits(destination.outboxSize, HeadWord.MAX_OUTBOX_SIZE);
         if (header.epoch < stored.epoch) revert EpochFell(stored.epoch, header.epoch);
         if (destination.outboxSize < stored.outboxSize) {
             revert OutboxShrank(stored.outboxSize, destination.outboxSize);
         }
         _requireInbox(stored.inboxCursor, destination);
-        _requireSigned(digest, signature);
+        _requireSigned(stored.keyNumber, digest, signature);
 
         uint8 slot = uint8((stored.slot + 1) % RING);
         _headWord = HeadWord.pack(
             Head({
                 sequence: uint40(header.sequence),
                 epoch: uint24(header.epoch),
-                // Fits: the vault has that many entries, each of which was a transaction.
                 inboxCursor: uint40(destination.inboxCursor),
                 outboxSize: uint40(destination.outboxSize),
                 acceptedAt: uint32(block.timestamp),
                 acceptedBlock: uint40(block.number),
                 pausedUntil: stored.pausedUntil,
-                slot: slot
+                slot: slot,
+                keyNumber: stored.keyNumber
             })
         );
         _ring[slot] = commitment;
@@ -137,12 +175,35 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         BatchHeader calldata second,
         bytes calldata secondSignature
     ) external {
+        CalldataLayout.requireEnd(
+            CalldataLayout.skipBytes(CalldataLayout.skipBytes(CONFLICT_TAILS, firstSignature), secondSignature)
+        );
         bytes32 firstDigest = Digests.header(DOMAIN_SEPARATOR, first);
         bytes32 secondDigest = Digests.header(DOMAIN_SEPARATOR, second);
         if (first.sequence != second.sequence || firstDigest == secondDigest) revert NotConflicting();
-        _requireSigned(firstDigest, firstSignature);
-        _requireSigned(secondDigest, secondSignature);
+        uint16 keyNumber = HeadWord.unpack(_headWord).keyNumber;
+        _requireSigned(keyNumber, firstDigest, firstSignature);
+        _requireSigned(keyNumber, secondDigest, secondSignature);
         _closeForEver(first.sequence, firstDigest, secondDigest);
+    }
+
+    /// @inheritdoc ISettlementHub
+    function handover(Handover calldata statement, bytes calldata signature) external {
+        CalldataLayout.requireEnd(
+            CalldataLayout.skipBytes(CalldataLayout.skipHandover(HANDOVER_TAILS, statement), signature)
+        );
+        Head memory stored = HeadWord.unpack(_headWord);
+        // A key that was proven to sign two headers of one sequence names no successor.
+        if (block.timestamp < stored.pausedUntil) revert AcceptPaused(stored.pausedUntil);
+        uint64 number = _keys.handovers + 1;
+        if (statement.number != number) revert HandoverOutOfTurn(number, statement.number);
+        bytes32 oldHash = keccak256(_verifierOf(stored.keyNumber).groupKey());
+        bytes32 named = IS_BN254 ? statement.oldBn254KeyHash : statement.oldBls12381KeyHash;
+        if (named != oldHash) revert HandoverFromAnotherKey(oldHash, named);
+        Handovers.requireNewKeys(statement);
+        _requireSigned(stored.keyNumber, Handovers.digest(DOMAIN_SEPARATOR, statement), signature);
+        _keys.handovers = number;
+        _changeKey(stored, IS_BN254 ? statement.newBn254Key : statement.newBls12381Key);
     }
 
     /// @inheritdoc ISettlementHub
@@ -151,9 +212,8 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         CallEntry[] calldata calls,
         OutboxProof calldata proof
     ) external nonReentrant returns (uint256) {
-        _requireCalldataLength(
-            4 + 3 * 32 + _payoutsLength(payouts) + _callsLength(calls) + 5 * 32 + 32 * proof.siblings.length
-        );
+        uint256 position = CalldataLayout.skipCalls(CalldataLayout.skipPayouts(DELIVER_TAILS, payouts), calls);
+        CalldataLayout.requireEnd(CalldataLayout.skipOutboxProof(position, proof));
         if (_areDelivered(payouts, calls)) return 0;
         (bytes32[] memory hashes, uint256[] memory indexes) = _hashEntries(payouts, calls);
         if (!_provesEntries(proof, indexes, hashes)) revert EntriesNotProven();
@@ -169,6 +229,9 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         HistoryProof calldata older,
         DestinationProof calldata destination
     ) external nonReentrant returns (uint256) {
+        uint256 position = CalldataLayout.skipCalls(CalldataLayout.skipPayouts(HISTORY_TAILS, payouts), calls);
+        position = CalldataLayout.skipHistory(CalldataLayout.skipWords(position, siblings), older);
+        CalldataLayout.requireEnd(CalldataLayout.skipDestination(position, destination));
         if (_areDelivered(payouts, calls)) return 0;
         if (!isFinalOlderHeader(headWitness, older)) revert HeaderNotProven();
         if (!_holdsDestination(older.header.outboxes, destination)) revert NotThisDestination();
@@ -180,6 +243,7 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
 
     /// @inheritdoc ISettlementHub
     function retryCall(CallEntry calldata entry) external nonReentrant {
+        CalldataLayout.requireEnd(CalldataLayout.skipCall(RETRY_TAILS, entry));
         bytes32 hash = Digests.callEntry(address(this), entry);
         if (_failedCalls[entry.index] != hash) revert NothingToRetry(entry.index);
         // Before the call: a receiver that comes back finds nothing to retry.
@@ -284,7 +348,22 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
 
     /// @inheritdoc ISettlementHub
     function verifier() external view returns (IVerifier) {
-        return VERIFIER;
+        return _verifierOf(HeadWord.unpack(_headWord).keyNumber);
+    }
+
+    /// @inheritdoc ISettlementHub
+    function verifierCode() external view returns (IVerifierCode) {
+        return VERIFIER_CODE;
+    }
+
+    /// @inheritdoc ISettlementHub
+    function handovers() external view returns (uint64) {
+        return _keys.handovers;
+    }
+
+    /// @inheritdoc ISettlementHub
+    function handoverDigestOf(Handover calldata statement) external view returns (bytes32) {
+        return Handovers.digest(DOMAIN_SEPARATOR, statement);
     }
 
     /// @inheritdoc ISettlementHub
@@ -355,8 +434,40 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         emit CommitteeConflicted(sequence, first, second);
     }
 
-    function _requireSigned(bytes32 digest, bytes calldata signature) private view {
-        if (!VERIFIER.verify(digest, signature)) revert InvalidSignature(digest);
+    /// @dev Creates the next key's verifier, whose constructor tests the key, and makes it the only one that counts.
+    function _changeKey(Head memory stored, bytes calldata key) private {
+        if (stored.keyNumber == HeadWord.MAX_KEY_NUMBER) revert OutOfRange(stored.keyNumber, HeadWord.MAX_KEY_NUMBER);
+        bytes memory code = VERIFIER_CODE.creationCode(key);
+        address created;
+        assembly ("memory-safe") {
+            created := create(0, add(code, 0x20), mload(code))
+            if iszero(created) {
+                // The constructor's own words. They are those of code that this hub was built with.
+                let reason := mload(0x40)
+                returndatacopy(reason, 0, returndatasize())
+                revert(reason, returndatasize())
+            }
+        }
+        stored.keyNumber += 1;
+        // On a chain that derives addresses in another way keys cannot change: the old one stays.
+        assert(created == address(_verifierOf(stored.keyNumber)));
+        _keys.sequence = stored.sequence;
+        _headWord = HeadWord.pack(stored);
+        emit KeyChanged(stored.keyNumber, created, keccak256(key));
+    }
+
+    /// @dev Not read from storage, which `accept` would have to pay for: it follows from the number.
+    function _verifierOf(uint16 keyNumber) private view returns (IVerifier) {
+        if (keyNumber == 0) return FIRST_VERIFIER;
+        return IVerifier(CreatedAddress.derive(address(this), keyNumber + NONCE_OFFSET));
+    }
+
+    function _requireSigned(uint16 keyNumber, bytes32 digest, bytes calldata signature) private view {
+        if (!_verifierOf(keyNumber).verify(digest, signature)) revert InvalidSignature(digest);
+    }
+
+    function _requireFits(uint256 value, uint256 limit) private pure {
+        if (value > limit) revert OutOfRange(value, limit);
     }
 
     /// @dev An unchanged cursor was checked when it was stored, and a vault's hashes never change.
@@ -424,26 +535,14 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         }
     }
 
-    /// @dev keccak(0x03 ‖ header digest ‖ bound outbox root).
+    /// @dev keccak(0x03 ‖ header digest ‖ bound outbox root), its last 8 bytes replaced by those of the digest: 192 bits commit,
+    /// and 64 tell one header from another without opening the commitment.
     function _commitment(bytes32 digest, bytes32 boundRoot) private pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes1(0x03), digest, boundRoot));
+        bytes32 hash = keccak256(abi.encodePacked(bytes1(0x03), digest, boundRoot));
+        return bytes32((uint256(hash) & ~uint256(type(uint64).max)) | _tagOf(digest));
     }
 
-    /// @dev One encoding per call: bytes that no argument accounts for are refused.
-    function _requireCalldataLength(uint256 expected) private pure {
-        if (msg.data.length != expected) revert CalldataLength(expected, msg.data.length);
-    }
-
-    function _payoutsLength(PayoutEntry[] calldata payouts) private pure returns (uint256) {
-        return 32 + 6 * 32 * payouts.length;
-    }
-
-    function _callsLength(CallEntry[] calldata calls) private pure returns (uint256 length) {
-        length = 32;
-        for (uint256 i = 0; i < calls.length; ++i) length += 7 * 32 + _padded(calls[i].data.length);
-    }
-
-    function _padded(uint256 length) private pure returns (uint256) {
-        return (length + 31) & ~uint256(31);
+    function _tagOf(bytes32 word) private pure returns (uint256) {
+        return uint64(uint256(word));
     }
 }

@@ -3,11 +3,13 @@ pragma solidity ^0.8.37;
 
 import {ICollateralVault} from "./ICollateralVault.sol";
 import {IVerifier} from "./IVerifier.sol";
+import {IVerifierCode} from "./IVerifierCode.sol";
 import {
     AccountProof,
     BatchHeader,
     CallEntry,
     DestinationProof,
+    Handover,
     HeadWitness,
     HistoryProof,
     OutboxProof,
@@ -17,7 +19,7 @@ import {
 /// @notice What `accept` did
 /// Accepted: verified, and now the head.
 /// Repeated: the stored head, digest for digest. Nothing was verified again.
-/// Stale: the hub is already further. Nothing was verified.
+/// Stale: the hub is already further, or had this sequence when its key changed. Nothing was verified.
 /// Conflicting: validly signed, but the stored head of this sequence is another one. `accept` is closed for ever.
 enum AcceptStatus {
     Accepted,
@@ -35,6 +37,7 @@ enum AcceptStatus {
 /// @param acceptedBlock Block of that
 /// @param pausedUntil `accept` is refused before this time; the largest value means for ever (proven conflict)
 /// @param slot Ring position of the head
+/// @param keyNumber How often the group key has changed
 struct Head {
     uint40 sequence;
     uint24 epoch;
@@ -44,15 +47,13 @@ struct Head {
     uint40 acceptedBlock;
     uint32 pausedUntil;
     uint8 slot;
+    uint16 keyNumber;
 }
 
 /// @title Finality of one committee on one chain
 /// @notice Accepts certificates from anybody, delivers what they promise, and tells other contracts what is final.
 /// Not upgradable. Nobody can undo a delivery, move funds or hold up a payout here.
 interface ISettlementHub {
-    /// @notice Thrown when calldata is longer or shorter than its arguments
-    error CalldataLength(uint256 expected, uint256 actual);
-
     /// @notice Thrown for a header of sequence 0: no committee signs one
     error SequenceIsZero();
 
@@ -107,7 +108,14 @@ interface ISettlementHub {
     /// @notice Thrown when two headers are no evidence: other sequences, or the same header
     error NotConflicting();
 
-    /// @notice Thrown by the constructor for a zero committee id, a verifier without code or a deadline outside its bounds
+    /// @notice Thrown when a handover is not the next one
+    error HandoverOutOfTurn(uint64 expected, uint64 given);
+
+    /// @notice Thrown when a handover is from another key than this hub's
+    error HandoverFromAnotherKey(bytes32 expected, bytes32 given);
+
+    /// @notice Thrown by the constructor for a zero committee id, a verifier without code or of another suite than the
+    /// code for its successors, or a deadline outside its bounds
     error BadConfiguration();
 
     /// @notice A newer header was verified
@@ -123,6 +131,9 @@ interface ISettlementHub {
     /// @notice The committee's key signed two headers of one sequence. `accept` is closed; deliveries go on
     /// @dev `first` and `second` are header digests when reported as evidence, and ring commitments when `accept` found out
     event CommitteeConflicted(uint64 indexed sequence, bytes32 first, bytes32 second);
+
+    /// @notice The group key changed; from here on nothing signed by an older key counts
+    event KeyChanged(uint16 indexed keyNumber, address verifier, bytes32 keyHash);
 
     /// @notice The authority paused `accept`, or ended its pause
     event AcceptPauseSet(uint256 until);
@@ -152,6 +163,13 @@ interface ISettlementHub {
         BatchHeader calldata second,
         bytes calldata secondSignature
     ) external;
+
+    /// @notice Changes the group key to the one that the present key names. Anybody may call
+    /// @dev The verifier is deployed here, from the key in the statement. Certificates, evidence and statements by older keys are
+    /// refused afterwards. A hub that slept takes every statement it missed, in turn, and then one certificate
+    /// @param statement What the old key signed; the next in number
+    /// @param signature By the present key, as this hub's verifier reads it
+    function handover(Handover calldata statement, bytes calldata signature) external;
 
     /// @notice Carries out outbox entries, each once for ever, in any order, by anybody
     /// @dev Entries already delivered are skipped, so that a lost race costs little. A failing token, recipient or receiver
@@ -229,8 +247,17 @@ interface ISettlementHub {
     /// @notice The committee: salt of everything it signs
     function committeeId() external view returns (bytes32);
 
-    /// @notice The committee's key
+    /// @notice The committee's present key
     function verifier() external view returns (IVerifier);
+
+    /// @notice What verifiers of later keys are created from
+    function verifierCode() external view returns (IVerifierCode);
+
+    /// @notice Number of the last handover; 0: none yet
+    function handovers() external view returns (uint64);
+
+    /// @notice What the present key must sign for a handover
+    function handoverDigestOf(Handover calldata statement) external view returns (bytes32);
 
     /// @notice Custody for this hub, deployed by its constructor
     function vault() external view returns (ICollateralVault);

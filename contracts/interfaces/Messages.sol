@@ -145,3 +145,18 @@ struct AccountProof {
     bytes32[] assetSiblings;
     bytes32 rest;
 }
+
+/// @notice Statement by which the old group key names the new one. Hubs of both suites take the same statement
+/// @dev Keys are byte for byte what the verifiers' constructors take, so that a hub deploys exactly what was signed
+/// @param number Consecutive, from 1
+/// @param oldBls12381KeyHash keccak-256 of the old BLS12-381 key, 256 bytes
+/// @param oldBn254KeyHash keccak-256 of the old BN254 key, 128 bytes
+/// @param newBls12381Key The new BLS12-381 key, 256 bytes
+/// @param newBn254Key The new BN254 key, 128 bytes
+struct Handover {
+    uint64 number;
+    bytes32 oldBls12381KeyHash;
+    bytes32 oldBn254KeyHash;
+    bytes newBls12381Key;
+    bytes newBn254Key;
+}

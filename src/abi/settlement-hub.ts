@@ -14,6 +14,11 @@ export const settlementHubAbi = [
         "type": "address"
       },
       {
+        "internalType": "contract IVerifierCode",
+        "name": "successors",
+        "type": "address"
+      },
+      {
         "internalType": "address",
         "name": "authority",
         "type": "address"
@@ -184,6 +189,22 @@ export const settlementHubAbi = [
     "type": "error"
   },
   {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "expected",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "actual",
+        "type": "uint256"
+      }
+    ],
+    "name": "CalldataOffset",
+    "type": "error"
+  },
+  {
     "inputs": [],
     "name": "EntriesNotProven",
     "type": "error"
@@ -202,6 +223,64 @@ export const settlementHubAbi = [
       }
     ],
     "name": "EpochFell",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "expected",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "given",
+        "type": "bytes32"
+      }
+    ],
+    "name": "HandoverFromAnotherKey",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint256",
+        "name": "expected",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "actual",
+        "type": "uint256"
+      }
+    ],
+    "name": "HandoverKeyLength",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "uint64",
+        "name": "expected",
+        "type": "uint64"
+      },
+      {
+        "internalType": "uint64",
+        "name": "given",
+        "type": "uint64"
+      }
+    ],
+    "name": "HandoverOutOfTurn",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "HandoverToIdentity",
+    "type": "error"
+  },
+  {
+    "inputs": [],
+    "name": "HandoverToSameKey",
     "type": "error"
   },
   {
@@ -480,6 +559,31 @@ export const settlementHubAbi = [
       }
     ],
     "name": "HeadAdvanced",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint16",
+        "name": "keyNumber",
+        "type": "uint16"
+      },
+      {
+        "indexed": false,
+        "internalType": "address",
+        "name": "verifier",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "bytes32",
+        "name": "keyHash",
+        "type": "bytes32"
+      }
+    ],
+    "name": "KeyChanged",
     "type": "event"
   },
   {
@@ -1118,6 +1222,110 @@ export const settlementHubAbi = [
     "type": "function"
   },
   {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "number",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "oldBls12381KeyHash",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "oldBn254KeyHash",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "bytes",
+            "name": "newBls12381Key",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes",
+            "name": "newBn254Key",
+            "type": "bytes"
+          }
+        ],
+        "internalType": "struct Handover",
+        "name": "statement",
+        "type": "tuple"
+      },
+      {
+        "internalType": "bytes",
+        "name": "signature",
+        "type": "bytes"
+      }
+    ],
+    "name": "handover",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint64",
+            "name": "number",
+            "type": "uint64"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "oldBls12381KeyHash",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "oldBn254KeyHash",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "bytes",
+            "name": "newBls12381Key",
+            "type": "bytes"
+          },
+          {
+            "internalType": "bytes",
+            "name": "newBn254Key",
+            "type": "bytes"
+          }
+        ],
+        "internalType": "struct Handover",
+        "name": "statement",
+        "type": "tuple"
+      }
+    ],
+    "name": "handoverDigestOf",
+    "outputs": [
+      {
+        "internalType": "bytes32",
+        "name": "",
+        "type": "bytes32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "handovers",
+    "outputs": [
+      {
+        "internalType": "uint64",
+        "name": "",
+        "type": "uint64"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
     "inputs": [],
     "name": "head",
     "outputs": [
@@ -1162,6 +1370,11 @@ export const settlementHubAbi = [
             "internalType": "uint8",
             "name": "slot",
             "type": "uint8"
+          },
+          {
+            "internalType": "uint16",
+            "name": "keyNumber",
+            "type": "uint16"
           }
         ],
         "internalType": "struct Head",
@@ -1952,6 +2165,19 @@ export const settlementHubAbi = [
     "outputs": [
       {
         "internalType": "contract IVerifier",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "verifierCode",
+    "outputs": [
+      {
+        "internalType": "contract IVerifierCode",
         "name": "",
         "type": "address"
       }

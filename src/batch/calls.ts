@@ -92,8 +92,13 @@ export function accountProofArgument(proof: AccountProof) {
   };
 }
 
-/** What a hub keeps of an accepted head: keccak(0x03 ‖ digest ‖ keccak(0x02 ‖ outbox size ‖ outbox root)). */
+/**
+ * What a hub keeps of an accepted head: keccak(0x03 ‖ digest ‖ keccak(0x02 ‖ outbox size ‖ outbox root)), its last 8 bytes
+ * replaced by those of the digest.
+ */
 export function headCommitment(headDigest: Hex, outboxSize: bigint, outboxRoot: Hex): Hex {
   const bound = bindSize(hexToBytes(outboxRoot), outboxSize);
-  return bytesToHex(keccak256(concatBytes(COMMITMENT_PREFIX, hexToBytes(headDigest), bound)));
+  const digest = hexToBytes(headDigest);
+  const hash = keccak256(concatBytes(COMMITMENT_PREFIX, digest, bound));
+  return bytesToHex(concatBytes(hash.subarray(0, 24), digest.subarray(24)));
 }

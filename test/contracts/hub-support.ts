@@ -65,6 +65,10 @@ type HubMethod =
   | "isFinalCall"
   | "isFinalAccount"
   | "verifier"
+  | "verifierCode"
+  | "handover"
+  | "handovers"
+  | "handoverDigestOf"
   | "authority"
   | "vault";
 type VaultMethod =
@@ -100,6 +104,7 @@ export async function deployHub(suite: Suite, options: VaultOptions = {}) {
   const [admin, alice, bob, carol] = await ethers.getSigners();
   const key = encodePublicKeyForVerifier(suite, engineOf(suite).publicKey(SECRET));
   const verifier = await ethers.deployContract(suite === "bn254" ? "Bn254Verifier" : "Bls12381Verifier", [key]);
+  const verifierCode = await ethers.deployContract(suite === "bn254" ? "Bn254VerifierCode" : "Bls12381VerifierCode");
   const authority = known<"execute">(await ethers.deployContract("Authority", [admin!.address]));
   const token = known<"mint" | "approve" | "balanceOf">(
     await ethers.deployContract("TestToken", ["Test Dollar", "USDT6", 6]),
@@ -107,6 +112,7 @@ export async function deployHub(suite: Suite, options: VaultOptions = {}) {
   const deployed = await ethers.deployContract("SettlementHub", [
     COMMITTEE,
     verifier,
+    verifierCode,
     authority,
     HALT_DEADLINE,
     {
@@ -136,6 +142,7 @@ export async function deployHub(suite: Suite, options: VaultOptions = {}) {
     connection,
     ethers,
     verifier,
+    verifierCode,
     authority,
     token,
     hub,

@@ -196,6 +196,7 @@ describe("hub: what accept refuses before the signature", () => {
       await ethers.deployContract("SettlementHub", [
         COMMITTEE,
         await hub.verifier(),
+        await hub.verifierCode(),
         await hub.authority(),
         HALT_DEADLINE,
         { ...configuration.toObject() },
@@ -285,13 +286,20 @@ describe("hub: what accept refuses before the signature", () => {
     const { hub, vault, ethers, admin } = await deployHub("bls12-381");
     const configuration = (await vault.configuration()).toObject();
     const verifier = await hub.verifier();
-    for (const [committee, key, deadline] of [
-      [bytes32(0), verifier, HALT_DEADLINE],
-      [COMMITTEE, admin.address, HALT_DEADLINE],
-      [COMMITTEE, verifier, 60],
+    const code = await hub.verifierCode();
+    const foreign = await ethers.deployContract("Bn254VerifierCode");
+    for (const [committee, key, successors, deadline] of [
+      [bytes32(0), verifier, code, HALT_DEADLINE],
+      [COMMITTEE, admin.address, code, HALT_DEADLINE],
+      [COMMITTEE, verifier, admin.address, HALT_DEADLINE],
+      // Its key could never be handed over.
+      [COMMITTEE, verifier, await foreign.getAddress(), HALT_DEADLINE],
+      [COMMITTEE, verifier, code, 60],
     ] as const)
       await expect(
-        ethers.deployContract("SettlementHub", [committee, key, await hub.authority(), deadline, configuration, []]),
+        ethers.deployContract("SettlementHub", [
+          ...[committee, key, successors, await hub.authority(), deadline, configuration, []],
+        ]),
       ).to.be.revertedWithCustomError(hub, "BadConfiguration");
   });
 });

@@ -6,6 +6,7 @@ import {SettlementHub} from "../../../contracts/SettlementHub.sol";
 import {ICollateralVault, TokenListing, VaultConfig} from "../../../contracts/interfaces/ICollateralVault.sol";
 import {AcceptStatus, Head} from "../../../contracts/interfaces/ISettlementHub.sol";
 import {IVerifier} from "../../../contracts/interfaces/IVerifier.sol";
+import {IVerifierCode} from "../../../contracts/interfaces/IVerifierCode.sol";
 import {
     BatchHeader,
     CallEntry,
@@ -32,6 +33,17 @@ contract YesVerifier is IVerifier {
     }
 }
 
+/// @notice Successors that say yes, too.
+contract YesVerifierCode is IVerifierCode {
+    function creationCode(bytes calldata) external pure returns (bytes memory) {
+        return type(YesVerifier).creationCode;
+    }
+
+    function suite() external pure returns (string memory) {
+        return "none";
+    }
+}
+
 /// @notice A committee and a crowd of relayers: appends payouts, certifies, and delivers any of them again and again.
 contract HubHandler {
     SettlementHub public immutable HUB;
@@ -55,6 +67,7 @@ contract HubHandler {
         HUB = new SettlementHub(
             bytes32(uint256(1)),
             new YesVerifier(),
+            new YesVerifierCode(),
             address(authority),
             1 days,
             VaultConfig(0, address(0), 1000, 1_000_000, 1000, 3600),

@@ -5,7 +5,9 @@ import { bls12381VerifierAbi } from "../../../src/abi/bls12381-verifier.ts";
 import { bn254VerifierAbi } from "../../../src/abi/bn254-verifier.ts";
 import { authorityBytecode } from "../../../src/abi/bytecode/authority.ts";
 import { bls12381VerifierBytecode } from "../../../src/abi/bytecode/bls12381-verifier.ts";
+import { bls12381VerifierCodeBytecode } from "../../../src/abi/bytecode/bls12381-verifier-code.ts";
 import { bn254VerifierBytecode } from "../../../src/abi/bytecode/bn254-verifier.ts";
+import { bn254VerifierCodeBytecode } from "../../../src/abi/bytecode/bn254-verifier-code.ts";
 import { settlementHubBytecode } from "../../../src/abi/bytecode/settlement-hub.ts";
 import { settlementReceiverBytecode } from "../../../src/abi/bytecode/settlement-receiver.ts";
 import { testTokenBytecode } from "../../../src/abi/bytecode/test-token.ts";
@@ -32,8 +34,12 @@ export interface Deployment {
 }
 
 const VERIFIERS = {
-  "bls12-381": { abi: bls12381VerifierAbi, bytecode: bls12381VerifierBytecode },
-  bn254: { abi: bn254VerifierAbi, bytecode: bn254VerifierBytecode },
+  "bls12-381": {
+    abi: bls12381VerifierAbi,
+    bytecode: bls12381VerifierBytecode,
+    codeBytecode: bls12381VerifierCodeBytecode,
+  },
+  bn254: { abi: bn254VerifierAbi, bytecode: bn254VerifierBytecode, codeBytecode: bn254VerifierCodeBytecode },
 } as const;
 
 export async function deployHub(anvil: Anvil, committee: TestCommittee, suite: Suite): Promise<Deployment> {
@@ -57,9 +63,10 @@ export async function deployHub(anvil: Anvil, committee: TestCommittee, suite: S
   };
   const call = (to: Address, data: Hex) => anvil.rpc<Hex>("eth_call", [{ to, data }, "latest"]);
 
-  const { abi, bytecode } = VERIFIERS[suite];
+  const { abi, bytecode, codeBytecode } = VERIFIERS[suite];
   const key = bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(committee.groupKey(suite))));
   const verifier = await deploy(abi, bytecode, [key]);
+  const verifierCode = await deploy([], codeBytecode, []);
   const authority = await deploy(authorityAbi, authorityBytecode, [admin]);
   const token = await deploy(testTokenAbi, testTokenBytecode, ["Test Dollar", "USDT6", 6]);
   const vaultConfig = {
@@ -68,7 +75,7 @@ export async function deployHub(anvil: Anvil, committee: TestCommittee, suite: S
   };
   const listings = [{ token, withdrawalFloor: 10n ** 18n, withdrawalShareBps: 10_000 }];
   const hub = await deploy(settlementHubAbi, settlementHubBytecode, [
-    ...[COMMITTEE_ID, verifier, authority, 21_600, vaultConfig, listings],
+    ...[COMMITTEE_ID, verifier, verifierCode, authority, 21_600, vaultConfig, listings],
   ]);
   const receiver = await deploy(settlementReceiverAbi, settlementReceiverBytecode, [hub]);
   const vaultData = await call(hub, encodeFunctionData({ abi: settlementHubAbi, functionName: "vault" }));
