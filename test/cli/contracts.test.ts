@@ -76,6 +76,9 @@ describe("clockless contracts", () => {
     expect(good.status, good.stdout + good.stderr).to.equal(0);
     expect(json(good)).to.include({ ok: true, hub, vault });
 
+    const named = await clockless(["contracts", "addresses", "--committee", served, "--json"]);
+    expect(json(named)).to.deep.equal([{ chainId: String(anvil.chainId), hub, vault, tokens: [] }]);
+
     // Another committee's file that claims these contracts.
     const stranger = await createFixture(15n);
     const claimed = join(stranger.directory, "claimed.json");

@@ -1,5 +1,6 @@
 import { chmodSync, readFileSync } from "node:fs";
 import { expect } from "chai";
+import { encryptWeb3V3 } from "../../src/keys/web3-v3.ts";
 import { accountIdOf, instructionDigest, instructionId } from "../../src/ledger/instruction.ts";
 import { instructionFromJson } from "../../src/ledger/json.ts";
 import { addressOf, isSignatureBy } from "../../src/lib/ecdsa.ts";
@@ -84,6 +85,23 @@ describe("clockless instruction sign", () => {
     };
     const file = fixture.write("foreign.json", JSON.stringify(foreign));
     expect(await sign("--instruction", file, ...key())).to.include({ status: 2, code: "badOption" });
+  });
+
+  it("opens a keystore with a password from a file or from a person, and not with a wrong one", async () => {
+    const password = "correct horse";
+    const keystore = fixture.write(
+      "keystore.json",
+      await encryptWeb3V3({ secret, password, strength: "lightForDevnet" }),
+    );
+    const args = [...transfer, ...head, "--key-file", keystore];
+    const withFile = await sign(...args, "--password-file", fixture.write("password.txt", `${password}\n`));
+    expect(withFile.status, withFile.stderr).to.equal(0);
+    const asked = ["instruction", "sign", "--committee", fixture.committeeFile, ...args, "--json"];
+    const typed = await clockless(asked, { input: `${password}\n` });
+    expect(typed.stdout, typed.stderr).to.equal(withFile.stdout);
+    expect(typed.stderr).to.contain("Password for").and.not.to.contain(password);
+    expect(await clockless(asked, { input: "wrong\n" })).to.include({ status: 3, code: "wrongPassword", stdout: "" });
+    expect(await clockless(asked, { input: "" })).to.include({ status: 3, code: "passwordMissing", stdout: "" });
   });
 
   it("refuses a key file that others may read, and quotes no key", async () => {

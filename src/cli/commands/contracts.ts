@@ -47,6 +47,20 @@ export function addContractsCommand(program: Command, contextOf: () => CliContex
     .description("compare what is deployed with the committee file; exit code 6 when they differ")
     .addOption(committeeOption())
     .action(async (flags: ChainFlags & { committee?: string }) => checkDeployed(contextOf(), flags));
+
+  contracts
+    .command("addresses")
+    .description("the contracts that a committee file names")
+    .addOption(committeeOption())
+    .action(async ({ committee }: { committee?: string }) => {
+      const { readCommitteeFile } = await import("../trust.ts");
+      if (committee === undefined) throw new UsageError("missingOption", "say whose: --committee FILE");
+      const { chains } = readCommitteeFile(committee).genesis;
+      const rows = chains.map(({ chainId, hub, vault, tokens }) => ({ chainId, hub, vault, tokens }));
+      contextOf().output.result(rows, () =>
+        rows.map(({ chainId, hub, vault }) => `chain ${chainId}\n  hub   ${hub}\n  vault ${vault}`).join("\n"),
+      );
+    });
 }
 
 function addChain(command: Command): Command {
