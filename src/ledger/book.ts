@@ -5,6 +5,7 @@
 import type { AccountId } from "../batch/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import { ExpiryQueue } from "./expiry-queue.ts";
 import type { Grant } from "./grants.ts";
 import { ownerOf } from "./instruction.ts";
 import { groupKeyOf, isOption } from "./instrument.ts";
@@ -50,6 +51,8 @@ export class Book {
   readonly owners = new Set<Address>();
   /** By market id, then group key. */
   readonly open: ReadonlyMap<number, Map<string, OpenGroup>>;
+  /** Of the open groups that expire, by market id. */
+  readonly expiries: ReadonlyMap<number, ExpiryQueue>;
   readonly instruments = new Map<Hex, OpenInstrument>();
   /** Of which futures and perpetuals: the ones that have a mark. */
   readonly linear = new Map<Hex, OpenInstrument>();
@@ -62,6 +65,7 @@ export class Book {
 
   constructor(markets: readonly MarketConfig[]) {
     this.open = new Map(markets.map((market) => [market.id, new Map()]));
+    this.expiries = new Map(markets.map((market) => [market.id, new ExpiryQueue()]));
   }
 
   /** The account, opened if need be: whoever is credited has one. */
@@ -103,6 +107,7 @@ export class Book {
     if (group === undefined) {
       group = { key, market, expiry: terms.expiry, instruments: new Map(), holders: new Set() };
       groups.set(key, group);
+      if (terms.expiry > 0n) this.expiries.get(market.id)!.add(terms.expiry);
     }
     const opened: OpenInstrument = { id, terms, mark, fundingIndex, net: 0n, openInterest: 0n };
     group.instruments.set(id, opened);
@@ -157,6 +162,7 @@ export class Book {
       if (group?.instruments.size === 0) {
         assert(group.holders.size === 0, "holders of a group without instruments");
         groups?.delete(key);
+        this.expiries.get(instrument.terms.market)?.delete(instrument.terms.expiry);
       }
     }
     this.touched.clear();

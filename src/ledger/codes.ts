@@ -26,6 +26,8 @@ export const RECEIPT_CODES = {
   priceAboveCap: "A future or perpetual traded above the market's price cap.",
   badRecipient: "Payouts to the zero address, a hub or a vault of ours would be lost.",
   tooManyPositions: "The account would hold more positions than one account may.",
+  positionTooLarge: "A position would exceed 2^128 − 1 quantity units.",
+  unknownAccount: "The account trades before it was ever credited or opened a lane.",
   overdraft: "An account would pay more than its cash.",
   marginShort: "An account would be worth less than zero at its worst intrinsic value.",
   vaultShort: "That chain's vault holds less than this payout; withdraw from another chain.",

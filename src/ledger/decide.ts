@@ -14,7 +14,7 @@ import { type Grant, spend, withLimits } from "./grants.ts";
 import { ownerOf } from "./instruction.ts";
 import { fitsMarket, isOption, tryDecodeInstrument } from "./instrument.ts";
 import { laneKeyOf } from "./lanes.ts";
-import { MAX_GRANTS_PER_ACCOUNT, MAX_POSITIONS_PER_ACCOUNT } from "./limits.ts";
+import { MAX_AMOUNT, MAX_GRANTS_PER_ACCOUNT, MAX_POSITIONS_PER_ACCOUNT } from "./limits.ts";
 import type { MarginModel, PositionGroup } from "./margin.ts";
 import type { Fill, InstructionBody, InstructionHead, MarketConfig } from "./types.ts";
 
@@ -150,6 +150,8 @@ function tradeOf(world: World, signer: Address, laneKey: string, draft: Draft, f
   ] as const) {
     const grant = book.accounts.get(accountId)?.grants.get(laneKey);
     const isOwner = ownerOf(accountId) === signer;
+    // One signature would open a thousand accounts, each kept for ever.
+    if (isOwner && !book.accounts.has(accountId)) return refuse("unknownAccount", { account: accountId });
     if (!isOwner && grant === undefined) return refuse("laneNotOpen", { account: accountId });
     draft.trade(draft.account(accountId, isOwner ? undefined : grant), id, terms, market, signed, price);
   }
@@ -174,6 +176,13 @@ function checkAccount(
   }
   let positions = 0;
   for (const group of groups.values()) positions += group.legs.size;
+  for (const { legs } of account.groups.values()) {
+    for (const [instrument, { quantity }] of legs) {
+      // Parity trades carry no risk and could pile up until variation no longer fits the words that are hashed.
+      if (quantity <= MAX_AMOUNT && quantity >= -MAX_AMOUNT) continue;
+      return refuse("positionTooLarge", { account: account.id, instrument, quantity, limit: MAX_AMOUNT });
+    }
+  }
   if (positions > MAX_POSITIONS_PER_ACCOUNT && positions > (account.base?.positions ?? 0)) {
     return refuse("tooManyPositions", { account: account.id, positions, limit: MAX_POSITIONS_PER_ACCOUNT });
   }

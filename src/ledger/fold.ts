@@ -17,6 +17,7 @@ import { type FundingModel, NO_FUNDING } from "./funding.ts";
 import { quorumsOf } from "./genesis.ts";
 import { InboxTally } from "./inbox.ts";
 import { digestOfId, instructionId } from "./instruction.ts";
+import { groupKeyOf } from "./instrument.ts";
 import { Lanes, type Parked } from "./lanes.ts";
 import { MAX_AMOUNT } from "./limits.ts";
 import type { MarginModel } from "./margin.ts";
@@ -89,6 +90,8 @@ export class Fold {
   /** Runs all phases of one output round as batch `sequence`. Throws InvariantError only. */
   settle(input: BatchInput, sequence: bigint): Making {
     const making: Making = { sequence, receipts: [], events: [], entries: [] };
+    // Before anything can fill a gap: what waited past its window must not apply at prices it never named.
+    this.expireParked(making);
     this.applyInbox(input, making);
     this.applyTime(input, making);
     this.applyPrices(input, making);
@@ -203,17 +206,12 @@ export class Fold {
       }
     }
     this.clock.advance();
+    for (const expiries of this.book.expiries.values()) expiries.advance(this.clock.time);
     if (this.clock.time > this.announcedTime) making.events.push({ kind: "time", seconds: this.clock.time });
   }
 
   private applyPrices(input: BatchInput, making: Making): void {
     const { time } = this.clock;
-    const expiries = new Map<number, bigint[]>();
-    for (const [market, groups] of this.book.open)
-      expiries.set(
-        market,
-        [...groups.values()].map((g) => g.expiry),
-      );
     for (const { author, observations } of input.items) {
       for (const observation of observations) {
         if (observation.kind !== "prices") continue;
@@ -222,47 +220,48 @@ export class Fold {
         const { firstSlotEnd, values, market } = observation;
         const slot = BigInt(prices.market.slotSeconds);
         for (const [i, value] of values.entries()) {
-          prices.report(author, firstSlotEnd + BigInt(i) * slot, value, time, expiries.get(market)!);
+          prices.report(author, firstSlotEnd + BigInt(i) * slot, value, time, this.book.expiries.get(market)!);
         }
       }
     }
     for (const [market, prices] of this.prices) {
       const before = prices.latest;
       for (const { slotEnd, value } of prices.fix()) making.events.push({ kind: "price", market, slotEnd, value });
-      if (prices.latest !== undefined && prices.latest !== before) remark(this.book, market, prices.latest.value);
+      if (prices.latest !== undefined && prices.latest !== before)
+        remark(this.book, market, prices.latest.value, before?.value);
     }
   }
 
   private applyExpiries(making: Making): void {
     for (const [market, prices] of this.prices) {
-      const groups = [...this.book.open.get(market)!.values()].filter((group) => group.expiry > 0n);
-      groups.sort((a, b) => compareBigint(a.expiry, b.expiry));
-      for (const group of groups) {
-        if (group.expiry > this.clock.time) break;
-        const price = prices.expiryPrice(group.expiry);
-        if (price !== undefined) making.events.push(settleExpiry(this.book, group, price));
+      for (const expiry of this.book.expiries.get(market)!.due(this.clock.time)) {
+        const price = prices.expiryPrice(expiry);
+        if (price === undefined) continue;
+        const group = this.book.open.get(market)!.get(groupKeyOf(market, expiry));
+        assert(group !== undefined, "an expiry without open instruments");
+        making.events.push(settleExpiry(this.book, group, price));
       }
     }
     this.book.sweep();
     for (const [market, prices] of this.prices) {
-      prices.prune(
-        this.clock.time,
-        [...this.book.open.get(market)!.values()].map((group) => group.expiry),
-      );
+      prices.prune(this.clock.time, this.book.expiries.get(market)!);
+    }
+  }
+
+  private expireParked(making: Making): void {
+    for (const { id, signed } of this.lanes.expireParked(making.sequence)) {
+      const { namedBatch } = signed.instruction.head;
+      this.receipt(making, id, "late", { namedBatch: namedBatch.toString() }, false);
     }
   }
 
   private applyInstructions(input: BatchInput, making: Making): void {
-    for (const { id, signed } of this.lanes.expireParked(making.sequence)) {
-      const { namedBatch } = signed.instruction.head;
-      this.receipt(making, id, "late", { namedBatch: namedBatch.toString() });
-    }
     for (const { instructions } of input.items) {
       for (const signed of instructions) {
         const id = instructionId(signed.instruction);
         const admission = this.admit(id, signed, making.sequence);
         if (admission.kind === "drop") this.dropped += 1;
-        else if (admission.kind === "refuse") this.receipt(making, id, admission.code, admission.figures);
+        else if (admission.kind === "refuse") this.receipt(making, id, admission.code, admission.figures, false);
         else if (admission.kind === "park") this.lanes.park(id, signed);
         else this.take(id, signed, making, false);
       }
@@ -276,13 +275,13 @@ export class Fold {
     while (current !== undefined) {
       const { head, body } = current.signed.instruction;
       if (!mayFall && this.lanes.falls(head.signer, head.lane, head.namedBatch)) {
-        this.receipt(making, current.id, "namedBatchFell", { namedBatch: head.namedBatch.toString() });
+        this.receipt(making, current.id, "namedBatchFell", { namedBatch: head.namedBatch.toString() }, true);
       } else {
         const verdict = decide(this.world(), head, body);
         if (verdict.code === "applied") {
           verdict.commit(this.effects(making, current.id));
-          this.receipt(making, current.id, "applied", {});
-        } else this.receipt(making, current.id, verdict.code, verdict.figures);
+          this.receipt(making, current.id, "applied", {}, true);
+        } else this.receipt(making, current.id, verdict.code, verdict.figures, true);
       }
       current = this.lanes.consume(head.signer, head.lane, head.namedBatch);
       mayFall = false;
@@ -299,10 +298,16 @@ export class Fold {
     };
   }
 
-  private receipt(making: Making, id: Hex, code: ReceiptCode, figures: Readonly<Record<string, string>>): void {
+  private receipt(
+    making: Making,
+    id: Hex,
+    code: ReceiptCode,
+    figures: Readonly<Record<string, string>>,
+    isConsumed: boolean,
+  ): void {
     const { sequence, receipts } = making;
     const status = code === "applied" ? "applied" : "refused";
     receipts.push({ instructionId: id, status, code, figures, sequence, position: receipts.length });
-    this.lanes.remember(id, sequence);
+    this.lanes.remember(id, sequence, isConsumed);
   }
 }

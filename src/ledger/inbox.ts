@@ -14,6 +14,12 @@ interface Report {
   readonly entry: InboxEntry;
 }
 
+/** The same report of another member, if there is one: an entry may have 64 kB, and n members send it. */
+function shared(slot: ReadonlyMap<number, Report>, report: Report): Report {
+  for (const other of slot.values()) if (other.hash === report.hash) return other;
+  return report;
+}
+
 export class InboxTally {
   private readonly quorum: number;
   /** By index, then member. Only indices in [cursor, cursor + INBOX_LOOKAHEAD). */
@@ -38,7 +44,7 @@ export class InboxTally {
         slot = new Map();
         this.reports.set(entry.index, slot);
       }
-      slot.set(member, { hash: inboxEntryHash(entry), entry });
+      slot.set(member, shared(slot, { hash: inboxEntryHash(entry), entry }));
       expected += 1n;
       this.next.set(member, expected);
       this.dirty = true;

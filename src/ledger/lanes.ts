@@ -3,7 +3,8 @@
  *
  * Replay is impossible because a decided instruction's nonce is consumed. Only *recognising* a repeat needs memory, and only while it
  * could be taken for something new: an id that names batch b is remembered for 2W batches after its receipt, so beyond b + 2W, where
- * nothing gets a receipt any more.
+ * nothing carried gets a receipt any more. Only a forced instruction can be decided after a receipt, and only after one that left the
+ * nonce free: whoever carries blocks could otherwise have it refused (too late, say) just to close the way through the chain's inbox.
  */
 import type { Address, Hex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
@@ -23,6 +24,8 @@ export interface Lane {
   readonly number: bigint;
   /** Place in the committed list of lanes. */
   readonly index: number;
+  /** Started by its signer alone, so it counts against MAX_LANES_PER_SIGNER. */
+  readonly isOwn: boolean;
   next: bigint;
   /** Highest batch named by a consumed instruction. */
   lastNamed: bigint;
@@ -49,8 +52,8 @@ export class Lanes {
   private readonly opened = new Set<string>();
   /** How many lanes a signer started that nobody opened to it. */
   private readonly ownLanes = new Map<Address, number>();
-  /** Ids that have their receipt, and the batch of the receipt. */
-  private readonly recent = new Map<Hex, bigint>();
+  /** Ids that have their receipt, with the batch of the newest one and whether it consumed the nonce. */
+  private readonly recent = new Map<Hex, { readonly sequence: bigint; readonly isConsumed: boolean }>();
   private readonly recentByBatch = new Map<bigint, Hex[]>();
   /** Parked instructions by the last batch of their window. */
   private readonly parkedByEnd = new Map<bigint, { lane: Lane; nonce: bigint; id: Hex }[]>();
@@ -71,8 +74,9 @@ export class Lanes {
     return this.lanes.get(laneKeyOf(signer, lane))?.next ?? 0n;
   }
 
+  /** Whether an instruction has a receipt that consumed its nonce. */
   isDecided(id: Hex): boolean {
-    return this.recent.has(id);
+    return this.recent.get(id)?.isConsumed === true;
   }
 
   /**
@@ -132,11 +136,14 @@ export class Lanes {
     else ending.push({ lane, nonce, id });
   }
 
-  /** Removes and returns what was parked and can no longer apply in batch `sequence`, in the order it was parked. */
+  /** Removes and returns what was parked and can no longer apply in batch `sequence`, by lane and nonce. */
   expireParked(sequence: bigint): Parked[] {
     const expired: Parked[] = [];
     const end = sequence - 1n;
-    for (const { lane, nonce, id } of this.parkedByEnd.get(end) ?? []) {
+    const ending = this.parkedByEnd.get(end) ?? [];
+    // Not in the order in which they came: the state root does not commit to that.
+    ending.sort((a, b) => a.lane.index - b.lane.index || compareBigint(a.nonce, b.nonce));
+    for (const { lane, nonce, id } of ending) {
       const parked = lane.parked.get(nonce);
       if (parked?.id !== id) continue;
       lane.parked.delete(nonce);
@@ -163,9 +170,9 @@ export class Lanes {
     return parked;
   }
 
-  /** Remembers that `id` got its receipt in batch `sequence`. */
-  remember(id: Hex, sequence: bigint): void {
-    this.recent.set(id, sequence);
+  /** Remembers that `id` got a receipt in batch `sequence`. */
+  remember(id: Hex, sequence: bigint, isConsumed: boolean): void {
+    this.recent.set(id, { sequence, isConsumed });
     const ids = this.recentByBatch.get(sequence);
     if (ids === undefined) this.recentByBatch.set(sequence, [id]);
     else ids.push(id);
@@ -174,7 +181,8 @@ export class Lanes {
   /** Forgets ids whose receipts are 2W batches old; call once per batch that was made. */
   forget(sequence: bigint): void {
     const old = sequence - 2n * this.window;
-    for (const id of this.recentByBatch.get(old) ?? []) this.recent.delete(id);
+    for (const id of this.recentByBatch.get(old) ?? [])
+      if (this.recent.get(id)?.sequence === old) this.recent.delete(id);
     this.recentByBatch.delete(old);
     this.recentHashes.delete(old);
   }
@@ -186,7 +194,7 @@ export class Lanes {
     const root = this.list.root();
     const ids = this.recentByBatch.get(sequence) ?? [];
     this.words.reset();
-    for (const id of ids) this.words.hex(id);
+    for (const id of ids) this.words.hex(id).int(this.isDecided(id) ? 1 : 0);
     this.recentHashes.set(sequence, this.words.keccak());
     this.words.reset().int(this.list.size).raw(root).int(this.recentHashes.size);
     for (const hash of this.recentHashes.values()) this.words.raw(hash);
@@ -195,7 +203,12 @@ export class Lanes {
 
   private hashLane(lane: Lane): Uint8Array {
     const w = this.words.reset();
-    w.hex(lane.signer).int(lane.number).int(lane.next).int(lane.lastNamed).int(lane.parked.size);
+    w.hex(lane.signer)
+      .int(lane.number)
+      .int(lane.isOwn ? 1 : 0)
+      .int(lane.next)
+      .int(lane.lastNamed)
+      .int(lane.parked.size);
     const parked = [...lane.parked].sort(([a], [b]) => compareBigint(a, b));
     for (const [nonce, { id }] of parked) w.int(nonce).hex(id);
     return w.keccak();
@@ -205,9 +218,10 @@ export class Lanes {
     const key = laneKeyOf(signer, number);
     let lane = this.lanes.get(key);
     if (lane === undefined) {
-      lane = { signer, number, index: this.lanes.size, next: 0n, lastNamed: 0n, parked: new Map() };
+      const isOwn = !this.opened.has(key);
+      lane = { signer, number, index: this.lanes.size, isOwn, next: 0n, lastNamed: 0n, parked: new Map() };
       this.lanes.set(key, lane);
-      if (!this.opened.has(key)) this.ownLanes.set(signer, (this.ownLanes.get(signer) ?? 0) + 1);
+      if (isOwn) this.ownLanes.set(signer, (this.ownLanes.get(signer) ?? 0) + 1);
       this.dirty.add(lane);
     }
     return lane;

@@ -8,6 +8,7 @@
 import { assert } from "../lib/assert.ts";
 import { compareBigint, divFloor, minBigint } from "../lib/math.ts";
 import { lowerMedian } from "./clock.ts";
+import type { ExpiryQueue } from "./expiry-queue.ts";
 import { MAX_AMOUNT, SLOT_SLACK } from "./limits.ts";
 import type { MarketConfig } from "./types.ts";
 import type { WordWriter } from "./words.ts";
@@ -44,9 +45,9 @@ export class MarketPrices {
    * Takes one report. Refused: slots that end after ledger time (nobody can know their price yet; the member reports again), slots
    * older than the retention that no open expiry needs, misaligned slots.
    */
-  report(member: number, slotEnd: bigint, value: bigint, time: bigint, openExpiries: readonly bigint[]): void {
+  report(member: number, slotEnd: bigint, value: bigint, time: bigint, expiries: ExpiryQueue): void {
     if (slotEnd <= 0n || slotEnd % this.slotSeconds !== 0n || value < 0n || value > MAX_AMOUNT) return;
-    if (slotEnd > time || !this.isKept(slotEnd, time, openExpiries) || this.values.has(slotEnd)) return;
+    if (slotEnd > time || !this.isKept(slotEnd, time, expiries) || this.values.has(slotEnd)) return;
     let slot = this.reports.get(slotEnd);
     if (slot === undefined) {
       slot = new Map();
@@ -77,10 +78,10 @@ export class MarketPrices {
   }
 
   /** Forgets slots that nothing needs any more. */
-  prune(time: bigint, openExpiries: readonly bigint[]): void {
+  prune(time: bigint, expiries: ExpiryQueue): void {
     for (const slots of [this.values, this.reports]) {
       for (const slotEnd of slots.keys()) {
-        if (this.isKept(slotEnd, time, openExpiries)) continue;
+        if (this.isKept(slotEnd, time, expiries)) continue;
         slots.delete(slotEnd);
         this.dirty = true;
       }
@@ -102,10 +103,10 @@ export class MarketPrices {
     return price;
   }
 
-  private isKept(slotEnd: bigint, time: bigint, openExpiries: readonly bigint[]): boolean {
+  private isKept(slotEnd: bigint, time: bigint, expiries: ExpiryQueue): boolean {
     if (slotEnd > time - this.retention) return true;
-    const span = BigInt(this.market.expirySlots) * this.slotSeconds;
-    return openExpiries.some((expiry) => slotEnd <= expiry && slotEnd > expiry - span);
+    // So old that only an expiry which is due can need it: time has reached its hour.
+    return expiries.has(slotEnd, slotEnd + BigInt(this.market.expirySlots) * this.slotSeconds);
   }
 
   write(w: WordWriter): void {

@@ -5,20 +5,26 @@ import type { FundingModel } from "./funding.ts";
 import { intrinsicValue, isOption } from "./instrument.ts";
 import type { LedgerEvent } from "./types.ts";
 
-/** Pays variation on every future and perpetual of a market up to `price`, and has its options valued again. */
-export function remark(book: Book, market: number, price: bigint): void {
+/**
+ * Pays variation on every future and perpetual of a market up to `price`, and has options valued again whose intrinsic value it changes.
+ * `previous`: the market's price before, if there was one.
+ */
+export function remark(book: Book, market: number, price: bigint, previous: bigint | undefined): void {
   for (const group of book.open.get(market)?.values() ?? []) {
-    let hasOptions = false;
+    let isRevalued = false;
     for (const instrument of group.instruments.values()) {
-      if (isOption(instrument.terms)) {
-        hasOptions = true;
+      const { terms } = instrument;
+      if (isOption(terms)) {
+        const before = previous === undefined ? 0n : intrinsicValue(terms, previous);
+        if (intrinsicValue(terms, price) !== before) isRevalued = true;
         continue;
       }
       book.payPerUnit(group, instrument, price - instrument.mark);
       instrument.mark = price;
     }
-    // Exit values hold options at this batch's price: their holders' leaves change although no cash moved.
-    if (hasOptions) for (const holder of group.holders) book.dirty.add(holder);
+    // Exit values hold options at this batch's price: their holders' leaves change although no cash moved. Options that stay out of the
+    // money cost their sellers next to nothing, so a crowd of them must cost nothing per price either.
+    if (isRevalued) for (const holder of group.holders) book.dirty.add(holder);
   }
 }
 

@@ -158,7 +158,10 @@ export interface BatchItem {
   readonly observations: readonly Observation[];
 }
 
-/** Every instruction ends in exactly one receipt. */
+/**
+ * Every instruction ends in exactly one receipt, but for one case: one that was refused with its nonce left free (`late`, …) and is then
+ * forced through a chain's inbox gets a second one, which counts (ledger/lanes.ts).
+ */
 export interface Receipt {
   readonly instructionId: Hex;
   readonly status: "applied" | "refused";

@@ -173,6 +173,51 @@ describe("ledger: lanes", () => {
     expect(h.cash(alice)).equal(900n);
   });
 
+  it("lets nobody close the forced way by carrying the instruction to a refusal first", () => {
+    const h = funded();
+    const forced = h.sign(alice, withdraw(alice, 100n), { nonce: 0n, namedBatch: 1n });
+    const entry = h.forced(10n, bytesToHex(encodeSignedInstruction(forced)));
+    for (let i = 0; i < 6; i++) h.deposit(carol, 1n);
+    // A member saw the entry on its way and carries the instruction itself, too late for its window.
+    expect(h.receipt(forced)?.code).equal("late");
+    const batch = h.observe({ kind: "inbox", chainId: 10n, entries: [entry] })!;
+    expect(batch.receipts.map((r) => r.code)).deep.equal(["applied"]);
+    expect(h.cash(alice)).equal(900n);
+    for (let i = 0; i < 12; i++) {
+      h.deposit(carol, 1n);
+      h.submit(forced);
+    }
+    expect(h.cash(alice)).equal(900n);
+    expect(h.ledger.nextNonce(alice.address, 0n)).equal(1n);
+  });
+
+  it("does not apply what waited past its window when a forced instruction fills the gap", () => {
+    const h = funded();
+    const first = h.sign(alice, transfer(alice, bob, 1n), { nonce: 0n, namedBatch: 0n });
+    const second = h.sign(alice, transfer(alice, bob, 2n), { nonce: 1n });
+    h.submit(second);
+    for (let i = 0; i < 4; i++) h.deposit(carol, 1n);
+    const entry = h.forced(10n, bytesToHex(encodeSignedInstruction(first)));
+    const batch = h.observe({ kind: "inbox", chainId: 10n, entries: [entry] })!;
+    expect(batch.header.sequence).equal(second.instruction.head.namedBatch + genesis.window + 1n);
+    expect(batch.receipts.map((r) => r.code)).deep.equal(["late", "applied"]);
+    expect(h.cash(alice)).equal(999n);
+    expect(h.ledger.nextNonce(alice.address, 0n)).equal(1n);
+  });
+
+  it("commits to which lanes count against their signer", () => {
+    const roots = [true, false].map((openedFirst) => {
+      const h = funded();
+      const start = () => h.code(bob, transfer(bob, alice, 1n), { lane: 7n, nonce: 0n, namedBatch: 2n });
+      const open = () => h.code(alice, openLane(alice, bob, 1n, 7n), { nonce: 0n, namedBatch: 2n });
+      h.deposit(bob, 10n);
+      expect((openedFirst ? [open, start] : [start, open]).map((step) => step())).deep.equal(["applied", "applied"]);
+      for (let i = 0; i < 9; i++) h.deposit(carol, 1n);
+      return h.ledger.header!.state;
+    });
+    expect(roots[0]).not.equal(roots[1]);
+  });
+
   it("consumes forced bytes that are no instruction, or nobody's, without stopping the inbox", () => {
     const h = funded();
     const forged = signInstruction(bob.secret, genesis.committeeId, {

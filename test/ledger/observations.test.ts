@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { InboxEntry } from "../../src/batch/types.ts";
 import { LedgerClock, lowerMedian } from "../../src/ledger/clock.ts";
+import { ExpiryQueue } from "../../src/ledger/expiry-queue.ts";
 import { InboxTally } from "../../src/ledger/inbox.ts";
 import { MarketPrices } from "../../src/ledger/prices.ts";
 import { alice, bob, ETH, genesis, Harness } from "./fixtures.ts";
@@ -12,6 +13,8 @@ function deposit(index: bigint, amount = 1n): InboxEntry {
   const token = genesis.chains[0]!.tokens[0]!.token;
   return { kind: "deposit", index, token, amount, account: alice.account, refundTo: alice.address, total: amount };
 }
+
+const NONE = new ExpiryQueue();
 
 describe("ledger: time and prices", () => {
   it("take the lower median, index ⌊(m − 1)/2⌋", () => {
@@ -56,14 +59,14 @@ describe("ledger: time and prices", () => {
 
   it("fix a slot at the end of the batch in which n − f members have reported it, from all their reports", () => {
     const prices = new MarketPrices(market, 3);
-    prices.report(0, 600n, 10n, 600n, []);
-    prices.report(1, 600n, 20n, 600n, []);
-    prices.report(1, 600n, 99n, 600n, []);
+    prices.report(0, 600n, 10n, 600n, NONE);
+    prices.report(1, 600n, 20n, 600n, NONE);
+    prices.report(1, 600n, 99n, 600n, NONE);
     expect(prices.fix()).deep.equal([]);
-    prices.report(2, 600n, 30n, 600n, []);
-    prices.report(3, 600n, 40n, 600n, []);
+    prices.report(2, 600n, 30n, 600n, NONE);
+    prices.report(3, 600n, 40n, 600n, NONE);
     expect(prices.fix()).deep.equal([{ slotEnd: 600n, value: 20n }]);
-    prices.report(3, 600n, 0n, 600n, []);
+    prices.report(3, 600n, 0n, 600n, NONE);
     expect(prices.fix()).deep.equal([]);
     expect(prices.latest).deep.equal({ slotEnd: 600n, value: 20n });
   });
@@ -71,7 +74,10 @@ describe("ledger: time and prices", () => {
   it("refuse early, misaligned and stale slots, and cap every value", () => {
     const prices = new MarketPrices(market, 1);
     const take = (slotEnd: bigint, value: bigint, time: bigint, open: bigint[] = []) => {
-      prices.report(0, slotEnd, value, time, open);
+      const expiries = new ExpiryQueue();
+      for (const expiry of open) expiries.add(expiry);
+      expiries.advance(time);
+      prices.report(0, slotEnd, value, time, expiries);
       return prices.fix().length === 1;
     };
     expect(take(606n, 1n, 605n)).equal(false);
@@ -85,17 +91,17 @@ describe("ledger: time and prices", () => {
 
   it("average an expiry's slots, rounded down, once all are there", () => {
     const prices = new MarketPrices(market, 1);
-    for (const [i, value] of [7n, 8n, 9n, 10n].entries()) prices.report(0, 606n + 6n * BigInt(i), value, 700n, []);
+    for (const [i, value] of [7n, 8n, 9n, 10n].entries()) prices.report(0, 606n + 6n * BigInt(i), value, 700n, NONE);
     prices.fix();
     expect(prices.expiryPrice(630n)).equal(undefined);
-    prices.report(0, 630n, 10n, 700n, []);
+    prices.report(0, 630n, 10n, 700n, NONE);
     prices.fix();
     expect(prices.expiryPrice(630n)).equal(8n);
   });
 
   it("blend inside the window as Derive's help page does: 10 minutes at 1950, 20 at 1975 are 1966.66…", () => {
     const prices = new MarketPrices({ ...market, priceCap: 10n ** 6n, expirySlots: 300 }, 1);
-    for (let i = 0n; i < 300n; i++) prices.report(0, 606n + 6n * i, i < 100n ? 195_000n : 197_500n, 2400n, []);
+    for (let i = 0n; i < 300n; i++) prices.report(0, 606n + 6n * i, i < 100n ? 195_000n : 197_500n, 2400n, NONE);
     prices.fix();
     // In cents and rounded down, alike for both sides.
     expect(prices.expiryPrice(606n + 6n * 299n)).equal(196_666n);

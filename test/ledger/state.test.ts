@@ -8,6 +8,7 @@ import { describeHoldings, detailsHash, holdingsHash, holdingsOf } from "../../s
 import { withLimits } from "../../src/ledger/grants.ts";
 import { decodeInstrument, encodeInstrument } from "../../src/ledger/instrument.ts";
 import { MerkleList } from "../../src/ledger/merkle-list.ts";
+import { remark } from "../../src/ledger/settlement.ts";
 import { InvariantError } from "../../src/lib/assert.ts";
 import { keccak256 } from "../../src/lib/hash.ts";
 import type { Hex } from "../../src/lib/hex.ts";
@@ -168,6 +169,35 @@ describe("ledger: state root", () => {
       list.set(i, data[i]);
     }
     expect(list.root()).deep.equal(merkleRoot(data));
+  });
+});
+
+describe("ledger: revaluation", () => {
+  it("touches holders only when an option's intrinsic value changes, and then all of them", () => {
+    const book = new Book(genesis.markets);
+    const terms = decodeInstrument(call);
+    book.openInstrument(call, terms, market, 0n, 0n);
+    for (const [who, quantity] of [
+      [alice, 1n],
+      [bob, -1n],
+    ] as const)
+      book.setGroup(book.account(who.account), {
+        key: "1:6000",
+        market,
+        expiry: 6000n,
+        legs: new Map([[call, { terms, quantity }]]),
+      });
+    const touched = (price: bigint, previous: bigint | undefined): number => {
+      book.dirty.clear();
+      remark(book, ETH, price, previous);
+      return book.dirty.size;
+    };
+    expect(touched(1_999n, undefined)).equal(0);
+    expect(touched(2_000n, 1_999n)).equal(0);
+    expect(touched(2_001n, 2_000n)).equal(2);
+    expect(touched(2_001n, 2_001n)).equal(0);
+    expect(touched(5n, 2_001n)).equal(2);
+    expect(touched(2_001n, undefined)).equal(2);
   });
 });
 

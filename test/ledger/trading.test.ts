@@ -43,6 +43,36 @@ const trade = (instrument: `0x${string}`, buyer: Party, seller: Party, quantity:
 });
 
 describe("ledger: trading under the plain margin", () => {
+  it("bounds a position that costs no margin, so that no figure outgrows its 256-bit word", () => {
+    const h = market();
+    const largest = (1n << 128n) - 1n;
+    // Call − put − future at the strike is worth nothing at any price: nobody's margin stops it.
+    const parity = (quantity: bigint) => ({
+      kind: "fills" as const,
+      fills: [
+        trade(option("call", 2_000n), alice, bob, quantity, 0n),
+        trade(option("put", 2_000n), bob, alice, quantity, 0n),
+        trade(future, bob, alice, quantity, 2_000n),
+      ],
+    });
+    expect(h.code(venue, parity(largest))).equal("applied");
+    expect(h.code(venue, parity(1n))).equal("positionTooLarge");
+    h.price(600n, 9_999n);
+    expect(h.ledger.account(alice.account)!.cash[0]!.exitValue).equal(1_000_000n);
+    h.ledger.audit();
+  });
+
+  it("opens no account by trading: one signature would open a thousand", () => {
+    const h = market();
+    const empty = accountIdOf(alice.address, 7n);
+    const before = h.ledger.totals().accounts;
+    const fills = [{ ...trade(option("call", 9_999n), alice, alice, 1n, 0n), buyer: empty }];
+    expect(h.code(alice, { kind: "fills", fills })).equal("unknownAccount");
+    expect(h.ledger.totals().accounts).equal(before);
+    h.code(alice, { kind: "transfer", from: alice.account, to: empty, asset: USDC, amount: 1n });
+    expect(h.code(alice, { kind: "fills", fills })).equal("applied");
+  });
+
   it("asks of a short put its strike, and of a spread its width (Opyn's worked examples)", () => {
     // −1 P250 needs 250; −1 P250 +1 P200 needs 50; −1 P200 +1 P250 needs 0; −1 P200 +2 P100 needs 100; −3 P200 +2 P250 needs 100.
     const cases: [need: bigint, legs: [quantity: bigint, strike: bigint][]][] = [
