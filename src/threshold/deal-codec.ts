@@ -71,7 +71,10 @@ export function encodeDeal(deal: Deal): Uint8Array {
 export function decodeDeal(shape: Shape, bytes: Uint8Array): Deal {
   const { suite, threshold, rounds, encryptionKeys } = shape;
   let offset = 0;
-  const take = (length: number): Uint8Array => bytes.subarray(offset, (offset += length));
+  const take = (length: number): Uint8Array => {
+    offset += length;
+    return bytes.subarray(offset - length, offset);
+  };
   const times = <T>(count: number, read: () => T): T[] => Array.from({ length: count }, read);
   return {
     commitments: times(threshold, () => take(POINT_LENGTHS[suite])),

@@ -24,7 +24,9 @@ export function writeScalar(into: Uint8Array, offset: number, value: bigint): vo
 
 export function scalarsToBytes(values: readonly bigint[]): Uint8Array {
   const out = new Uint8Array(values.length * SCALAR_BYTES);
-  values.forEach((value, j) => writeScalar(out, j * SCALAR_BYTES, value));
+  values.forEach((value, j) => {
+    writeScalar(out, j * SCALAR_BYTES, value);
+  });
   return out;
 }
 
