@@ -176,10 +176,10 @@ describe("ledger: lanes", () => {
   it("lets nobody close the forced way by carrying the instruction to a refusal first", () => {
     const h = funded();
     const forced = h.sign(alice, withdraw(alice, 100n), { nonce: 0n, namedBatch: 1n });
-    const entry = h.forced(10n, bytesToHex(encodeSignedInstruction(forced)));
-    for (let i = 0; i < 6; i++) h.deposit(carol, 1n);
+    for (let i = 0; i < 4; i++) h.deposit(carol, 1n);
     // A member saw the entry on its way and carries the instruction itself, too late for its window.
     expect(h.receipt(forced)?.code).equal("late");
+    const entry = h.forced(10n, bytesToHex(encodeSignedInstruction(forced)));
     const batch = h.observe({ kind: "inbox", chainId: 10n, entries: [entry] })!;
     expect(batch.receipts.map((r) => r.code)).deep.equal(["applied"]);
     expect(h.cash(alice)).equal(900n);
