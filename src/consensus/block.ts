@@ -245,6 +245,13 @@ export class BlockCodec {
   }
 }
 
+/** Round and author that undecoded bytes claim; undefined when they are too short for a block. */
+export function slotOfBytes(bytes: Uint8Array): { readonly round: number; readonly author: number } | undefined {
+  if (bytes.length < BODY_START) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { round: Number(view.getBigUint64(8, true)), author: view.getUint16(16, true) };
+}
+
 /** (round, author) as one exact number: rounds stay at or below 2^44 and authors below 256 (limits.ts). */
 export function slotKey(round: number, author: number): number {
   return round * 256 + author;

@@ -46,6 +46,10 @@ export class CoinPool {
     if (!shares.has(author)) shares.set(author, share.signature);
   }
 
+  share(round: number, author: number): Uint8Array | undefined {
+    return this.#shares.get(round)?.get(author);
+  }
+
   signature(round: number): Uint8Array | undefined {
     return this.#coins.get(round)?.signature;
   }

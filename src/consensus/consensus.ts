@@ -7,6 +7,7 @@ import type { Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
 import { Activity } from "./activity.ts";
 import { BlockCodec, refOf } from "./block.ts";
+import { Bundles } from "./bundles.ts";
 import { highestQuorum } from "./clock.ts";
 import { CoinPool } from "./coin-pool.ts";
 import { Committer } from "./committer.ts";
@@ -15,7 +16,7 @@ import { refuse } from "./errors.ts";
 import { Exposure } from "./exposure.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
-import { MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, validateConfig } from "./limits.ts";
+import { MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, SERVED_BLOCKS, validateConfig } from "./limits.ts";
 import { Linearizer } from "./linearizer.ts";
 import { OutputLog } from "./output-log.ts";
 import { Pacing } from "./pacing.ts";
@@ -66,6 +67,7 @@ export class Consensus {
   readonly #proposer: Proposer;
   readonly #pacing: Pacing;
   readonly #peers: Peers;
+  readonly #bundles: Bundles;
   readonly #outputLog: OutputLog;
   readonly #outputBefore: ReadonlySet<Hex>;
   #lastOwn: BlockRef | undefined;
@@ -103,11 +105,12 @@ export class Consensus {
     this.#outputBefore = new Set(checkpoint?.output.map((ref) => ref.digest));
     this.#outputLog = new OutputLog(n, checkpoint);
     this.#exposure = new Exposure(this.#dag, n);
-    this.#pending = new Pending(limits.maxPendingPerPeer);
-    this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs);
+    this.#pending = new Pending(limits.maxPendingPerPeer, n);
+    this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs, (ref) => this.#bundles.late(ref.author));
     this.#proposer = new Proposer(this.#dag, this.#exposure, limits);
     this.#pacing = new Pacing(n);
     this.#peers = new Peers(n, self);
+    this.#bundles = new Bundles(this.#dag, n, n - this.#quorum);
     this.#intake = new Intake({
       config,
       codec: this.#codec,
@@ -117,6 +120,7 @@ export class Consensus {
       fetcher: this.#fetcher,
       exposure: this.#exposure,
       coins: this.#coins,
+      arrived: (from, author) => this.#bundles.arrived(from, author),
       accept: (block, nowMs, effects) => {
         this.#enter(block, nowMs);
         effects.push({ kind: "accepted", block });
@@ -198,13 +202,19 @@ export class Consensus {
     const effects: ConsensusEffect[] = [];
     switch (message.kind) {
       case "block":
-        this.#intake.receive(from, message.bytes, false, nowMs, effects);
+        this.#intake.receive(from, message.bytes, nowMs, effects);
         break;
       case "fetch":
-        return this.#serve(from, message.refs, message.after ?? 0);
+        return this.#serve(from, message.refs, message.after ?? 0, nowMs);
       case "fetched":
         this.#takeFetched(from, message, nowMs, effects);
         break;
+      case "bundle":
+        for (const bytes of message.blocks) this.#intake.receive(from, bytes, nowMs, effects);
+        break;
+      case "wantBundles":
+        this.#bundles.asked(from, message.until);
+        return [];
       case "coinRequest":
         return this.#serveCoin(from, message.round);
       case "coinShares":
@@ -218,6 +228,8 @@ export class Consensus {
     }
     this.#settle(nowMs, effects);
     this.#fetchDue(nowMs, effects);
+    const until = this.#bundles.request();
+    if (until !== undefined) effects.push({ kind: "send", to: "all", message: { kind: "wantBundles", until } });
     return effects;
   }
 
@@ -225,13 +237,8 @@ export class Consensus {
   proposal(nowMs: number): Proposal | undefined {
     const quorum = this.#proposable();
     if (quorum === undefined) return undefined;
-    const active = this.#activity.isActive(this.#committer.cursor.round);
-    const absent: number[] = [];
-    for (let author = 0; author < this.#n; author++) {
-      const isExpected = active[author] === true && author !== this.#config.self && !this.#exposure.has(author);
-      if (isExpected && quorum.blocks[author] === undefined) absent.push(author);
-    }
-    const untilMs = this.#pacing.waitUntil(quorum.round, absent, nowMs);
+    const absent = this.#absentAt(quorum.round, (author) => quorum.blocks[author] !== undefined);
+    const untilMs = this.#bundles.isAsking ? undefined : this.#pacing.waitUntil(quorum.round, absent, nowMs);
     return untilMs === undefined ? { kind: "ready", round: quorum.round + 1 } : { kind: "wait", untilMs };
   }
 
@@ -266,8 +273,7 @@ export class Consensus {
     for (const share of block.coinShares) this.#coins.add(self, share);
     this.#pacing.proposed(round, nowMs);
     this.#enter(block, nowMs);
-    this.#peers.sentToAll(nowMs);
-    effects.push({ kind: "send", to: "all", message: { kind: "block", bytes: block.bytes } });
+    this.#sendOwn(this.#dag.get(block.digest)!, nowMs, effects);
     this.#settle(nowMs, effects);
     return effects;
   }
@@ -346,8 +352,42 @@ export class Consensus {
     this.#proposer.observe(entry);
     this.#peers.knows(entry.author, entry.ownSeen);
     this.#pacing.blockAccepted(entry.author, entry.round, nowMs);
-    if (this.#dag.authorsAt(entry.round) >= this.#quorum) this.#pacing.quorumReached(entry.round, nowMs);
+    this.#observeQuorum(entry.round, nowMs);
     if (entry.author === this.#config.self) this.#enterOwn(entry);
+  }
+
+  #observeQuorum(round: number, nowMs: number): void {
+    if (round <= this.#pacing.quorumRound || this.#dag.authorsAt(round) < this.#quorum) return;
+    const absent = this.#absentAt(round, (author) => this.#dag.at(round, author).length > 0);
+    this.#pacing.quorumReached(round, absent, nowMs);
+  }
+
+  /** Active members, not exposed and not we ourselves, of which the round has no block. */
+  #absentAt(round: number, isPresent: (author: number) => boolean): readonly number[] {
+    const active = this.#activity.isActive(this.#committer.cursor.round);
+    const absent: number[] = [];
+    for (let author = 0; author < this.#n; author++) {
+      const isExpected = active[author] === true && author !== this.#config.self && !this.#exposure.has(author);
+      if (isExpected && !isPresent(author)) absent.push(author);
+    }
+    return absent;
+  }
+
+  /** To each peer the new block, and to those that asked for it what they lack below. */
+  #sendOwn(own: DagBlock, nowMs: number, effects: ConsensusEffect[]): void {
+    this.#peers.sentToAll(nowMs);
+    const message = { kind: "block", bytes: own.block.bytes } as const;
+    const isWanted = (peer: number) => peer !== this.#config.self && this.#bundles.isWanted(peer, own.round);
+    const peers = [...Array(this.#n).keys()];
+    if (!peers.some(isWanted)) {
+      effects.push({ kind: "send", to: "all", message });
+      return;
+    }
+    for (const to of peers) {
+      if (to === this.#config.self) continue;
+      const blocks = isWanted(to) ? this.#bundles.bundle(to, own) : [];
+      effects.push({ kind: "send", to, message: blocks.length > 1 ? { kind: "bundle", blocks } : message });
+    }
   }
 
   #enterOwn(entry: DagBlock): void {
@@ -395,17 +435,17 @@ export class Consensus {
     if (this.#fetcher.size === 0) return;
     const after = Math.max(0, this.#dag.highestRound - 1);
     for (const [peer, refs] of this.#fetcher.due(nowMs, (ref) => this.#pending.isAwaited(ref.digest))) {
-      this.#peers.asked(peer);
       effects.push({ kind: "send", to: peer, message: { kind: "fetch", refs, after } });
     }
   }
 
-  #serve(from: number, refs: readonly BlockRef[], after: number): ConsensusEffect[] {
+  /** At most our own limit of what is asked (the asker's may be higher: the rest it asks again), and a bounded rate. */
+  #serve(from: number, refs: readonly BlockRef[], after: number, nowMs: number): ConsensusEffect[] {
     const { limits } = this.#config;
-    if (refs.length > limits.maxFetchRefs) {
-      return [{ kind: "punish", member: from, code: "tooManyRefs", details: { refs: refs.length } }];
-    }
-    return [{ kind: "send", to: from, message: answerFetch(this.#dag, limits, from, refs, after) }];
+    if (!this.#peers.mayServe(from, SERVED_BLOCKS * limits.maxBlockBytes, nowMs)) return [];
+    const { message, size } = answerFetch(this.#dag, limits, from, refs.slice(0, limits.maxFetchRefs), after);
+    this.#peers.served(from, size);
+    return [{ kind: "send", to: from, message }];
   }
 
   #takeFetched(
@@ -414,12 +454,7 @@ export class Consensus {
     nowMs: number,
     effects: ConsensusEffect[],
   ): void {
-    if (message.blocks.length + message.notFound.length > 2 * this.#config.limits.maxFetchRefs) {
-      effects.push({ kind: "punish", member: from, code: "oversize", details: { blocks: message.blocks.length } });
-      return;
-    }
-    const isAnswer = this.#peers.takeAnswer(from);
-    for (const bytes of message.blocks) this.#intake.receive(from, bytes, isAnswer, nowMs, effects);
+    for (const bytes of message.blocks) this.#intake.receive(from, bytes, nowMs, effects);
     for (const ref of message.notFound) {
       const sunkAt = this.#fetcher.notFound(from, ref, message.floor ?? 0, nowMs);
       // At least one honest member has dropped it: nobody will bring it any more, the way forward is a certificate.
@@ -432,8 +467,11 @@ export class Consensus {
     if (signature !== undefined) return [{ kind: "send", to: from, message: { kind: "coin", round, signature } }];
     // Never earlier than with our block of round q + 4: an early coin would tell the scheduler whom to delay.
     if (round < 1 || round <= this.floor || round + 4 > this.lastOwnRound) return [];
-    const share = this.#config.coin.share(round);
-    if (share === undefined) return [];
+    const { self } = this.#config;
+    const share = self === undefined ? undefined : (this.#coins.share(round, self) ?? this.#config.coin.share(round));
+    if (self === undefined || share === undefined) return [];
+    // Kept, so that asking a thousand times costs one signature.
+    this.#coins.add(self, { round, signature: share });
     return [{ kind: "send", to: from, message: { kind: "coinShares", shares: [{ round, signature: share }] } }];
   }
 

@@ -35,6 +35,8 @@ export interface DagBlock {
   isInOwnCone: boolean;
   /** An ancestor of (or itself) an accepted block of a non-exposed author; maintained only once somebody is exposed. */
   isVouched: boolean;
+  /** By member: 1 when it has shown to have the block or we have sent it with one of ours (bundles.ts). */
+  knownBy: number[] | undefined;
 }
 
 const NONE: readonly DagBlock[] = [];
@@ -148,6 +150,7 @@ export class Dag {
       isOutput,
       isInOwnCone: false,
       isVouched: false,
+      knownBy: undefined,
     };
     this.#byDigest.set(block.digest, added);
     if (this.at(block.round, block.author).length > 0) this.#exposedRounds.add(block.round);

@@ -24,7 +24,11 @@ export class Fetcher {
   readonly #maxRefs: number;
   readonly #wanted = new Map<Hex, Wanted>();
 
-  constructor(n: number, self: number | undefined, maxRefs: number) {
+  readonly #onFirst: (ref: BlockRef) => void;
+
+  /** `onFirst`: an ancestor is asked for the first time. */
+  constructor(n: number, self: number | undefined, maxRefs: number, onFirst: (ref: BlockRef) => void) {
+    this.#onFirst = onFirst;
     this.#n = n;
     this.#self = self;
     this.#maxRefs = maxRefs;
@@ -36,6 +40,11 @@ export class Fetcher {
 
   isWanted(digest: Hex): boolean {
     return this.#wanted.has(digest);
+  }
+
+  /** True when somebody was asked for it already. */
+  isAsked(digest: Hex): boolean {
+    return (this.#wanted.get(digest)?.attempts ?? 0) > 0;
   }
 
   want(ref: BlockRef, sender: number, nowMs: number, isFresh: boolean): void {
@@ -82,6 +91,7 @@ export class Fetcher {
       if (refs === undefined) requests.set(peer, [wanted.ref]);
       else if (refs.length < this.#maxRefs) refs.push(wanted.ref);
       else continue;
+      if (wanted.attempts === 0) this.#onFirst(wanted.ref);
       const lap = Math.floor(wanted.attempts / Math.max(1, this.#n - 1));
       wanted.nextMs = nowMs + Math.min(RETRY_MIN_MS * 2 ** Math.min(lap, 10), RETRY_MAX_MS);
       wanted.attempts++;

@@ -1,10 +1,11 @@
 /**
  * From foreign bytes to accepted blocks: decode, verify once, expose twins, wait for ancestors, accept in causal order.
  */
+import { equalBytes } from "../lib/bytes.ts";
 import { isClocklessError } from "../lib/errors.ts";
 import type { Hex } from "../lib/hex.ts";
 import { maxFaulty } from "../lib/math.ts";
-import { type BlockCodec, releasedShares } from "./block.ts";
+import { type BlockCodec, releasedShares, slotOfBytes } from "./block.ts";
 import type { CoinPool } from "./coin-pool.ts";
 import type { Dag } from "./dag.ts";
 import { refuse } from "./errors.ts";
@@ -23,6 +24,8 @@ export interface IntakeParts {
   readonly fetcher: Fetcher;
   readonly exposure: Exposure;
   readonly coins: CoinPool;
+  /** The first copy of a signed block came from this member, unasked. */
+  readonly arrived: (from: number, author: number) => void;
   /** Puts a block whose ancestors are all there into the DAG. */
   readonly accept: (block: VerifiedBlock, nowMs: number, effects: ConsensusEffect[]) => void;
 }
@@ -48,16 +51,21 @@ export class Intake {
     return this.#isSignedElsewhere;
   }
 
-  /** `isRequested`: part of an answer to a fetch of ours, hence outside the sender's quota. */
-  receive(from: number, bytes: Uint8Array, isRequested: boolean, nowMs: number, effects: ConsensusEffect[]): void {
+  /**
+   * What somebody waits for is outside the sender's quota; nothing else is, not even in an answer to a fetch of ours: whoever
+   * leaves questions open could fill our memory with answers.
+   */
+  receive(from: number, bytes: Uint8Array, nowMs: number, effects: ConsensusEffect[]): void {
     const { dag, pending, fetcher, coins } = this.#parts;
+    if (this.#isHeld(bytes)) return;
     const block = this.#decode(from, bytes, effects);
     if (block === undefined) return;
     if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block.digest)) return;
     if (!this.#isSigned(from, block, effects)) return;
+    if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     if (block.author === this.#parts.config.self) this.#isSignedElsewhere = true;
-    const isWanted = isRequested || fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
+    const isWanted = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
     if (this.#isTooFar(block, effects) && !isWanted) return;
     // Rule 5: shares count as soon as a signed block carries them, whether or not its ancestors are here.
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
@@ -103,6 +111,17 @@ export class Intake {
       fetcher.drop(block.digest);
       queue.push(...pending.resolve(block.digest));
     }
+  }
+
+  /** The very same bytes are here: blocks come many times (bundles, reminders), and decoding is what costs. */
+  #isHeld(bytes: Uint8Array): boolean {
+    const slot = slotOfBytes(bytes);
+    if (slot === undefined) return false;
+    const { dag, pending } = this.#parts;
+    return (
+      dag.at(slot.round, slot.author).some((entry) => equalBytes(entry.block.bytes, bytes)) ||
+      pending.at(slot.round, slot.author).some((block) => equalBytes(block.bytes, bytes))
+    );
   }
 
   #decode(from: number, bytes: Uint8Array, effects: ConsensusEffect[]): VerifiedBlock | undefined {

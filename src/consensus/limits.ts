@@ -36,6 +36,9 @@ export const STRAGGLER_MEMORY_ROUNDS = 3;
 export const RETRY_MIN_MS = 250;
 export const RETRY_MAX_MS = 8_000;
 
+/** Fetches of one peer are answered with at most this many largest blocks' bytes a second: a request is small, an answer is not. */
+export const SERVED_BLOCKS = 8;
+
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;
 export const MAX_WIRE_REFS = 1024;

@@ -1,14 +1,18 @@
 /** What each peer has shown to know of us, what we last sent or asked it, and when to repeat it. Performance only. */
 import { RETRY_MAX_MS, RETRY_MIN_MS } from "./limits.ts";
 
+/** What looking up and answering costs, in bytes of blocks: some thousands of empty answers a second at most. */
+const ANSWER_COST_BYTES = 8 * 1024;
+
 interface Peer {
   /** Highest own round in the cone of a block of the peer. */
   knownRound: number;
   sentMs: number;
   /** Reminders since it last showed knowledge of something new. */
   reminders: number;
-  /** Fetches of ours it has not answered yet. */
-  openFetches: number;
+  /** Bytes of blocks that it was given in the second that began at `servedFromMs`. */
+  servedBytes: number;
+  servedFromMs: number;
 }
 
 export class Peers {
@@ -17,7 +21,13 @@ export class Peers {
   readonly #coinRequests = new Map<number, { nextMs: number; attempts: number }>();
 
   constructor(n: number, self: number | undefined) {
-    this.#peers = Array.from({ length: n }, () => ({ knownRound: 0, sentMs: 0, reminders: 0, openFetches: 0 }));
+    this.#peers = Array.from({ length: n }, () => ({
+      knownRound: 0,
+      sentMs: 0,
+      reminders: 0,
+      servedBytes: 0,
+      servedFromMs: 0,
+    }));
     this.#self = self;
   }
 
@@ -36,16 +46,19 @@ export class Peers {
     for (const peer of this.#peers) peer.sentMs = nowMs;
   }
 
-  asked(peer: number): void {
-    this.#peers[peer]!.openFetches++;
+  /** False when the peer has had `maxBytes` within this second: it asks again. */
+  mayServe(peer: number, maxBytes: number, nowMs: number): boolean {
+    const entry = this.#peers[peer]!;
+    if (nowMs - entry.servedFromMs >= 1000) {
+      entry.servedFromMs = nowMs;
+      entry.servedBytes = 0;
+    }
+    return entry.servedBytes < maxBytes;
   }
 
-  /** True when the peer's answer belongs to a question of ours. */
-  takeAnswer(peer: number): boolean {
-    const entry = this.#peers[peer]!;
-    if (entry.openFetches === 0) return false;
-    entry.openFetches--;
-    return true;
+  /** An answer costs its blocks, and something even without any. */
+  served(peer: number, bytes: number): void {
+    this.#peers[peer]!.servedBytes += bytes + ANSWER_COST_BYTES;
   }
 
   /** Peers that get the last own block again: not known to have it, and the patience (doubled each time) is over. */

@@ -4,6 +4,7 @@
  */
 import type { Hex } from "../lib/hex.ts";
 import { slotKey } from "./block.ts";
+import { MAX_WIRE_REFS } from "./limits.ts";
 import type { BlockRef, VerifiedBlock } from "./types.ts";
 
 interface Waiting {
@@ -15,14 +16,19 @@ interface Waiting {
 
 export class Pending {
   readonly #maxPerSender: number;
+  /** Missing ancestors that the blocks of one sender may name: an honest peer's name n each, invented ones come by the hundred. */
+  readonly #maxMissing: number;
+  readonly #missingOf = new Map<number, number>();
   readonly #waiting = new Map<Hex, Waiting>();
   readonly #bySlot = new Map<number, Set<Hex>>();
   /** Missing ancestor → who waits for it. */
   readonly #awaited = new Map<Hex, { readonly ref: BlockRef; readonly by: Set<Hex> }>();
   readonly #perSender = new Map<number, Set<Hex>>();
 
-  constructor(maxPerSender: number) {
+  constructor(maxPerSender: number, n: number) {
     this.#maxPerSender = maxPerSender;
+    // One block may always name as many as a message can.
+    this.#maxMissing = Math.max(maxPerSender * n, MAX_WIRE_REFS);
   }
 
   get size(): number {
@@ -52,10 +58,13 @@ export class Pending {
 
   /** False when the sender's quota is used up by blocks of lower rounds. */
   add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[]): boolean {
-    if (sender !== undefined && !this.#makeRoom(sender, block)) return false;
+    if (sender !== undefined && !this.#makeRoom(sender, block, missing.length)) return false;
     this.#waiting.set(block.digest, { block, sender, missing: new Set(missing.map((ref) => ref.digest)) });
     addTo(this.#bySlot, slotKey(block.round, block.author), block.digest);
-    if (sender !== undefined) addTo(this.#perSender, sender, block.digest);
+    if (sender !== undefined) {
+      addTo(this.#perSender, sender, block.digest);
+      this.#count(sender, missing.length);
+    }
     for (const ref of missing) {
       const awaited = this.#awaited.get(ref.digest);
       if (awaited === undefined) this.#awaited.set(ref.digest, { ref, by: new Set([block.digest]) });
@@ -73,6 +82,7 @@ export class Pending {
     for (const by of awaited.by) {
       const waiting = this.#waiting.get(by)!;
       waiting.missing.delete(digest);
+      if (waiting.sender !== undefined) this.#count(waiting.sender, -1);
       if (waiting.missing.size > 0) continue;
       this.remove(by);
       ready.push(waiting.block);
@@ -93,7 +103,10 @@ export class Pending {
     const { block, sender, missing } = waiting;
     this.#waiting.delete(digest);
     removeFrom(this.#bySlot, slotKey(block.round, block.author), digest);
-    if (sender !== undefined) removeFrom(this.#perSender, sender, digest);
+    if (sender !== undefined) {
+      removeFrom(this.#perSender, sender, digest);
+      this.#count(sender, -missing.size);
+    }
     for (const ancestor of missing) {
       const awaited = this.#awaited.get(ancestor);
       awaited?.by.delete(digest);
@@ -101,16 +114,23 @@ export class Pending {
     }
   }
 
-  #makeRoom(sender: number, incoming: VerifiedBlock): boolean {
-    const digests = this.#perSender.get(sender);
-    if (digests === undefined || digests.size < this.#maxPerSender) return true;
-    let highest: VerifiedBlock | undefined;
-    for (const digest of digests) {
-      const { block } = this.#waiting.get(digest)!;
-      if (highest === undefined || block.round > highest.round) highest = block;
+  #count(sender: number, change: number): void {
+    this.#missingOf.set(sender, (this.#missingOf.get(sender) ?? 0) + change);
+  }
+
+  #makeRoom(sender: number, incoming: VerifiedBlock, missing: number): boolean {
+    const isFull = (): boolean =>
+      (this.#perSender.get(sender)?.size ?? 0) >= this.#maxPerSender ||
+      (this.#missingOf.get(sender) ?? 0) + missing > this.#maxMissing;
+    while (isFull()) {
+      let highest: VerifiedBlock | undefined;
+      for (const digest of this.#perSender.get(sender) ?? []) {
+        const { block } = this.#waiting.get(digest)!;
+        if (highest === undefined || block.round > highest.round) highest = block;
+      }
+      if (highest === undefined || highest.round <= incoming.round) return false;
+      this.remove(highest.digest);
     }
-    if (highest === undefined || highest.round <= incoming.round) return false;
-    this.remove(highest.digest);
     return true;
   }
 }

@@ -15,7 +15,7 @@ export function answerFetch(
   from: number,
   refs: readonly BlockRef[],
   after: number,
-): ConsensusMessage {
+): { readonly message: ConsensusMessage; readonly size: number } {
   const blocks: Uint8Array[] = [];
   const notFound: BlockRef[] = [];
   let size = 0;
@@ -40,5 +40,5 @@ export function answerFetch(
   for (let round = Math.max(after, dag.floor, 0) + 1; isBehind && round < highest && !isFull(); round++) {
     for (const entry of dag.round(round)) if (entry.author !== from && !asked.has(entry.digest)) give(entry.block);
   }
-  return { kind: "fetched", blocks, notFound, floor: Math.max(0, dag.floor) };
+  return { message: { kind: "fetched", blocks, notFound, floor: Math.max(0, dag.floor) }, size };
 }

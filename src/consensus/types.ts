@@ -149,6 +149,10 @@ export type ConsensusMessage =
   | { readonly kind: "coinShares"; readonly shares: readonly CoinShare[] }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
   | { readonly kind: "coinRequest"; readonly round: number }
+  /** Blocks in causal order, the sender's own last: for a peer that asked for bundles. */
+  | { readonly kind: "bundle"; readonly blocks: readonly Uint8Array[] }
+  /** Asks for bundles instead of single blocks up to a round: what the sender gets is out of order by rounds. */
+  | { readonly kind: "wantBundles"; readonly until: number }
   /** Asks for blocks; `after` invites the answerer to add ancestors above that round, oldest first (0 or absent: none known). */
   | { readonly kind: "fetch"; readonly refs: readonly BlockRef[]; readonly after?: number }
   /** `floor`: the answerer's, so that the asker can tell "dropped long ago" from "never seen". */

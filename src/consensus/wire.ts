@@ -38,6 +38,9 @@ const fetchedType = new ContainerType({
   notFound: refs,
 });
 
+const bundleType = new ContainerType({ blocks: new ListCompositeType(blockBytes, MAX_WIRE_REFS) });
+const wantBundlesType = new ContainerType({ until: uint64 });
+
 export function encodeConsensusMessage(message: ConsensusMessage): Uint8Array {
   switch (message.kind) {
     case "block":
@@ -55,6 +58,10 @@ export function encodeConsensusMessage(message: ConsensusMessage): Uint8Array {
       const value = { floor: floor ?? 0, blocks: [...blocks], notFound: notFound.map(refToSsz) };
       return tagged(5, fetchedType.serialize(value));
     }
+    case "bundle":
+      return tagged(6, bundleType.serialize({ blocks: [...message.blocks] }));
+    case "wantBundles":
+      return tagged(7, wantBundlesType.serialize({ until: message.until }));
   }
 }
 
@@ -82,6 +89,10 @@ export function decodeConsensusMessage(bytes: Uint8Array): ConsensusMessage {
       const notFound = value.notFound.map(refFromSsz).map(withSafeRound);
       return { kind: "fetched", blocks: value.blocks, notFound, floor: safe(value.floor) };
     }
+    case 6:
+      return { kind: "bundle", blocks: strict(bundleType, body).blocks };
+    case 7:
+      return { kind: "wantBundles", until: safe(strict(wantBundlesType, body).until) };
     default:
       return refuse("malformed", "unknown message kind", { selector: bytes[0] });
   }

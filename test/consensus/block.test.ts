@@ -238,6 +238,8 @@ describe("consensus wire", () => {
     { kind: "coinRequest", round: 2 ** 40 },
     { kind: "fetch", refs: [ref(3, 1), ref(4, 2)], after: 2 },
     { kind: "fetched", blocks: [Uint8Array.of(1), Uint8Array.of(2, 3)], notFound: [ref(3, 3)], floor: 9 },
+    { kind: "bundle", blocks: [Uint8Array.of(1), Uint8Array.of(2, 3)] },
+    { kind: "wantBundles", until: 77 },
   ];
   for (const message of messages) {
     it(`${message.kind}: round trip; every change is refused or is another message`, () => {
@@ -258,7 +260,7 @@ describe("consensus wire", () => {
 
   it("oversize, unknown kinds and empty messages are refused", () => {
     expect(refusal(() => decodeConsensusMessage(new Uint8Array(MAX_WIRE_MESSAGE_BYTES + 1)))).equal("oversize");
-    expect(refusal(() => decodeConsensusMessage(Uint8Array.of(6, 0)))).equal("malformed");
+    expect(refusal(() => decodeConsensusMessage(Uint8Array.of(8, 0)))).equal("malformed");
     expect(refusal(() => decodeConsensusMessage(new Uint8Array(0)))).equal("malformed");
   });
 

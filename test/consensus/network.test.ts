@@ -104,7 +104,8 @@ describe("consensus: a small network", () => {
       network.at(300 + i * 300, () => {
         const before = network.members[victim]!.outputs;
         network.restart(victim);
-        const after = network.members[victim]!.outputs;
+        // The restarted member may have gone on at once: what it had output comes first.
+        const after = network.members[victim]!.outputs.slice(0, before.length);
         expect(after.map((output) => output.commits.map((commit) => commit.digest))).deep.equal(
           before.map((output) => output.commits.map((commit) => commit.digest)),
         );

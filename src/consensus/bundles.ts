@@ -1,0 +1,116 @@
+/**
+ * Blocks that travel together with their ancestors. Where messages overtake each other by rounds, most blocks arrive before
+ * some ancestor and wait for a fetch, a round trip and more; a member that sees this asks the others to send with each block
+ * the ancestors it has not shown to know. Costs bandwidth, saves delays: performance only, off on a network that keeps order.
+ */
+import type { Dag, DagBlock } from "./dag.ts";
+
+/** Weight of one block in an author's share of late ones. */
+const SMOOTHING = 1 / 16;
+/**
+ * An author is late if more than this share of its blocks has to be fetched or comes through others first: one in a dozen or
+ * so. Where it starts, too, so that what goes wrong at first is noticed at once. Jitter of half a delay stays below it.
+ */
+const LATE_SHARE = 0.05;
+/** Rounds one request lasts, and how long before its end it is renewed. */
+const LEASE_ROUNDS = 32;
+const RENEW_ROUNDS = 8;
+/** Rounds below an own block that a bundle reaches; what is older is fetched. */
+const DEPTH_ROUNDS = 10;
+/** Ancestors in one bundle: whoever asks costs us at most this much a round, and large blocks are not sent n times. */
+const MAX_BUNDLE_BYTES = 256 * 1024;
+const MAX_BUNDLE_BLOCKS = 256;
+
+export class Bundles {
+  readonly #dag: Dag;
+  readonly #faulty: number;
+  readonly #lateShare: number[];
+  /** Round of ours up to which a peer wants bundles. */
+  readonly #until: number[];
+  #askedUntil = -1;
+
+  constructor(dag: Dag, n: number, faulty: number) {
+    this.#dag = dag;
+    this.#faulty = faulty;
+    this.#lateShare = new Array<number>(n).fill(LATE_SHARE);
+    this.#until = new Array<number>(n).fill(0);
+  }
+
+  /** The first copy of a block came from this member, unasked. */
+  arrived(from: number, author: number): void {
+    this.#sample(author, from === author ? 0 : 1);
+  }
+
+  /** A block of this author had to be asked for. */
+  late(author: number): void {
+    this.#sample(author, 1);
+  }
+
+  /**
+   * Up to which round to ask for bundles now; undefined when there is no need or the last request still holds. More than f
+   * authors must be late: a few that withhold their blocks must not make everybody send everything n times.
+   */
+  request(): number | undefined {
+    const round = this.#dag.highestRound;
+    if (round + RENEW_ROUNDS < this.#askedUntil) return undefined;
+    let late = 0;
+    for (const share of this.#lateShare) if (share > LATE_SHARE) late++;
+    if (late <= this.#faulty) return undefined;
+    this.#askedUntil = round + LEASE_ROUNDS;
+    return this.#askedUntil;
+  }
+
+  /** What arrives is out of order by rounds: full parents are not to be had by waiting a little. */
+  get isAsking(): boolean {
+    return this.#dag.highestRound <= this.#askedUntil;
+  }
+
+  /** A peer asks. It decides for how long, within one lease. */
+  asked(peer: number, until: number): void {
+    this.#until[peer] = Math.min(until, this.#dag.highestRound + LEASE_ROUNDS);
+  }
+
+  isWanted(peer: number, round: number): boolean {
+    return this.#until[peer]! >= round;
+  }
+
+  #sample(author: number, value: number): void {
+    this.#lateShare[author]! += SMOOTHING * (value - this.#lateShare[author]!);
+  }
+
+  /** What goes to a peer with an own block, which comes last: ancestors first, so that each can be accepted when it is read. */
+  bundle(peer: number, own: DagBlock): readonly Uint8Array[] {
+    const lowest = Math.max(0, own.round - DEPTH_ROUNDS);
+    for (let round = own.round; round > lowest; round--) {
+      const shown = this.#dag.at(round, peer)[0];
+      if (shown === undefined) continue;
+      for (const entry of unknownBelow(shown, peer, lowest)) know(entry, peer);
+      break;
+    }
+    const blocks: Uint8Array[] = [];
+    let size = 0;
+    const ancestors = unknownBelow(own, peer, lowest).filter((entry) => entry !== own && entry.author !== peer);
+    for (const entry of ancestors.sort((a, b) => a.round - b.round)) {
+      size += entry.block.bytes.length;
+      if (size > MAX_BUNDLE_BYTES || blocks.length >= MAX_BUNDLE_BLOCKS) break;
+      know(entry, peer);
+      blocks.push(entry.block.bytes);
+    }
+    blocks.push(own.block.bytes);
+    return blocks;
+  }
+}
+
+/** The part of a cone above `lowest` that a peer is not known to have. Who has a block has its cone. */
+function unknownBelow(top: DagBlock, peer: number, lowest: number): DagBlock[] {
+  const found = new Set<DagBlock>([top]);
+  for (const entry of found) {
+    for (const parent of entry.parents) if (parent.round > lowest && parent.knownBy?.[peer] !== 1) found.add(parent);
+  }
+  return [...found];
+}
+
+function know(entry: DagBlock, peer: number): void {
+  entry.knownBy ??= [];
+  entry.knownBy[peer] = 1;
+}
