@@ -237,7 +237,7 @@ export class Consensus {
   proposal(nowMs: number): Proposal | undefined {
     const quorum = this.#proposable();
     if (quorum === undefined) return undefined;
-    const absent = this.#absentAt(quorum.round, (author) => quorum.blocks[author] !== undefined);
+    const absent = this.#absentAt((author) => quorum.blocks[author] !== undefined);
     const untilMs = this.#bundles.isAsking ? undefined : this.#pacing.waitUntil(quorum.round, absent, nowMs);
     return untilMs === undefined ? { kind: "ready", round: quorum.round + 1 } : { kind: "wait", untilMs };
   }
@@ -358,12 +358,12 @@ export class Consensus {
 
   #observeQuorum(round: number, nowMs: number): void {
     if (round <= this.#pacing.quorumRound || this.#dag.authorsAt(round) < this.#quorum) return;
-    const absent = this.#absentAt(round, (author) => this.#dag.at(round, author).length > 0);
+    const absent = this.#absentAt((author) => this.#dag.at(round, author).length > 0);
     this.#pacing.quorumReached(round, absent, nowMs);
   }
 
   /** Active members, not exposed and not we ourselves, of which the round has no block. */
-  #absentAt(round: number, isPresent: (author: number) => boolean): readonly number[] {
+  #absentAt(isPresent: (author: number) => boolean): readonly number[] {
     const active = this.#activity.isActive(this.#committer.cursor.round);
     const absent: number[] = [];
     for (let author = 0; author < this.#n; author++) {
