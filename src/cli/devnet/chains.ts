@@ -21,7 +21,7 @@ export const ANVIL_CHAIN_ID = 31_338n;
 const READY_MS = 120_000;
 
 /** Finds a tool's script among the installed packages: Hardhat and anvil are development tools, not dependencies of users. */
-function findTool(packageName: string, file: string): string {
+export function findTool(packageName: string, file: string): string {
   const require = createRequire(import.meta.url);
   for (const folder of require.resolve.paths(packageName) ?? []) {
     const path = join(folder, packageName, file);

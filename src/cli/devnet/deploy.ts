@@ -8,6 +8,7 @@ import type { Address, Hex } from "../../lib/hex.ts";
 import { bytesToHex, hexToBytes } from "../../lib/hex.ts";
 import { encodePublicKeyForVerifier } from "../../threshold/evm.ts";
 import type { Suite } from "../../threshold/types.ts";
+import { findTool } from "./chains.ts";
 import { DevnetError } from "./processes.ts";
 
 export interface Deployment {
@@ -43,6 +44,18 @@ const MODULES: Readonly<
   },
   bn254: { module: "DevnetBn254", verifier: "Bn254Verifier", network: "bn", variable: "CLOCKLESS_BN_RPC_URL" },
 };
+
+/** Compiles the contracts if that was not done since they last changed; the first time it takes a minute or two. */
+export async function buildContracts(root: string): Promise<void> {
+  try {
+    await promisify(execFile)(process.execPath, [findTool("hardhat", "dist/src/cli.js"), "build", "--quiet"], {
+      cwd: root,
+      maxBuffer: 16 << 20,
+    });
+  } catch (cause) {
+    throw new DevnetError("deploymentFailed", `compiling the contracts failed: ${String(cause)}`, { cause });
+  }
+}
 
 export async function deployDevnet(options: {
   readonly root: string;

@@ -11,7 +11,7 @@ import type { Hex } from "../../lib/hex.ts";
 import type { Committee } from "../../threshold/committee.ts";
 import { type DevChain, startChains } from "./chains.ts";
 import { type DevnetLayout, dealDevnetCommittee, writeDevnet } from "./committee.ts";
-import { type Deployment, deployDevnet } from "./deploy.ts";
+import { buildContracts, type Deployment, deployDevnet } from "./deploy.ts";
 import { type MarketAdapter, startMarketAdapter } from "./market-adapter.ts";
 import { freePorts, type ManagedProcess, startProcess, waitUntilReady } from "./processes.ts";
 
@@ -64,6 +64,8 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
       number,
       ...number[],
     ]; // CAST: as many as asked for
+    onProgress("compiling the contracts (a minute or two the first time)");
+    await buildContracts(PROJECT_ROOT);
     onProgress("starting two chains: a Hardhat node and anvil");
     const started = await startChains([hardhatPort, anvilPort], logs, PROJECT_ROOT);
     running.push(() => Promise.all(started.map((chain) => chain.process.stop())));
