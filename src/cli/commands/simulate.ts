@@ -33,7 +33,7 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     .addOption(new Option("--adversary <kind>", "what goes wrong").choices(ADVERSARIES).default("none"))
     .addOption(new Option("--seed <number>", "decides everything that is random").argParser(uint64).default(1n, "1"))
     .option("--rounds <number>", "rounds with faults, before the network heals", wholeNumber(1, 1_000_000), 200)
-    .addOption(new Option("--delays <model>", "delays without chaos").choices(["unit", "uniform"]).default("uniform"))
+    .addOption(new Option("--delays <model>", "delays without chaos").choices(["unit", "uniform"]).default("unit"))
     .option("--owners <number>", "users that keep one instruction under way each", wholeNumber(0, 10_000), 8)
     .addOption(
       new Option("--crypto <kind>", "stand-in signatures are fast and worthless; real ones are the shipping engines")
