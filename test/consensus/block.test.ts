@@ -1,3 +1,4 @@
+import { ByteListType, ContainerType } from "@chainsafe/ssz";
 import { expect } from "chai";
 import fc from "fast-check";
 import { BlockCodec, type BlockRules, compareParents, type UnsignedBlock } from "../../src/consensus/block.ts";
@@ -257,6 +258,17 @@ describe("consensus wire", () => {
       expect(longer).not.deep.equal(message);
     });
   }
+
+  it("a block message is the SSZ of a container with one byte list", () => {
+    const type = new ContainerType({ bytes: new ByteListType(2 ** 20) });
+    for (const bytes of [new Uint8Array(0), Uint8Array.of(7), new Uint8Array(1000).fill(9)]) {
+      const encoded = encodeConsensusMessage({ kind: "block", bytes });
+      expect(encoded).deep.equal(new Uint8Array([0, ...type.serialize({ bytes })]));
+    }
+    for (const bad of [[0], [0, 4, 0, 0], [0, 5, 0, 0, 0, 1], [0, 4, 0, 0, 1, 1]]) {
+      expect(refusal(() => decodeConsensusMessage(Uint8Array.from(bad)))).equal("malformed");
+    }
+  });
 
   it("oversize, unknown kinds and empty messages are refused", () => {
     expect(refusal(() => decodeConsensusMessage(new Uint8Array(MAX_WIRE_MESSAGE_BYTES + 1)))).equal("oversize");
