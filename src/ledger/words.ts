@@ -4,27 +4,18 @@
  */
 import { assert } from "../lib/assert.ts";
 import { keccak256, keccak256Hex } from "../lib/hash.ts";
-import type { Hex } from "../lib/hex.ts";
+import { digitAt, type Hex } from "../lib/hex.ts";
 
-const MASK = (1n << 64n) - 1n;
-
-/** Value of an ASCII hex digit; 255 for any other character. */
-const NIBBLES = new Uint8Array(128).fill(255);
-for (let i = 0; i < 10; i++) NIBBLES[48 + i] = i;
-for (let i = 0; i < 6; i++) {
-  NIBBLES[97 + i] = 10 + i;
-  NIBBLES[65 + i] = 10 + i;
-}
+const WORD = 1n << 256n;
+const LEAST = -(1n << 255n);
 
 /** Appends words to a buffer that is reused between messages; never shared between calls that interleave. */
 export class WordWriter {
   private bytes: Uint8Array;
-  private view: DataView;
   private length = 0;
 
   constructor(capacity = 4096) {
     this.bytes = new Uint8Array(capacity);
-    this.view = new DataView(this.bytes.buffer);
   }
 
   reset(): this {
@@ -34,15 +25,16 @@ export class WordWriter {
 
   /** Integer in [−2^255, 2^256), two's complement. */
   int(value: bigint | number): this {
-    let rest = BigInt(value);
-    assert(rest < 1n << 256n, "word: integer too large");
-    assert(rest >= -(1n << 255n), "word: integer too small");
-    if (rest < 0n) rest += 1n << 256n;
-    const at = this.grow(32);
-    for (let i = 24; i >= 0; i -= 8) {
-      this.view.setBigUint64(at + i, rest & MASK);
-      rest >>= 64n;
+    assert(value >= LEAST, "word: integer too small");
+    const text = (value < 0 ? BigInt(value) + WORD : BigInt(value)).toString(16);
+    assert(text.length <= 64, "word: integer too large");
+    const start = this.grow(32);
+    const { bytes } = this;
+    let at = start + 31;
+    for (let digit = text.length - 1; digit >= 0; digit -= 2) {
+      bytes[at--] = ((digit > 0 ? digitAt(text, digit - 1) : 0) << 4) | digitAt(text, digit);
     }
+    bytes.fill(0, start, at + 1);
     return this;
   }
 
@@ -81,8 +73,8 @@ export class WordWriter {
   private digits(value: Hex, at: number, size: number): void {
     assert(value.length === 2 + 2 * size, "word: odd number of digits");
     for (let i = 0; i < size; i++) {
-      const high = NIBBLES[value.charCodeAt(2 + 2 * i)] ?? 255;
-      const low = NIBBLES[value.charCodeAt(3 + 2 * i)] ?? 255;
+      const high = digitAt(value, 2 + 2 * i);
+      const low = digitAt(value, 3 + 2 * i);
       assert(high < 16 && low < 16, "word: not hexadecimal");
       this.bytes[at + i] = (high << 4) | low;
     }
@@ -95,7 +87,6 @@ export class WordWriter {
       const larger = new Uint8Array(Math.max(this.length, 2 * this.bytes.length));
       larger.set(this.bytes);
       this.bytes = larger;
-      this.view = new DataView(larger.buffer);
     }
     return at;
   }

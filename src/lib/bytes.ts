@@ -1,4 +1,5 @@
 /** Byte-string helpers shared by every room. */
+import { bytesToHex, digitAt } from "./hex.ts";
 
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0;
@@ -31,21 +32,20 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 
 /** Big-endian unsigned integer of `size` bytes. Throws RangeError when the value does not fit. */
 export function bigintToBytes(value: bigint, size: number): Uint8Array {
-  if (value < 0n || value >> BigInt(8 * size) !== 0n) throw new RangeError(`${value} does not fit ${size} bytes`);
+  // Through hexadecimal text: one pass over the integer, where shifting byte by byte would copy it for each.
+  const text = value === 0n ? "" : value.toString(16);
+  if (value < 0n || text.length > 2 * size) throw new RangeError(`${value} does not fit ${size} bytes`);
   const out = new Uint8Array(size);
-  let rest = value;
-  for (let i = size - 1; i >= 0; i--) {
-    out[i] = Number(rest & 0xffn);
-    rest >>= 8n;
+  for (let i = size - 1, at = text.length - 1; at >= 0; i--, at -= 2) {
+    const high = at > 0 ? digitAt(text, at - 1) : 0;
+    out[i] = (high << 4) | digitAt(text, at);
   }
   return out;
 }
 
 /** Reads big-endian bytes as an unsigned integer; the empty string is 0. */
 export function bytesToBigint(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  return value;
+  return bytes.length === 0 ? 0n : BigInt(bytesToHex(bytes));
 }
 
 export function utf8ToBytes(text: string): Uint8Array {
