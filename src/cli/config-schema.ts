@@ -1,5 +1,5 @@
 /** What a configuration schema knows about its keys, as JSON Schema: for editors, for suggestions and for reading the environment. */
-import { z } from "zod";
+import * as z from "zod";
 
 /** The part of JSON Schema (draft 2020-12) that zod's output uses here. */
 export interface JsonSchema {

@@ -4,7 +4,7 @@
  */
 import { createCipheriv, createDecipheriv, pbkdf2, scrypt } from "node:crypto";
 import { promisify } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import { KeyError, type KeystoreStrength } from "./port.ts";
 
 const hexText = z.string().regex(/^(?:[0-9a-f]{2})*$/i);

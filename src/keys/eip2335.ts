@@ -6,7 +6,7 @@
  * cipher text    = AES-128-CTR(decryption key[0..16], iv, secret)
  */
 import { createHash, randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { utf8ToBytes } from "../lib/bytes.ts";
 import {
   cipherIv,

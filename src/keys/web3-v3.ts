@@ -6,7 +6,7 @@
  * cipher text = AES-128-CTR(derived key[0..16], iv, secret)
  */
 import { randomBytes, randomUUID, timingSafeEqual } from "node:crypto";
-import { z } from "zod";
+import * as z from "zod";
 import { concatBytes, utf8ToBytes } from "../lib/bytes.ts";
 import { addressOf } from "../lib/ecdsa.ts";
 import { keccak256 } from "../lib/hash.ts";

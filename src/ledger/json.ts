@@ -3,7 +3,7 @@
  * digits beyond 2^53), hex in any case on input and lower case on output. Unknown fields are refused: a misspelt limit must not
  * silently become no limit.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Hex } from "../lib/hex.ts";
 import { LedgerError } from "./codes.ts";
 import { MAX_AMOUNT, MAX_CASH_LIMITS, MAX_FILLS, MAX_UINT64 } from "./limits.ts";

@@ -1,5 +1,5 @@
 /** The committee file: everything public that all members, relayers and users of one committee agree on. Same JSON as GET /v1/committee. */
-import { z } from "zod";
+import * as z from "zod";
 import { type CommitteeAnswer, committeeAnswer } from "../api/schema.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import type { LedgerGenesis } from "../ledger/types.ts";

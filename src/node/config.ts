@@ -1,5 +1,5 @@
 /** What an operator configures for one member, schema-checked. The CLI reads it from YAML, environment and flags. */
-import { z } from "zod";
+import * as z from "zod";
 import type { FinalityRule } from "../chain/port.ts";
 import type { LedgerGenesis } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";

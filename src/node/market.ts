@@ -1,7 +1,7 @@
 /**
  * Reads the operator's market adapter: any HTTP service that serves the JSON below, with a time and slot prices. Each member has its own adapter; the ledger takes the median of n − f, so f lying adapters change nothing.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { Logger } from "../telemetry/port.ts";
 
 /** A thousand slots of many markets fit. */

@@ -1,6 +1,6 @@
 /** What an operator configures for a relayer, schema-checked, and how the sender's key is read. */
 import { readFileSync, statSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import type { FinalityRule } from "../chain/port.ts";
 import { type Address, type Hex, isHex } from "../lib/hex.ts";
 import { SUITES } from "../threshold/types.ts";

@@ -5,7 +5,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { z } from "zod";
+import * as z from "zod";
 import type { JournalPort, JournalRecord, TransactionState } from "../chain/port.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import { RelayerError } from "./errors.ts";

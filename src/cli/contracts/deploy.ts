@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { z } from "zod";
+import * as z from "zod";
 import type { Address, Hex } from "../../lib/hex.ts";
 import { bytesToHex, hexToBytes } from "../../lib/hex.ts";
 import { encodePublicKeyForVerifier } from "../../threshold/evm.ts";

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { z } from "zod";
+import * as z from "zod";
 import type { Address, Hex } from "../../lib/hex.ts";
 import { bytesToHex, hexToBytes } from "../../lib/hex.ts";
 import { encodePublicKeyForVerifier } from "../../threshold/evm.ts";

@@ -1,6 +1,6 @@
 /** What can be found out over the network: peers, chains, market adapter, and whether our own API answers. */
 import { connect } from "node:net";
-import { z } from "zod";
+import * as z from "zod";
 import { createApiClient } from "../../api/client.ts";
 import type { FinalityRule } from "../../chain/port.ts";
 import { createRpcPool } from "../../chain/rpc-pool.ts";
