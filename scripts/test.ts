@@ -11,7 +11,10 @@ interface Suite {
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
+/** `--quick` leaves the contracts out; `--long` repeats what is random many times (hours). */
 const quick = process.argv.includes("--quick");
+const long = process.argv.includes("--long");
+const LONG: Readonly<Record<string, string>> = { CLOCKLESS_SEEDS: "200", CLOCKLESS_DAGS: "5000" };
 
 const SUITES: readonly Suite[] = [
   { name: "import floors", command: ["node", "scripts/check-floors.ts"] },
@@ -22,7 +25,7 @@ const SUITES: readonly Suite[] = [
   ...(quick
     ? []
     : [
-        { name: "contracts: Solidity tests", command: ["hardhat", "test", "solidity"] },
+        { name: "contracts: Solidity tests", command: ["hardhat", "test", "solidity", ...(long ? ["--test-profile", "intense"] : [])] },
         { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
       ]),
 ];
@@ -49,6 +52,7 @@ function runCommand(command: readonly string[]): Promise<{ code: number | null; 
       cwd: root,
       stdio: ["ignore", "pipe", "inherit"],
       env: {
+        ...(long ? LONG : {}),
         ...process.env,
         NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
         HARDHAT_DISABLE_TELEMETRY_PROMPT: "true",
