@@ -25,7 +25,10 @@ const SUITES: readonly Suite[] = [
   ...(quick
     ? []
     : [
-        { name: "contracts: Solidity tests", command: ["hardhat", "test", "solidity", ...(long ? ["--test-profile", "intense"] : [])] },
+        {
+          name: "contracts: Solidity tests",
+          command: ["hardhat", "test", "solidity", ...(long ? ["--test-profile", "intense"] : [])],
+        },
         { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
       ]),
 ];
