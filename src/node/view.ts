@@ -2,6 +2,7 @@
 import type {
   AccountAnswer,
   BatchAnswer,
+  BatchSummary,
   CommitteeAnswer,
   DestinationAnswer,
   HistoryAnswer,
@@ -105,6 +106,10 @@ export function createNodeView(parts: NodeViewParts): NodeView {
     },
 
     batch: (sequence: bigint): BatchAnswer | undefined => (isSettled(sequence) ? batches.whole(sequence) : undefined),
+    summary(sequence: bigint): BatchSummary | undefined {
+      const known = head(sequence);
+      return known && { header: known.header, digest: known.digest, ...known.counts };
+    },
     oldestBatch: () => 1n,
 
     destination(chainId: bigint, sequence: bigint | undefined): DestinationAnswer | undefined {

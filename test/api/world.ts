@@ -286,6 +286,12 @@ export function createWorld(options: WorldOptions = {}): World {
       return undefined;
     },
     batch: (sequence) => batches.get(sequence),
+    summary(sequence) {
+      const batch = batches.get(sequence);
+      if (batch === undefined) return undefined;
+      const { header, digest, receipts, entries } = batch;
+      return { header, digest, receipts: receipts.length, entries: entries.length };
+    },
     oldestBatch: () => oldest,
     destination(chainId, sequence = certifiedSequence()) {
       const batch = batches.get(sequence);

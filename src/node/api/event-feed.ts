@@ -7,15 +7,13 @@ import type { NodeView } from "./view.ts";
 /** Fields of one event without the blank line that ends it, so that an id can still follow. */
 type EventText = string;
 
-export interface EncodedBatch {
-  readonly summary: EventText;
-  readonly receipts: readonly EventText[];
-}
-
 export interface EventFeed {
   /** Newest certificate of a suite. */
   certificate(suite: Suite): { readonly sequence: bigint; readonly text: EventText } | undefined;
-  batch(sequence: bigint): EncodedBatch | undefined;
+  /** Undefined for a batch that is not held here. Cheap. */
+  summary(sequence: bigint): EventText | undefined;
+  /** Of a batch that is held here; reads all of it unless it is one of the last. */
+  receipts(sequence: bigint): readonly EventText[];
   gap(from: bigint, to: bigint): EventText;
   /** A certificate of this suite came: look again. */
   invalidate(suite: Suite): void;
@@ -27,7 +25,7 @@ const KEPT_BATCHES = 8;
 export function createEventFeed(view: NodeView): EventFeed {
   const certificates = new Map<Suite, ReturnType<EventFeed["certificate"]>>();
   const stale = new Set<Suite>(SUITES);
-  const batches = new Map<bigint, EncodedBatch>();
+  const kept = new Map<bigint, readonly EventText[]>();
 
   return {
     certificate(suite) {
@@ -43,23 +41,21 @@ export function createEventFeed(view: NodeView): EventFeed {
       }
       return certificates.get(suite);
     },
-    batch(sequence) {
-      const known = batches.get(sequence);
+    summary(sequence) {
+      const summary = view.summary(sequence);
+      return summary && eventText("batch", STREAM_SCHEMAS.batch, summary);
+    },
+    receipts(sequence) {
+      const known = kept.get(sequence);
       if (known !== undefined) return known;
-      const batch = view.batch(sequence);
-      if (batch === undefined) return undefined;
-      const { header, digest, receipts, entries } = batch;
-      const summary = { header, digest, receipts: receipts.length, entries: entries.length };
-      const encoded: EncodedBatch = {
-        summary: eventText("batch", STREAM_SCHEMAS.batch, summary),
-        receipts: receipts.map((receipt) => eventText("receipt", STREAM_SCHEMAS.receipt, receipt)),
-      };
-      batches.set(sequence, encoded);
-      if (batches.size > KEPT_BATCHES) {
+      const receipts = view.batch(sequence)?.receipts ?? [];
+      const encoded = receipts.map((receipt) => eventText("receipt", STREAM_SCHEMAS.receipt, receipt));
+      kept.set(sequence, encoded);
+      if (kept.size > KEPT_BATCHES) {
         // A replay must not push the newest batches out: the oldest sequence goes, whoever read it last.
         let oldest = sequence;
-        for (const kept of batches.keys()) if (kept < oldest) oldest = kept;
-        batches.delete(oldest);
+        for (const each of kept.keys()) if (each < oldest) oldest = each;
+        kept.delete(oldest);
       }
       return encoded;
     },

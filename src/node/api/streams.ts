@@ -6,7 +6,7 @@ import type { ServerResponse } from "node:http";
 import { ApiError } from "../../api/errors.ts";
 import { STREAM_TYPES, type StreamType } from "../../api/schema.ts";
 import type { Suite } from "../../threshold/types.ts";
-import { createEventFeed, type EncodedBatch, type EventFeed } from "./event-feed.ts";
+import { createEventFeed, type EventFeed } from "./event-feed.ts";
 import type { NodeView } from "./view.ts";
 
 export interface StreamLimits {
@@ -146,9 +146,10 @@ function createStream(
     return true;
   };
 
-  const sendBatch = async (sequence: bigint, { receipts, summary }: EncodedBatch): Promise<boolean> => {
+  const sendBatch = async (sequence: bigint, summary: string): Promise<boolean> => {
     // The id goes with the last event of a sequence: a client that resumes after it has all of it.
     if (types.has("receipt")) {
+      const receipts = feed.receipts(sequence);
       const last = types.has("batch") ? -1 : receipts.length - 1;
       for (const [k, receipt] of receipts.entries())
         if (!(await write(receipt, k === last ? sequence : undefined))) return false;
@@ -160,9 +161,11 @@ function createStream(
     if (!types.has("batch") && !types.has("receipt")) return true;
     while (!ended) {
       if (!(await sendCertificates())) return false;
-      const batch = feed.batch(next);
-      if (batch !== undefined) {
-        if (!(await sendBatch(next++, batch))) return false;
+      const summary = feed.summary(next);
+      if (summary !== undefined) {
+        if (!(await sendBatch(next++, summary))) return false;
+        // A client that replays years, and reads as fast as we write, must leave the member its turns.
+        await new Promise((resolve) => setImmediate(resolve));
         continue;
       }
       if (next > view.status().settledSequence) return true;

@@ -6,6 +6,7 @@
 import type {
   AccountAnswer,
   BatchAnswer,
+  BatchSummary,
   CommitteeAnswer,
   DestinationAnswer,
   HistoryAnswer,
@@ -50,6 +51,8 @@ export interface NodeView {
   /** Newest certificate of this suite. */
   latestCertificate(suite: Suite): Certificate | undefined;
   batch(sequence: bigint): BatchAnswer | undefined;
+  /** The same without its lists: cheap even for batches of megabytes. Undefined whenever `batch` is. */
+  summary(sequence: bigint): BatchSummary | undefined;
   /** Oldest batch that `batch()` still has; a resumed stream reports a gap before it. 1 when nothing is ever dropped. */
   oldestBatch(): bigint;
   /** The destination of a chain as header `sequence` commits to it; the newest certified header if undefined. */

@@ -48,6 +48,27 @@ describe("the event stream", () => {
     expect(events.find(({ type }) => type === "batch")?.id).to.equal("2");
   });
 
+  it("replays summaries without reading whole batches, and leaves others their turns meanwhile", async () => {
+    const world = createWorld();
+    for (let k = 0; k < 400; k++) world.settle();
+    let reads = 0;
+    const counting = {
+      ...world,
+      batch: (sequence: bigint) => {
+        reads++;
+        return world.batch(sequence);
+      },
+    };
+    const started = await start(counting);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const events = await collect(started, { lastEventId: "0", types: ["batch"] }, (seen) => seen.length === 400);
+    clearInterval(timer);
+    expect(events.map(({ id }) => id)).to.deep.equal(Array.from({ length: 400 }, (_, k) => `${k + 1}`));
+    expect(reads).to.equal(0);
+    expect(turns).to.be.greaterThan(1);
+  });
+
   it("resumes after the last id without losing anything", async () => {
     const world = createWorld();
     for (let k = 0; k < 5; k++) world.settle({ receipts: [hash(k)] });
