@@ -16,7 +16,7 @@ import type {
   VerifiedBlock,
 } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
-import { decodePayload } from "../ledger/codec.ts";
+import { decodePayload, encodeSignedInstruction } from "../ledger/codec.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import { instructionDigest, instructionId } from "../ledger/instruction.ts";
 import { Ledger } from "../ledger/ledger.ts";
@@ -31,7 +31,14 @@ import { EffectBuffer } from "./effect-buffer.ts";
 import { Mempool } from "./mempool.ts";
 import { SignatureCache } from "./signature-cache.ts";
 import type { MemberConfig, MemberEffect, MemberInput, Recovered, SubmitVerdict } from "./types.ts";
-import { decodeMessage, encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  MAX_CERTIFICATES,
+  MAX_GOSSIP_BYTES,
+  MAX_INSTRUCTIONS,
+  MAX_PARTIALS,
+} from "./wire.ts";
 
 /**
  * Verdicts that no order of what is pending can turn into another: told to the user at once instead of being ordered. Everything
@@ -57,6 +64,9 @@ const HOPELESS: ReadonlySet<string> = new Set([
   "badRecipient",
   "badLimits",
 ]);
+
+/** Batches by which a member that gossips may be ahead of us; what names later ones is its user's mistake or malice. */
+const MAX_AHEAD = 64n;
 
 /** Genesis of the first epoch: binds the committee and everything its ledger starts from. */
 export function epochGenesis(committeeId: Hex, ledgerGenesis: Hex): Hex {
@@ -89,7 +99,7 @@ export class Member {
     this.#signatures = new SignatureCache(config.identities);
     this.#ledger = new Ledger(config.genesis, { verify: this.#signatures.verify });
     this.#certifier = new Certifier(committee, config.engines, config.limits.maxFuturePartials);
-    this.#mempool = new Mempool(config.limits, config.retainedRounds);
+    this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
     this.#consensus = new Consensus({
       committeeId: committee.id,
       epoch: committee.epoch,
@@ -139,7 +149,7 @@ export class Member {
   restore(recovered: Recovered, deliver: (effect: MemberEffect) => void): void {
     assert(this.#consensus.lastOwnRound === 0, "restore comes before the first step");
     this.#registered = (kind, position) => recovered.registered(kind, position);
-    for (const certificate of recovered.certificates) this.#certificates.add(certificate);
+    for (const certificate of recovered.certificates) this.#certificates.restore(certificate);
     const output = new Set<Hex>();
     for (const effect of this.#consensus.restore(recovered.log)) {
       if (effect.kind === "output")
@@ -147,6 +157,7 @@ export class Member {
       this.#perform(effect);
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
+    this.#certificates.trim();
     this.#findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
     for (const effect of this.#out.drain()) if (effect.kind !== "send") deliver(effect);
@@ -213,7 +224,7 @@ export class Member {
   /** Honest members verify before they gossip, so the first false signature ends what a message may cost us. */
   #receiveGossip(from: number, instructions: readonly SignedInstruction[]): void {
     for (const signed of instructions) {
-      const { code, instructionId: id } = this.#admit(signed, false);
+      const { code, instructionId: id } = this.#admit(signed, from);
       if (code !== "badSignature") continue;
       this.#out.show({ kind: "punish", member: from, code: "badInstruction", details: { instructionId: id } });
       return;
@@ -350,8 +361,9 @@ export class Member {
   /** Serves what we have: certificates first; where we have none either, our own partials. */
   #answerCertificates(to: number, from: bigint): void {
     const certificates: Certificate[] = [];
+    const oldest = this.#certificates.oldest;
     for (
-      let sequence = from;
+      let sequence = from > oldest ? from : oldest;
       sequence <= this.#ledger.sequence && certificates.length + SUITES.length <= MAX_CERTIFICATES;
       sequence++
     ) {
@@ -387,15 +399,18 @@ export class Member {
   #submit(instructions: readonly SignedInstruction[]): void {
     const accepted: SignedInstruction[] = [];
     for (const signed of instructions) {
-      const verdict = this.#admit(signed, true);
+      const verdict = this.#admit(signed, undefined);
       if (verdict.code === "accepted") accepted.push(signed);
       this.#out.show({ kind: "verdict", verdict });
     }
-    if (accepted.length > 0) this.#out.send("all", encodeMessage({ kind: "instructions", instructions: accepted }));
+    for (const instructions of inMessages(accepted)) {
+      this.#out.send("all", encodeMessage({ kind: "instructions", instructions }));
+    }
   }
 
   /** Checks what no order can change and takes the instruction into the mempool; what depends on the order gets a receipt. */
-  #admit(signed: SignedInstruction, ours: boolean): SubmitVerdict {
+  #admit(signed: SignedInstruction, from: number | undefined): SubmitVerdict {
+    const ours = from === undefined;
     const id = instructionId(signed.instruction);
     const refuse = (code: string, figures: Readonly<Record<string, string>> = {}): SubmitVerdict => ({
       instructionId: id,
@@ -407,12 +422,16 @@ export class Member {
     const known = this.#mempool.has(id);
     // Cheap checks come first in there, and the signature is verified only for a signer that the ledger knows.
     const preview = this.#ledger.preview(signed);
-    if (HOPELESS.has(preview.code)) return refuse(preview.code, preview.figures);
+    // Gossip overtakes batches: what is early for us was not for the member that took it, and must not be held by it alone.
+    const isAhead =
+      !ours && preview.code === "early" && signed.instruction.head.namedBatch <= this.#ledger.sequence + MAX_AHEAD;
+    if (HOPELESS.has(preview.code) && !isAhead) return refuse(preview.code, preview.figures);
     // Strangers to the ledger cost nothing, so peers could fill our mempool with them; a user of ours may be early.
     if (preview.code === "unknownSigner" && !ours) return refuse(preview.code, preview.figures);
     const digest = instructionDigest(this.#config.committee.id, signed.instruction);
-    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer)) return refuse("badSignature");
-    if (!this.#mempool.add(id, signed, ours, this.#consensus.lastOwnRound + 1)) return refuse("mempoolFull");
+    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer))
+      return refuse("badSignature");
+    if (!this.#mempool.add(id, signed, from, this.#consensus.lastOwnRound + 1)) return refuse("mempoolFull");
     return { instructionId: id, status: "accepted", code: known ? "known" : "accepted", figures: {} };
   }
 
@@ -442,6 +461,23 @@ export class Member {
       this.#performAll(this.#consensus.propose({ payload, partials }, secrets.identity, nowMs));
     }
   }
+}
+
+/** Splits what goes to all members: no message beyond what its format holds, none near the transport's largest frame. */
+function* inMessages(instructions: readonly SignedInstruction[]): IterableIterator<readonly SignedInstruction[]> {
+  let part: SignedInstruction[] = [];
+  let bytes = 0;
+  for (const signed of instructions) {
+    const size = encodeSignedInstruction(signed).length;
+    if (part.length === MAX_INSTRUCTIONS || (part.length > 0 && bytes + size > MAX_GOSSIP_BYTES)) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(signed);
+    bytes += size;
+  }
+  if (part.length > 0) yield part;
 }
 
 function decodePayloadOrNothing(bytes: Uint8Array): ReturnType<typeof decodePayload> | undefined {

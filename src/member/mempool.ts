@@ -4,6 +4,7 @@
  * do not carry it n times. A block of ours that fell below the floor puts its content back.
  */
 import { encodeObservations, encodePayload, encodeSignedInstruction } from "../ledger/codec.ts";
+import { MAX_PAYLOAD_INSTRUCTIONS, MAX_PAYLOAD_OBSERVATIONS } from "../ledger/limits.ts";
 import type { Observation, SignedInstruction } from "../ledger/types.ts";
 import { bytesToHex, type Hex } from "../lib/hex.ts";
 import type { MemberLimits } from "./types.ts";
@@ -11,7 +12,8 @@ import type { MemberLimits } from "./types.ts";
 interface PendingInstruction {
   readonly signed: SignedInstruction;
   readonly bytes: number;
-  readonly ours: boolean;
+  /** Whose gossip brought it; undefined: its user came to us. */
+  readonly from: number | undefined;
   /** First round in which this member may (again) put it into a block. */
   proposeFrom: number;
 }
@@ -22,18 +24,33 @@ interface PendingObservation {
   proposeFrom: number;
 }
 
+/** Entries that may be passed over because they do not fit the rest of a block: what is left is then not worth a search. */
+const MAX_PASSED_OVER = 64;
+
+/** What one peer's gossip holds here. */
+interface Share {
+  count: number;
+  bytes: number;
+}
+
 export class Mempool {
   readonly #limits: MemberLimits;
+  readonly #members: number;
   /** K/2: rounds after which somebody else's or our own earlier attempt counts as failed. */
   readonly #patience: number;
   readonly #instructions = new Map<Hex, PendingInstruction>();
+  /** Of these, what may go into the next block, in order; the others wait by the round from which they may. */
+  readonly #due = new Map<Hex, PendingInstruction>();
+  readonly #later = new Map<number, Hex[]>();
+  #dueRound = 0;
   /** By encoding, so that the same observation is kept once. */
   readonly #observations = new Map<Hex, PendingObservation>();
+  readonly #shares = new Map<number, Share>();
   #bytes = 0;
-  #gossiped = 0;
 
-  constructor(limits: MemberLimits, retainedRounds: number) {
+  constructor(limits: MemberLimits, retainedRounds: number, members: number) {
     this.#limits = limits;
+    this.#members = members;
     this.#patience = Math.max(1, Math.floor(retainedRounds / 2));
   }
 
@@ -46,22 +63,31 @@ export class Mempool {
   }
 
   /**
-   * False when full. `ours`: its user came to this member, so it goes into our next block. What peers gossip may fill half:
-   * f malicious members must not be able to close our door to our own users.
+   * False when full. Without `from` its user came to this member, and it goes into our next block. What peers gossip may fill
+   * half, each an equal part of it: malicious members must close our door neither to our users nor to the other members.
    */
-  add(id: Hex, signed: SignedInstruction, ours: boolean, round: number): boolean {
+  add(id: Hex, signed: SignedInstruction, from: number | undefined, round: number): boolean {
     const known = this.#instructions.get(id);
     if (known !== undefined) {
-      if (ours) known.proposeFrom = Math.min(known.proposeFrom, round);
+      if (from === undefined && known.proposeFrom > round) this.#schedule(id, known, round);
       return true;
     }
     const bytes = encodeSignedInstruction(signed).length;
-    if (this.#instructions.size >= this.#limits.maxPendingInstructions) return false;
-    if (this.#bytes + bytes > this.#limits.maxPendingBytes) return false;
-    if (!ours && this.#gossiped * 2 >= this.#limits.maxPendingInstructions) return false;
+    const { maxPendingInstructions, maxPendingBytes } = this.#limits;
+    if (this.#instructions.size >= maxPendingInstructions || this.#bytes + bytes > maxPendingBytes) return false;
+    if (from !== undefined) {
+      const share = this.#shares.get(from) ?? { count: 0, bytes: 0 };
+      const part = 2 * this.#members;
+      if (share.count + 1 > Math.max(1, maxPendingInstructions / part)) return false;
+      if (share.bytes + bytes > maxPendingBytes / part) return false;
+      share.count++;
+      share.bytes += bytes;
+      this.#shares.set(from, share);
+    }
     this.#bytes += bytes;
-    if (!ours) this.#gossiped++;
-    this.#instructions.set(id, { signed, bytes, ours, proposeFrom: ours ? round : round + this.#patience });
+    const pending = { signed, bytes, from, proposeFrom: 0 };
+    this.#instructions.set(id, pending);
+    this.#schedule(id, pending, from === undefined ? round : round + this.#patience);
     return true;
   }
 
@@ -69,8 +95,13 @@ export class Mempool {
     const pending = this.#instructions.get(id);
     if (pending === undefined) return;
     this.#bytes -= pending.bytes;
-    if (!pending.ours) this.#gossiped--;
+    const share = pending.from === undefined ? undefined : this.#shares.get(pending.from);
+    if (share !== undefined) {
+      share.count--;
+      share.bytes -= pending.bytes;
+    }
     this.#instructions.delete(id);
+    this.#due.delete(id);
   }
 
   /**
@@ -105,25 +136,65 @@ export class Mempool {
   /** True when something may go into a block of this round. */
   hasWork(round: number): boolean {
     for (const pending of this.#observations.values()) if (pending.proposeFrom <= round) return true;
-    for (const pending of this.#instructions.values()) if (pending.proposeFrom <= round) return true;
-    return false;
+    this.#advance(round);
+    return this.#due.size > 0;
   }
 
   /** Takes what fits a block of this round, observations first (they are few, and expiries wait for them). */
   take(round: number, maxBytes: number): Uint8Array {
     // Offsets and counts of the payload's encoding: 4 bytes an element, and a constant.
     let room = maxBytes - 64;
-    const fits = (pending: { readonly bytes: number; proposeFrom: number }): boolean => {
-      if (pending.proposeFrom > round || pending.bytes + 8 > room) return false;
+    const fits = (pending: { readonly bytes: number }): boolean => {
+      if (pending.bytes + 8 > room) return false;
       room -= pending.bytes + 8;
-      pending.proposeFrom = round + this.#patience;
       return true;
     };
     const observations: Observation[] = [];
+    for (const pending of this.#observations.values()) {
+      if (observations.length === MAX_PAYLOAD_OBSERVATIONS) break;
+      if (pending.proposeFrom > round || !fits(pending)) continue;
+      pending.proposeFrom = round + this.#patience;
+      observations.push(pending.observation);
+    }
+    this.#advance(round);
     const instructions: SignedInstruction[] = [];
-    for (const pending of this.#observations.values()) if (fits(pending)) observations.push(pending.observation);
-    for (const pending of this.#instructions.values()) if (fits(pending)) instructions.push(pending.signed);
+    let passedOver = 0;
+    for (const [id, pending] of this.#due) {
+      if (instructions.length === MAX_PAYLOAD_INSTRUCTIONS || passedOver === MAX_PASSED_OVER) break;
+      if (fits(pending)) {
+        this.#schedule(id, pending, round + this.#patience);
+        instructions.push(pending.signed);
+      } else passedOver++;
+    }
     if (observations.length === 0 && instructions.length === 0) return new Uint8Array(0);
     return encodePayload({ instructions, observations });
+  }
+
+  #schedule(id: Hex, pending: PendingInstruction, round: number): void {
+    pending.proposeFrom = round;
+    if (round <= this.#dueRound) {
+      this.#due.set(id, pending);
+      return;
+    }
+    this.#due.delete(id);
+    const ids = this.#later.get(round);
+    if (ids === undefined) this.#later.set(round, [id]);
+    else ids.push(id);
+  }
+
+  /** Moves what may be proposed by now; every entry moves once per attempt, so that a step costs what it does. */
+  #advance(round: number): void {
+    if (round <= this.#dueRound) return;
+    this.#dueRound = round;
+    // At most K/2 different rounds wait, and few are due at a time.
+    const due = [...this.#later.keys()].filter((from) => from <= round).sort((a, b) => a - b);
+    for (const from of due) {
+      for (const id of this.#later.get(from) ?? []) {
+        const pending = this.#instructions.get(id);
+        // Rescheduled since, or ordered.
+        if (pending?.proposeFrom === from) this.#due.set(id, pending);
+      }
+      this.#later.delete(from);
+    }
   }
 }

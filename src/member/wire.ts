@@ -28,6 +28,8 @@ export const MAX_CERTIFICATES = 64;
 /** Partials of a member that lags: one per open batch and suite. */
 export const MAX_PARTIALS = 256;
 export const MAX_INSTRUCTIONS = 1024;
+/** Instructions in one message of ours: a frame holds eight times as much. */
+export const MAX_GOSSIP_BYTES = 1024 * 1024;
 
 const PartialSsz = new ContainerType({
   sequence: new UintBigintType(8),

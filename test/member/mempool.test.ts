@@ -1,6 +1,7 @@
 import { expect } from "chai";
-import { decodePayload } from "../../src/ledger/codec.ts";
+import { decodePayload, encodeSignedInstruction } from "../../src/ledger/codec.ts";
 import { accountIdOf, instructionId } from "../../src/ledger/instruction.ts";
+import { MAX_PAYLOAD_BYTES, MAX_PAYLOAD_INSTRUCTIONS } from "../../src/ledger/limits.ts";
 import type { Observation, SignedInstruction } from "../../src/ledger/types.ts";
 import type { Address, Hex } from "../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
@@ -33,20 +34,20 @@ function noncesIn(payload: Uint8Array): bigint[] {
 }
 
 describe("mempool", () => {
-  const create = (limits = {}): Mempool => new Mempool({ ...DEFAULT_MEMBER_LIMITS, ...limits }, K);
+  const create = (limits = {}): Mempool => new Mempool({ ...DEFAULT_MEMBER_LIMITS, ...limits }, K, 4);
 
   it("proposes its own users' instructions at once, others' only after K/2 rounds", () => {
     const mempool = create();
-    mempool.add(idOf(0n), signed(0n), true, 10);
-    mempool.add(idOf(1n), signed(1n), false, 10);
+    mempool.add(idOf(0n), signed(0n), undefined, 10);
+    mempool.add(idOf(1n), signed(1n), 1, 10);
     expect(noncesIn(mempool.take(10, 100_000))).to.deep.equal([0n]);
     expect(mempool.hasWork(41)).to.equal(false);
-    expect(noncesIn(mempool.take(42, 100_000))).to.deep.equal([0n, 1n]);
+    expect(noncesIn(mempool.take(42, 100_000))).to.have.members([0n, 1n]);
   });
 
   it("proposes again what is not output within K/2 rounds, and forgets what is", () => {
     const mempool = create();
-    mempool.add(idOf(0n), signed(0n), true, 1);
+    mempool.add(idOf(0n), signed(0n), undefined, 1);
     mempool.take(1, 100_000);
     expect(noncesIn(mempool.take(2, 100_000))).to.deep.equal([]);
     expect(noncesIn(mempool.take(33, 100_000))).to.deep.equal([0n]);
@@ -56,14 +57,14 @@ describe("mempool", () => {
 
   it("does not let a false signature of the same id make it forget the valid one", () => {
     const mempool = create();
-    mempool.add(idOf(0n), signed(0n), true, 1);
+    mempool.add(idOf(0n), signed(0n), undefined, 1);
     mempool.ordered(idOf(0n), `0x${"44".repeat(65)}`);
     expect(mempool.has(idOf(0n))).to.equal(true);
   });
 
   it("takes no more bytes than fit a block and leaves the rest for the next", () => {
     const mempool = create();
-    for (let nonce = 0n; nonce < 100n; nonce++) mempool.add(idOf(nonce), signed(nonce), true, 1);
+    for (let nonce = 0n; nonce < 100n; nonce++) mempool.add(idOf(nonce), signed(nonce), undefined, 1);
     const first = mempool.take(1, 4_096);
     expect(first.length).to.be.at.most(4_096);
     const second = mempool.take(2, 1_000_000);
@@ -71,14 +72,52 @@ describe("mempool", () => {
   });
 
   it("refuses when full, keeps half of its room from gossip, and loses nothing it took", () => {
-    const mempool = create({ maxPendingInstructions: 4 });
-    expect(mempool.add(idOf(0n), signed(0n), false, 1)).to.equal(true);
-    expect(mempool.add(idOf(1n), signed(1n), false, 1)).to.equal(true);
-    expect(mempool.add(idOf(2n), signed(2n), false, 1)).to.equal(false);
-    expect(mempool.add(idOf(2n), signed(2n), true, 1)).to.equal(true);
-    expect(mempool.add(idOf(3n), signed(3n), true, 1)).to.equal(true);
-    expect(mempool.add(idOf(4n), signed(4n), true, 1)).to.equal(false);
-    expect(mempool.size).to.equal(4);
+    const mempool = create({ maxPendingInstructions: 16 });
+    // Half for gossip, a fourth of it for each of four members.
+    expect(mempool.add(idOf(0n), signed(0n), 1, 1)).to.equal(true);
+    expect(mempool.add(idOf(1n), signed(1n), 1, 1)).to.equal(true);
+    expect(mempool.add(idOf(2n), signed(2n), 1, 1)).to.equal(false);
+    expect(mempool.add(idOf(2n), signed(2n), 2, 1)).to.equal(true);
+    for (let nonce = 3n; nonce < 16n; nonce++) {
+      expect(mempool.add(idOf(nonce), signed(nonce), undefined, 1)).to.equal(true);
+    }
+    expect(mempool.add(idOf(16n), signed(16n), undefined, 1)).to.equal(false);
+    expect(mempool.size).to.equal(16);
+    // Room comes back when something is ordered.
+    mempool.remove(idOf(0n));
+    expect(mempool.add(idOf(16n), signed(16n), 1, 1)).to.equal(true);
+  });
+
+  it("keeps gossip within its bytes, too", () => {
+    const bytes = encodeSignedInstruction(signed(0n)).length;
+    const mempool = create({ maxPendingBytes: 8 * 2 * bytes });
+    expect(mempool.add(idOf(0n), signed(0n), 1, 1)).to.equal(true);
+    expect(mempool.add(idOf(1n), signed(1n), 1, 1)).to.equal(true);
+    expect(mempool.add(idOf(2n), signed(2n), 1, 1)).to.equal(false);
+  });
+
+  it("never makes a payload that its own encoding refuses, however much waits", () => {
+    const mempool = create();
+    const count = MAX_PAYLOAD_INSTRUCTIONS + 1000;
+    for (let nonce = 0; nonce < count; nonce++) {
+      mempool.add(idOf(BigInt(nonce)), signed(BigInt(nonce)), undefined, 1);
+    }
+    const times = Array.from({ length: 300 }, (_, i): Observation => ({ kind: "time", seconds: BigInt(i) }));
+    mempool.observe(times, 1);
+    const first = decodePayload(mempool.take(1, MAX_PAYLOAD_BYTES));
+    const second = decodePayload(mempool.take(2, MAX_PAYLOAD_BYTES));
+    expect([first.observations.length, second.observations.length]).to.deep.equal([256, 44]);
+    expect(first.instructions.length).to.be.at.most(MAX_PAYLOAD_INSTRUCTIONS);
+    expect(first.instructions.length + second.instructions.length).to.equal(count);
+  });
+
+  it("a step costs what it does, not what waits", () => {
+    const mempool = create();
+    for (let nonce = 0n; nonce < 8_000n; nonce++) mempool.add(idOf(nonce), signed(nonce), Number(nonce % 4n), 1);
+    const startedMs = performance.now();
+    for (let i = 0; i < 100_000; i++) mempool.hasWork(2);
+    // 8,000 entries looked at 100,000 times take seconds.
+    expect(performance.now() - startedMs).to.be.below(500);
   });
 
   it("keeps an observation once and gives it up when our block with it is output", () => {

@@ -1,0 +1,27 @@
+import { expect } from "chai";
+import type { Certificate } from "../../src/batch/types.ts";
+import { CertificateCache } from "../../src/member/certificate-cache.ts";
+
+/** Only what the cache reads. */
+// CAST: the cache looks at suite and sequence alone.
+const certificate = (sequence: bigint) => ({ header: { sequence }, suite: "bn254", signature: "0x" }) as Certificate;
+
+describe("certificate cache", () => {
+  it("keeps the newest, forgets the rest, and says where to begin to look", () => {
+    const cache = new CertificateCache();
+    for (let sequence = 1n; sequence <= 5000n; sequence++) cache.add(certificate(sequence));
+    expect(cache.oldest).to.equal(905n);
+    expect(cache.has(904n, "bn254")).to.equal(false);
+    expect(cache.has(905n, "bn254")).to.equal(true);
+    expect(cache.has(5000n, "bn254")).to.equal(true);
+  });
+
+  it("has all of them while the log is replayed, in whatever order the store gives them, and is bounded afterwards", () => {
+    const cache = new CertificateCache();
+    for (let sequence = 5000n; sequence >= 1n; sequence--) cache.restore(certificate(sequence));
+    expect(cache.has(1n, "bn254")).to.equal(true);
+    cache.trim();
+    expect(cache.has(904n, "bn254")).to.equal(false);
+    expect(cache.has(905n, "bn254")).to.equal(true);
+  });
+});
