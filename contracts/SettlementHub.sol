@@ -33,6 +33,8 @@ import {Merkle} from "./libraries/Merkle.sol";
 /// one commitment to (header digest, outbox size, outbox root) in a ring of 16. Whoever needs the digest or the root on chain
 /// opens the commitment; off chain both are in `HeadAdvanced` of block `head().acceptedBlock`.
 contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransient {
+    using HeadWord for uint256;
+
     uint256 private constant RING = 16;
     /// @dev Fills the ring at deployment, so that every accept costs the same. Nothing hashes to it.
     bytes32 private constant EMPTY_SLOT = bytes32(uint256(1));
@@ -120,51 +122,42 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
             CalldataLayout.skipBytes(CalldataLayout.skipDestination(ACCEPT_TAILS, destination), signature)
         );
         if (header.sequence == 0) revert SequenceIsZero();
-        Head memory stored = HeadWord.unpack(_headWord);
-        if (header.sequence < stored.sequence) return AcceptStatus.Stale;
+        uint256 word = _headWord;
+        if (header.sequence < word.sequence()) return AcceptStatus.Stale;
 
         bytes32 digest = Digests.header(DOMAIN_SEPARATOR, header);
         if (!_holdsDestination(header.outboxes, destination)) revert NotThisDestination();
-        bytes32 commitment = _commitment(digest, Merkle.bindSize(destination.outboxRoot, destination.outboxSize));
-        if (header.sequence == stored.sequence) {
-            bytes32 known = _ring[stored.slot];
+        // Read once: every read checks the upper bits again.
+        uint64 cursor = destination.inboxCursor;
+        uint64 size = destination.outboxSize;
+        bytes32 commitment = _commitment(digest, Merkle.bindSize(destination.outboxRoot, size));
+        if (header.sequence == word.sequence()) {
+            bytes32 known = _ring[word.slot()];
             // The same header: it is no conflict, not even if it holds two leaves of this hub and this is the other one.
             if (_tagOf(known) == _tagOf(digest)) return AcceptStatus.Repeated;
             // The head is signed by an older key: no statement of the present one.
-            if (stored.sequence == _keys.sequence) return AcceptStatus.Stale;
-            _requireSigned(stored.keyNumber, digest, signature);
+            if (header.sequence == _keys.sequence) return AcceptStatus.Stale;
+            _requireSigned(word, digest, signature);
             _closeForEver(header.sequence, known, commitment);
             return AcceptStatus.Conflicting;
         }
 
-        if (block.timestamp < stored.pausedUntil) revert AcceptPaused(stored.pausedUntil);
+        if (block.timestamp < word.pausedUntil()) revert AcceptPaused(word.pausedUntil());
         _requireFits(header.sequence, HeadWord.MAX_SEQUENCE);
         _requireFits(header.epoch, HeadWord.MAX_EPOCH);
-        _requireFits(destination.inboxCursor, HeadWord.MAX_INBOX_CURSOR);
-        _requireFits(destination.outboxSize, HeadWord.MAX_OUTBOX_SIZE);
-        if (header.epoch < stored.epoch) revert EpochFell(stored.epoch, header.epoch);
-        if (destination.outboxSize < stored.outboxSize) {
-            revert OutboxShrank(stored.outboxSize, destination.outboxSize);
+        _requireFits(cursor, HeadWord.MAX_INBOX_CURSOR);
+        _requireFits(size, HeadWord.MAX_OUTBOX_SIZE);
+        if (header.epoch < word.epoch()) revert EpochFell(uint64(word.epoch()), header.epoch);
+        if (size < word.outboxSize()) {
+            revert OutboxShrank(uint64(word.outboxSize()), size);
         }
-        _requireInbox(stored.inboxCursor, destination);
-        _requireSigned(stored.keyNumber, digest, signature);
+        _requireInbox(uint64(word.inboxCursor()), cursor, destination.inboxHash);
+        _requireSigned(word, digest, signature);
 
-        uint8 slot = uint8((stored.slot + 1) % RING);
-        _headWord = HeadWord.pack(
-            Head({
-                sequence: uint40(header.sequence),
-                epoch: uint24(header.epoch),
-                inboxCursor: uint40(destination.inboxCursor),
-                outboxSize: uint40(destination.outboxSize),
-                acceptedAt: uint32(block.timestamp),
-                acceptedBlock: uint40(block.number),
-                pausedUntil: stored.pausedUntil,
-                slot: slot,
-                keyNumber: stored.keyNumber
-            })
-        );
+        uint256 slot = (word.slot() + 1) % RING;
+        _headWord = word.advance(header.sequence, header.epoch, cursor, size, slot);
         _ring[slot] = commitment;
-        emit HeadAdvanced(header.sequence, header.epoch, slot, digest, destination.outboxSize, destination.outboxRoot);
+        emit HeadAdvanced(header.sequence, header.epoch, uint8(slot), digest, size, destination.outboxRoot);
         return AcceptStatus.Accepted;
     }
 
@@ -181,9 +174,9 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         bytes32 firstDigest = Digests.header(DOMAIN_SEPARATOR, first);
         bytes32 secondDigest = Digests.header(DOMAIN_SEPARATOR, second);
         if (first.sequence != second.sequence || firstDigest == secondDigest) revert NotConflicting();
-        uint16 keyNumber = HeadWord.unpack(_headWord).keyNumber;
-        _requireSigned(keyNumber, firstDigest, firstSignature);
-        _requireSigned(keyNumber, secondDigest, secondSignature);
+        uint256 word = _headWord;
+        _requireSigned(word, firstDigest, firstSignature);
+        _requireSigned(word, secondDigest, secondSignature);
         _closeForEver(first.sequence, firstDigest, secondDigest);
     }
 
@@ -192,18 +185,18 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
         CalldataLayout.requireEnd(
             CalldataLayout.skipBytes(CalldataLayout.skipHandover(HANDOVER_TAILS, statement), signature)
         );
-        Head memory stored = HeadWord.unpack(_headWord);
+        uint256 word = _headWord;
         // A key that was proven to sign two headers of one sequence names no successor.
-        if (block.timestamp < stored.pausedUntil) revert AcceptPaused(stored.pausedUntil);
+        if (block.timestamp < word.pausedUntil()) revert AcceptPaused(word.pausedUntil());
         uint64 number = _keys.handovers + 1;
         if (statement.number != number) revert HandoverOutOfTurn(number, statement.number);
-        bytes32 oldHash = keccak256(_verifierOf(stored.keyNumber).groupKey());
+        bytes32 oldHash = keccak256(_verifierOf(word.keyNumber()).groupKey());
         bytes32 named = IS_BN254 ? statement.oldBn254KeyHash : statement.oldBls12381KeyHash;
         if (named != oldHash) revert HandoverFromAnotherKey(oldHash, named);
         Handovers.requireNewKeys(statement);
-        _requireSigned(stored.keyNumber, Handovers.digest(DOMAIN_SEPARATOR, statement), signature);
+        _requireSigned(word, Handovers.digest(DOMAIN_SEPARATOR, statement), signature);
         _keys.handovers = number;
-        _changeKey(stored, IS_BN254 ? statement.newBn254Key : statement.newBls12381Key);
+        _changeKey(IS_BN254 ? statement.newBn254Key : statement.newBls12381Key);
     }
 
     /// @inheritdoc ISettlementHub
@@ -348,7 +341,7 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
 
     /// @inheritdoc ISettlementHub
     function verifier() external view returns (IVerifier) {
-        return _verifierOf(HeadWord.unpack(_headWord).keyNumber);
+        return _verifierOf(_headWord.keyNumber());
     }
 
     /// @inheritdoc ISettlementHub
@@ -435,7 +428,8 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     }
 
     /// @dev Creates the next key's verifier, whose constructor tests the key, and makes it the only one that counts.
-    function _changeKey(Head memory stored, bytes calldata key) private {
+    function _changeKey(bytes calldata key) private {
+        Head memory stored = HeadWord.unpack(_headWord);
         if (stored.keyNumber == HeadWord.MAX_KEY_NUMBER) revert OutOfRange(stored.keyNumber, HeadWord.MAX_KEY_NUMBER);
         bytes memory code = VERIFIER_CODE.creationCode(key);
         address created;
@@ -457,13 +451,33 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     }
 
     /// @dev Not read from storage, which `accept` would have to pay for: it follows from the number.
-    function _verifierOf(uint16 keyNumber) private view returns (IVerifier) {
+    function _verifierOf(uint256 keyNumber) private view returns (IVerifier) {
         if (keyNumber == 0) return FIRST_VERIFIER;
-        return IVerifier(CreatedAddress.derive(address(this), keyNumber + NONCE_OFFSET));
+        // Fits: a key number has 12 bits.
+        return IVerifier(CreatedAddress.derive(address(this), uint16(keyNumber) + NONCE_OFFSET));
     }
 
-    function _requireSigned(uint16 keyNumber, bytes32 digest, bytes calldata signature) private view {
-        if (!_verifierOf(keyNumber).verify(digest, signature)) revert InvalidSignature(digest);
+    /// @dev IVerifier.verify by hand, because the compiler's own call costs several hundred gas more. What the verifier
+    /// reverts with (too little gas, no precompile) comes through, and is never taken for an invalid signature.
+    function _requireSigned(uint256 word, bytes32 digest, bytes calldata signature) private view {
+        IVerifier present = _verifierOf(word.keyNumber());
+        bytes4 selector = IVerifier.verify.selector;
+        bool valid;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), digest)
+            mstore(add(data, 0x24), 0x40)
+            mstore(add(data, 0x44), signature.length)
+            calldatacopy(add(data, 0x64), signature.offset, signature.length)
+            if iszero(staticcall(gas(), present, data, add(0x64, signature.length), 0x00, 0x20)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
+            }
+            // Exactly one word that is exactly 1.
+            valid := and(eq(returndatasize(), 0x20), eq(mload(0x00), 1))
+        }
+        if (!valid) revert InvalidSignature(digest);
     }
 
     function _requireFits(uint256 value, uint256 limit) private pure {
@@ -471,12 +485,11 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     }
 
     /// @dev An unchanged cursor was checked when it was stored, and a vault's hashes never change.
-    function _requireInbox(uint64 storedCursor, DestinationProof calldata destination) private view {
-        uint64 cursor = destination.inboxCursor;
+    function _requireInbox(uint64 storedCursor, uint64 cursor, bytes32 inboxHash) private view {
         if (cursor < storedCursor) revert InboxCursorFell(storedCursor, cursor);
         if (cursor == storedCursor) return;
         bytes32 expected = VAULT.inboxHashAt(cursor);
-        if (expected != destination.inboxHash) revert InboxMismatch(cursor, expected, destination.inboxHash);
+        if (expected != inboxHash) revert InboxMismatch(cursor, expected, inboxHash);
     }
 
     function _holdsDestination(bytes32 outboxes, DestinationProof calldata proof) private view returns (bool) {
@@ -538,7 +551,16 @@ contract SettlementHub is ISettlementHub, AccessManaged, ReentrancyGuardTransien
     /// @dev keccak(0x03 ‖ header digest ‖ bound outbox root), its last 8 bytes replaced by those of the digest: 192 bits commit,
     /// and 64 tell one header from another without opening the commitment.
     function _commitment(bytes32 digest, bytes32 boundRoot) private pure returns (bytes32) {
-        bytes32 hash = keccak256(abi.encodePacked(bytes1(0x03), digest, boundRoot));
+        bytes32 hash;
+        assembly ("memory-safe") {
+            // As `Merkle.hashNode`, under its own prefix.
+            let pointer := mload(0x40)
+            mstore8(0x1f, 0x03)
+            mstore(0x20, digest)
+            mstore(0x40, boundRoot)
+            hash := keccak256(0x1f, 0x41)
+            mstore(0x40, pointer)
+        }
         return bytes32((uint256(hash) & ~uint256(type(uint64).max)) | _tagOf(digest));
     }
 

@@ -48,20 +48,20 @@ library Digests {
         }
     }
 
-    function destination(address hub, DestinationProof calldata value) internal view returns (bytes32) {
-        return
-            keccak256(
-                abi.encode(
-                    DESTINATION_TYPE,
-                    block.chainid,
-                    hub,
-                    value.inboxCursor,
-                    value.inboxHash,
-                    value.outboxSize,
-                    value.outboxRoot,
-                    value.promisedRoot
-                )
-            );
+    function destination(address hub, DestinationProof calldata value) internal view returns (bytes32 structHash) {
+        // As in `header`: the decoder refuses dirty upper bits of what is read here, and the copy takes the words as they are.
+        uint256 unused = value.inboxCursor | value.outboxSize;
+        bytes32 type_ = DESTINATION_TYPE;
+        assembly ("memory-safe") {
+            pop(unused)
+            let words := mload(0x40)
+            mstore(words, type_)
+            mstore(add(words, 0x20), chainid())
+            mstore(add(words, 0x40), hub)
+            // In calldata a destination begins with the five words that follow in the signed type.
+            calldatacopy(add(words, 0x60), value, 0xa0)
+            structHash := keccak256(words, 0x100)
+        }
     }
 
     function payoutEntry(address hub, PayoutEntry calldata value) internal view returns (bytes32) {

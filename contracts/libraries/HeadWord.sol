@@ -16,6 +16,57 @@ library HeadWord {
     uint256 internal constant MAX_KEY_NUMBER = (1 << 12) - 1;
     uint256 private constant MAX_36 = (1 << 36) - 1;
 
+    /// @dev pausedUntil and keyNumber: what a new head leaves as it is.
+    uint256 private constant KEPT = (uint256(type(uint32).max) << 208) | (MAX_KEY_NUMBER << 244);
+
+    function sequence(uint256 word) internal pure returns (uint256) {
+        return word & MAX_SEQUENCE;
+    }
+
+    function epoch(uint256 word) internal pure returns (uint256) {
+        return (word >> 40) & MAX_EPOCH;
+    }
+
+    function inboxCursor(uint256 word) internal pure returns (uint256) {
+        return (word >> 64) & MAX_INBOX_CURSOR;
+    }
+
+    function outboxSize(uint256 word) internal pure returns (uint256) {
+        return (word >> 100) & MAX_OUTBOX_SIZE;
+    }
+
+    function pausedUntil(uint256 word) internal pure returns (uint256) {
+        return (word >> 208) & type(uint32).max;
+    }
+
+    function slot(uint256 word) internal pure returns (uint256) {
+        return (word >> 240) & 0xf;
+    }
+
+    function keyNumber(uint256 word) internal pure returns (uint256) {
+        return word >> 244;
+    }
+
+    /// @dev The word of a newer head in ring position `newSlot`, accepted now. The caller has seen that everything fits.
+    function advance(
+        uint256 word,
+        uint256 newSequence,
+        uint256 newEpoch,
+        uint256 newCursor,
+        uint256 newSize,
+        uint256 newSlot
+    ) internal view returns (uint256) {
+        return
+            (word & KEPT) |
+            newSequence |
+            (newEpoch << 40) |
+            (newCursor << 64) |
+            (newSize << 100) |
+            ((block.timestamp & type(uint32).max) << 140) |
+            ((block.number & MAX_36) << 172) |
+            (newSlot << 240);
+    }
+
     function pack(Head memory value) internal pure returns (uint256 word) {
         word =
             uint256(value.sequence) |

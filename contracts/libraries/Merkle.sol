@@ -28,8 +28,13 @@ library Merkle {
     }
 
     /// @dev keccak(0x02 ‖ uint64 size ‖ root): a root that also says how long its list is.
-    function bindSize(bytes32 root, uint64 size) internal pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes1(0x02), size, root));
+    function bindSize(bytes32 root, uint64 size) internal pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore8(0x00, 0x02)
+            mstore(0x01, shl(192, size))
+            mstore(0x09, root)
+            result := keccak256(0x00, 0x29)
+        }
     }
 
     /// @dev The root that `siblings` lead to. Not ok when (index, size) ask for another number of siblings.
@@ -41,20 +46,29 @@ library Merkle {
     ) internal pure returns (bool ok, bytes32 node) {
         if (index >= size) return (false, 0);
         node = leaf;
-        uint256 used = 0;
         uint256 i = index;
-        // No overflow anywhere below: every quantity is bounded by 2^64.
+        uint256 next;
+        uint256 end;
+        assembly ("memory-safe") {
+            next := siblings.offset
+            end := add(next, shl(5, siblings.length))
+        }
+        // No overflow anywhere below: every quantity is bounded by 2^64, positions by calldata.
         unchecked {
             for (uint256 width = size; width > 1; width = (width + 1) >> 1) {
                 if ((i ^ 1) < width) {
-                    if (used == siblings.length) return (false, 0);
-                    bytes32 sibling = siblings[used++];
+                    if (next == end) return (false, 0);
+                    bytes32 sibling;
+                    assembly ("memory-safe") {
+                        sibling := calldataload(next)
+                    }
+                    next += 32;
                     node = i & 1 == 1 ? hashNode(sibling, node) : hashNode(node, sibling);
                 }
                 i >>= 1;
             }
         }
-        ok = used == siblings.length;
+        ok = next == end;
     }
 
     /// @dev The root that several leaves lead to. `indexes` must rise strictly; both arrays are overwritten. Not ok for no

@@ -88,7 +88,7 @@ function calldataGas(data: Hex): number {
   return hexToBytes(data).reduce((sum, byte) => sum + (byte === 0 ? 4 : 16), 0);
 }
 
-function summarise(gas: readonly number[]): GasSummary {
+export function summarise(gas: readonly number[]): GasSummary {
   return {
     mean: Math.round(gas.reduce((sum, g) => sum + g, 0) / gas.length),
     best: Math.min(...gas),

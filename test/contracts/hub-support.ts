@@ -39,6 +39,8 @@ export interface VaultOptions {
   readonly maxBytesPerBlock?: number;
   readonly withdrawalFloor?: bigint;
   readonly withdrawalShareBps?: number;
+  /** A network of hardhat.config.ts; by default the one with the newest rules. */
+  readonly network?: string;
 }
 
 /** An ethers contract whose methods are known by name (generated types exist only after a build, and type checks need none). */
@@ -99,7 +101,7 @@ export const asReceiver = known<ReceiverMethod>;
 
 /** Verifier, authority, hub with its vault, and one token, on a fresh simulated chain. */
 export async function deployHub(suite: Suite, options: VaultOptions = {}) {
-  const connection = await network.create();
+  const connection = await network.create(options.network ?? "default");
   const { ethers } = connection;
   const [admin, alice, bob, carol] = await ethers.getSigners();
   const key = encodePublicKeyForVerifier(suite, engineOf(suite).publicKey(SECRET));
