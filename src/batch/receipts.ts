@@ -7,7 +7,7 @@
  *
  * All four are EIP-712 struct hashes, so that a contract can check a receipt as well as a wallet can.
  */
-import { concatBytes, equalBytes, utf8ToBytes } from "../lib/bytes.ts";
+import { equalBytes, utf8ToBytes } from "../lib/bytes.ts";
 import { hashStruct, typeHash, word } from "../lib/eip712.ts";
 import { keccak256 } from "../lib/hash.ts";
 import { bytesToHex, type Hex, hexToBytes, isHex } from "../lib/hex.ts";
@@ -18,18 +18,20 @@ import { combineState } from "./state.ts";
 import { isUint, MAX_UINT64, wordsOr } from "./words.ts";
 
 export const RECEIPT_TYPE =
-  "Receipt(bytes32 instructionId,string status,string code,Figure[] figures,uint64 sequence,uint64 position)Figure(string name,string value)";
+  "Receipt(bytes32 instructionId,string status,string code,string figures,uint64 sequence,uint64 position)";
 export const LEDGER_REST_TYPE = "LedgerRest(uint64 receipts,bytes32 receiptsRoot,bytes32 core)";
 
 const RECEIPT_TYPE_HASH = typeHash(RECEIPT_TYPE);
-const FIGURE_TYPE_HASH = typeHash("Figure(string name,string value)");
 const LEDGER_REST_TYPE_HASH = typeHash(LEDGER_REST_TYPE);
-const NO_FIGURES = keccak256(new Uint8Array());
+const NO_FIGURES = keccak256(utf8ToBytes("[]"));
 /** More figures than any refusal has: a verifier must not hash what a stranger makes up. */
 const MAX_FIGURES = 64;
 const words = wordsOr("malformedReceipt");
 
-/** A receipt as a header commits to it; `ledger/types.ts` says what the fields mean. Figures are hashed in ascending order of name. */
+/**
+ * A receipt as a header commits to it; `ledger/types.ts` says what the fields mean. Figures are signed as text: the JSON of
+ * their [name, value] pairs in ascending order of name. One hash instead of two per figure and one for the list.
+ */
 export interface ReceiptLeaf {
   readonly instructionId: Hex;
   readonly status: string;
@@ -73,23 +75,16 @@ function textHash(text: string): Uint8Array {
 /** Struct hash of a receipt. @throws BatchError malformedReceipt */
 export function receiptHash(receipt: ReceiptLeaf): Uint8Array {
   const figures = Object.entries(receipt.figures);
-  let figuresHash = NO_FIGURES;
   if (figures.length > MAX_FIGURES)
     throw new BatchError("malformedReceipt", "too many figures", { details: { figures: figures.length } });
-  if (figures.length > 0) {
-    figures.sort(([a], [b]) => compareText(a, b));
-    const hashes = figures.map(([name, value]) =>
-      hashStruct(FIGURE_TYPE_HASH, textHash(name), keccak256(utf8ToBytes(value))),
-    );
-    figuresHash = keccak256(concatBytes(...hashes));
-  }
+  figures.sort(([a], [b]) => compareText(a, b));
   const { position } = receipt;
   return hashStruct(
     RECEIPT_TYPE_HASH,
     words.bytes32(receipt.instructionId, "instructionId"),
     textHash(receipt.status),
     textHash(receipt.code),
-    figuresHash,
+    figures.length === 0 ? NO_FIGURES : keccak256(utf8ToBytes(JSON.stringify(figures))),
     words.uint64(receipt.sequence, "sequence"),
     words.uint64(Number.isSafeInteger(position) ? BigInt(position) : -1n, "position"),
   );

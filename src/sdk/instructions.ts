@@ -53,14 +53,19 @@ export async function prepareInstruction(
   options: CallOptions = {},
 ): Promise<Instruction> {
   const from = lower(signer, 20, "signer");
+  const needed = honestQuorum(context.committee);
   const [answers, certificate] = await Promise.all([
-    context.members.askAll(`lane ${from}/${lane}`, options, (api) => api.lane(from, lane, options)),
+    context.members.askAll(
+      `lane ${from}/${lane}`,
+      options,
+      (api) => api.lane(from, lane, options),
+      (answered) => answered.length >= 2 * needed - 1,
+    ),
     getHead(context, options),
   ]);
   // The furthest member knows best what was used; one that lags would make us sign a nonce twice. But one that lies upwards would
   // have us wait for predecessors that never come: where enough answer, take the highest that an honest one is known to reach.
   const nonces = answers.map(({ nextNonce }) => nextNonce).sort((a, b) => compareBigint(b, a));
-  const needed = honestQuorum(context.committee);
   const nonce = nonces[nonces.length >= 2 * needed - 1 ? needed - 1 : 0] ?? 0n;
   return { head: { signer: from, lane, nonce, namedBatch: certificate.header.sequence }, body };
 }
@@ -129,7 +134,7 @@ export async function getReceipt(
   options: CallOptions = {},
 ): Promise<InstructionProgress> {
   const id = lower(instructionIdHex, 32, "instruction id");
-  const isFinal = ({ status }: InstructionProgress): boolean => status === "final";
+  const isFinal = (answers: readonly InstructionProgress[]): boolean => answers.at(-1)?.status === "final";
   const answers = await context.members.askAll(
     `instruction ${id}`,
     options,

@@ -13,14 +13,14 @@ export interface Members {
    */
   ask<T>(what: string, options: CallOptions, read: (client: ApiClient) => Promise<T>): Promise<T>;
   /**
-   * Runs `read` with all members at once; failures are left out unless all fail. Waits for all of them, or until an answer `isEnough`:
-   * then a slow or silent member costs nothing. @throws SdkError as {@link ask}
+   * Runs `read` with all members at once; failures are left out unless all fail. Waits for all of them, or until the answers so far
+   * are enough: then a slow or silent member costs nothing. @throws SdkError as {@link ask}
    */
   askAll<T>(
     what: string,
     options: CallOptions,
     read: (client: ApiClient) => Promise<T>,
-    isEnough?: (answer: T) => boolean,
+    isEnough?: (answers: readonly T[]) => boolean,
   ): Promise<readonly T[]>;
 }
 
@@ -69,7 +69,7 @@ export function createMembers({ apis, fetch, timeoutMs }: MembersOptions): Membe
       what: string,
       options: CallOptions,
       read: (client: ApiClient) => Promise<T>,
-      isEnough: (answer: T) => boolean = () => false,
+      isEnough: (answers: readonly T[]) => boolean = () => false,
     ) {
       const answers: T[] = [];
       const failures: Failure[] = [];
@@ -77,9 +77,8 @@ export function createMembers({ apis, fetch, timeoutMs }: MembersOptions): Membe
         let open = clients.length;
         const one = async (client: ApiClient): Promise<void> => {
           try {
-            const answer = await read(client);
-            answers.push(answer);
-            if (isEnough(answer)) resolve();
+            answers.push(await read(client));
+            if (isEnough(answers)) resolve();
           } catch (error) {
             throwIfAborted(options.signal, error);
             failures.push(failureOf(client, error));

@@ -15,7 +15,7 @@ import type {
 import type { AccountDetails } from "../ledger/types.ts";
 import { type Hex, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
 import type { Suite } from "../threshold/types.ts";
-import type { TrustedCommittee } from "./committee.ts";
+import { honestQuorum, type TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
 import type { Members } from "./members.ts";
 import {
@@ -99,11 +99,17 @@ function suitesOf(committee: TrustedCommittee, suite: Suite | undefined): readon
   return (Object.keys(committee.groupKeys) as Suite[]).sort(); // CAST: keys of a record by suite
 }
 
-/** The newest certificate any member has: asks all, so that one member alone cannot hold the user in the past. */
+/**
+ * The newest certificate that members have. Asks all, so that one alone cannot hold the user in the past, and waits for f + 1: with
+ * them an honest one has answered.
+ */
 export async function getHead(context: ReadContext, options: SuiteOptions = {}): Promise<Certificate> {
   const { committee, members } = context;
-  const certificates = await members.askAll("the newest certificate", options, (api) =>
-    certificateFrom(committee, api, undefined, options),
+  const certificates = await members.askAll(
+    "the newest certificate",
+    options,
+    (api) => certificateFrom(committee, api, undefined, options),
+    (answers) => answers.length >= honestQuorum(committee),
   );
   return certificates.reduce((best, other) => (other.header.sequence > best.header.sequence ? other : best));
 }

@@ -33,24 +33,17 @@ function stateOf(receipts: readonly ReceiptLeaf[]): Hex {
 }
 
 describe("batch: receipts", () => {
-  it("hashes a receipt as EIP-712 does, figures by name", () => {
+  it("hashes a receipt as EIP-712 does, figures as text in order of name", () => {
     const [receipt] = receiptsOf(1);
-    const figures = [
-      { name: "cash", value: "0" },
-      { name: "needed", value: "7" },
-    ];
+    const figures = '[["cash","0"],["needed","7"]]';
     const types = {
       Receipt: [
         { name: "instructionId", type: "bytes32" },
         { name: "status", type: "string" },
         { name: "code", type: "string" },
-        { name: "figures", type: "Figure[]" },
+        { name: "figures", type: "string" },
         { name: "sequence", type: "uint64" },
         { name: "position", type: "uint64" },
-      ],
-      Figure: [
-        { name: "name", type: "string" },
-        { name: "value", type: "string" },
       ],
     };
     const data = { ...receipt!, figures, position: 0n };

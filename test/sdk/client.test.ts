@@ -310,9 +310,13 @@ describe("the SDK", () => {
     expect(await client(behind, honest).getReceipt(id)).to.deep.include({ status: "final", receipt });
   });
 
-  it("waits for no silent member once a receipt is proven", async () => {
-    const silent = liar(honest, { instruction: () => new Promise(() => undefined) });
+  it("waits for no silent member once enough others answered", async () => {
+    const never = () => new Promise<never>(() => undefined);
+    const silent = liar(honest, { instruction: never, latestCertificate: never, lane: never });
     expect((await client(silent, honest).getReceipt(hash(101))).status).to.equal("final");
+    const three = client(silent, honest, await member(world), await member(world));
+    expect((await three.getHead()).header.sequence).to.equal(3n);
+    expect((await three.prepareInstruction(request)).head).to.include({ nonce: 0n, namedBatch: 3n });
   });
 
   it("lets no single member choose the nonce where enough answer", async () => {
