@@ -37,7 +37,7 @@ const MAX_TABLES = 256;
 const WINDOW = 6;
 
 /** Portable implementation on `@noble/curves`. Keeps tables of the keys it met; one instance per process is enough. */
-export function createKeyAgreement(): KeyAgreement {
+export function createKeyAgreement(maxTables = MAX_TABLES): KeyAgreement {
   const tables = new Map<Hex, EdwardsPoint>();
   const tableOf = (publicKey: Uint8Array): EdwardsPoint => {
     const id = bytesToHex(publicKey);
@@ -46,7 +46,7 @@ export function createKeyAgreement(): KeyAgreement {
       point = edwardsPointOf(publicKey);
       if (point === undefined) throw new ThresholdError("invalidPoint", "not an admitted encryption key");
       point.precompute(WINDOW, false);
-      const oldest = tables.size < MAX_TABLES ? undefined : tables.keys().next().value;
+      const oldest = tables.size < maxTables ? undefined : tables.keys().next().value;
       if (oldest !== undefined) tables.delete(oldest);
     } else {
       tables.delete(id);
