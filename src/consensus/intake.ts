@@ -61,15 +61,17 @@ export class Intake {
     const block = this.#decode(from, bytes, effects);
     if (block === undefined) return;
     if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block.digest)) return;
+    const isWanted = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
+    // Two prove the offence; before the signature is checked, or an exposed author could keep us busy with more.
+    if (!isWanted && this.#held(block).length >= MAX_UNREQUESTED_TWINS) return;
     if (!this.#isSigned(from, block, effects)) return;
     if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     if (block.author === this.#parts.config.self) this.#isSignedElsewhere = true;
-    const isWanted = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
     if (this.#isTooFar(block, effects) && !isWanted) return;
     // Rule 5: shares count as soon as a signed block carries them, whether or not its ancestors are here.
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
-    if (this.#hasTwins(block, effects) >= MAX_UNREQUESTED_TWINS && !isWanted) return;
+    this.#exposeTwins(block, effects);
     const missing = distinct(block.parents.filter((ref) => !dag.isSatisfied(ref)));
     if (missing.length === 0) {
       this.#acceptAll([block], nowMs, effects);
@@ -91,7 +93,7 @@ export class Intake {
       refuse("badParent", "the log holds a block before its ancestors", { digest: lacking.digest });
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
-    this.#hasTwins(block, effects);
+    this.#exposeTwins(block, effects);
     this.#acceptAll([block], 0, effects);
   }
 
@@ -151,18 +153,18 @@ export class Intake {
     return false;
   }
 
-  /** Reports the first pair of twins of an author; returns how many blocks of the slot are held already. */
-  #hasTwins(block: VerifiedBlock, effects: ConsensusEffect[]): number {
-    const { dag, pending, exposure } = this.#parts;
-    const held = [
-      ...dag.at(block.round, block.author).map((entry) => entry.block),
-      ...pending.at(block.round, block.author),
-    ];
-    const first = held[0];
-    if (first !== undefined && exposure.expose(block.author)) {
+  /** Blocks of the same slot, accepted or waiting. */
+  #held(block: VerifiedBlock): readonly VerifiedBlock[] {
+    const { dag, pending } = this.#parts;
+    return [...dag.at(block.round, block.author).map((entry) => entry.block), ...pending.at(block.round, block.author)];
+  }
+
+  /** Reports the first pair of twins of an author. */
+  #exposeTwins(block: VerifiedBlock, effects: ConsensusEffect[]): void {
+    const first = this.#held(block)[0];
+    if (first !== undefined && this.#parts.exposure.expose(block.author)) {
       effects.push({ kind: "exposed", author: block.author, first, second: block });
     }
-    return held.length;
   }
 
   /**

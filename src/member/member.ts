@@ -204,7 +204,10 @@ export class Member {
       this.#out.show({ kind: "punish", member: from, code: "malformedMessage", details: { reason: String(error) } });
       return;
     }
-    if (consensusMessage !== undefined) return this.#performAll(this.#consensus.receive(from, consensusMessage, nowMs));
+    if (consensusMessage !== undefined) {
+      this.#performAll(this.#consensus.receive(from, consensusMessage, nowMs));
+      return;
+    }
     switch (message.kind) {
       case "partials":
         for (const partial of message.partials) this.#performCertified(this.#certifier.receive(from, partial));

@@ -2,10 +2,10 @@ import { assert, expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
-import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
+import type { BlockSigner, ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, secretOf } from "./support/network.ts";
 import { builderOf } from "./support/random-dag.ts";
-import { standInCoin } from "./support/stand-ins.ts";
+import { standInCoin, standInSigner } from "./support/stand-ins.ts";
 import { View, withheldDag } from "./support/view.ts";
 
 const asMessage = (block: VerifiedBlock): ConsensusMessage => ({ kind: "block", bytes: block.bytes });
@@ -164,6 +164,18 @@ describe("consensus: bad input", () => {
     expect(fetch?.message).nested.property("refs[0].digest", twins[2]!.digest);
     view.feed([twins[2]!]);
     expect(view.consensus.block(needs)?.digest).equal(needs.digest);
+  });
+
+  it("an exposed author cannot keep us busy checking the signatures of further twins", () => {
+    const dag = builderOf(4);
+    let checks = 0;
+    const verify: BlockSigner["verify"] = (...args) => {
+      checks++;
+      return standInSigner.verify(...args);
+    };
+    const member = new Consensus(configOf(4, 0, { signer: { ...standInSigner, verify } }));
+    for (let salt = 0; salt < 50; salt++) member.receive(3, asMessage(dag.block(3, 1, { salt })), 0);
+    expect(checks).equal(2);
   });
 
   it("one far-future block does nothing, f + 1 authors far ahead mean behind", () => {

@@ -1,10 +1,14 @@
 import { expect } from "chai";
 import type { Certificate } from "../../src/batch/types.ts";
+import type { Hex } from "../../src/lib/hex.ts";
 import { CertificateCache } from "../../src/member/certificate-cache.ts";
 
-/** Only what the cache reads. */
-// CAST: the cache looks at suite and sequence alone.
-const certificate = (sequence: bigint) => ({ header: { sequence }, suite: "bn254", signature: "0x" }) as Certificate;
+const ZERO: Hex = `0x${"00".repeat(32)}`;
+const certificate = (sequence: bigint): Certificate => ({
+  header: { sequence, epoch: 0n, previous: ZERO, history: ZERO, outboxes: ZERO, state: ZERO, commit: ZERO },
+  suite: "bn254",
+  signature: ZERO,
+});
 
 describe("certificate cache", () => {
   it("keeps the newest, forgets the rest, and says where to begin to look", () => {
