@@ -1,6 +1,9 @@
 /**
- * `npm test`: every suite, one after the other, and one closing line `N passed, M failed`.
- * A suite that dies without counting its failures counts as one failure, so nothing can fail silently.
+ * `npm test`: every suite, and one closing line `N passed, M failed`. What has to come first runs first; then the rooms and the
+ * contracts run side by side. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
+ *
+ *   --quick   leaves the contracts' tests out
+ *   --long    repeats what is random many times (hours); CLOCKLESS_SEEDS and CLOCKLESS_DAGS override how often
  */
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -10,42 +13,54 @@ interface Suite {
   readonly command: readonly string[];
 }
 
+interface Result {
+  readonly passed: number;
+  readonly failed: number;
+}
+
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** `--quick` leaves the contracts out; `--long` repeats what is random many times (hours). */
-const quick = process.argv.includes("--quick");
-const long = process.argv.includes("--long");
+const isQuick = process.argv.includes("--quick");
+const isLong = process.argv.includes("--long");
 const LONG: Readonly<Record<string, string>> = { CLOCKLESS_SEEDS: "200", CLOCKLESS_DAGS: "5000" };
 
-const SUITES: readonly Suite[] = [
+const FIRST: readonly Suite[] = [
   { name: "import floors", command: ["node", "scripts/check-floors.ts"] },
   { name: "types", command: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
   { name: "build", command: ["npm", "run", "--silent", "build"] },
   { name: "contracts: build", command: ["hardhat", "build", "--quiet"] },
-  { name: "rooms", command: ["mocha", "test/**/*.test.ts"] },
-  ...(quick
+];
+
+const LANES: readonly (readonly Suite[])[] = [
+  [{ name: "rooms", command: ["mocha", "test/**/*.test.ts"] }],
+  isQuick
     ? []
     : [
         {
           name: "contracts: Solidity tests",
-          command: ["hardhat", "test", "solidity", ...(long ? ["--test-profile", "intense"] : [])],
+          command: ["hardhat", "test", "solidity", ...(isLong ? ["--test-profile", "intense"] : [])],
         },
         { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
-      ]),
+      ],
 ];
 
-/** Suites that count nothing count as one test: passed or failed. */
-async function runSuite(suite: Suite): Promise<{ passed: number; failed: number }> {
-  process.stdout.write(`\n== ${suite.name}: ${suite.command.join(" ")}\n`);
-  const started = Date.now();
+/** Runs one suite and prints its output whole when it ends, so that lanes do not mix. A suite that counts nothing counts as one. */
+async function runSuite(suite: Suite): Promise<Result> {
+  const started = performance.now();
   const { code, output } = await runCommand(suite.command);
   const passing = sum(output, /^\s*(\d+) passing\b/gm);
-  const failing = sum(output, /^\s*(\d+) failing\b/gm) || sum(output, /^\s*(\d+) failed\b/gm);
+  const failing = sum(output, /^\s*(\d+) failing\b/gm);
   const failed = code === 0 ? failing : Math.max(failing, 1);
   const passed = passing === 0 && failed === 0 ? 1 : passing;
-  process.stdout.write(
-    `== ${suite.name}: ${passed} passed, ${failed} failed (${Math.round((Date.now() - started) / 1000)} s)\n`,
-  );
+  const seconds = Math.round((performance.now() - started) / 1000);
+  process.stdout.write(`\n== ${suite.name}: ${suite.command.join(" ")}\n${output}`);
+  process.stdout.write(`== ${suite.name}: ${passed} passed, ${failed} failed (${seconds} s)\n`);
   return { passed, failed };
+}
+
+async function runLane(suites: readonly Suite[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const suite of suites) results.push(await runSuite(suite));
+  return results;
 }
 
 function runCommand(command: readonly string[]): Promise<{ code: number | null; output: string }> {
@@ -53,23 +68,21 @@ function runCommand(command: readonly string[]): Promise<{ code: number | null; 
   return new Promise((resolve) => {
     const child = spawn(name!, args, {
       cwd: root,
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", "pipe"],
       env: {
-        ...(long ? LONG : {}),
+        ...(isLong ? LONG : {}),
         ...process.env,
         NODE_OPTIONS: "--disable-warning=ExperimentalWarning",
         HARDHAT_DISABLE_TELEMETRY_PROMPT: "true",
       },
     });
     let output = "";
-    child.stdout.on("data", (chunk: Buffer) => {
-      process.stdout.write(chunk);
+    const collect = (chunk: Buffer): void => {
       output += chunk.toString("utf8");
-    });
-    child.on("error", (error) => {
-      process.stderr.write(`${name}: ${error.message}\n`);
-      resolve({ code: 127, output });
-    });
+    };
+    child.stdout.on("data", collect);
+    child.stderr.on("data", collect);
+    child.on("error", (error) => resolve({ code: 127, output: `${output}${name}: ${error.message}\n` }));
     child.on("close", (code) => resolve({ code, output }));
   });
 }
@@ -81,12 +94,9 @@ function sum(text: string, pattern: RegExp): number {
   return total;
 }
 
-let passed = 0;
-let failed = 0;
-for (const suite of SUITES) {
-  const result = await runSuite(suite);
-  passed += result.passed;
-  failed += result.failed;
-}
+process.stdout.write("running: floors, types, builds; then rooms and contracts side by side (some minutes)\n");
+const results = [await runLane(FIRST), ...(await Promise.all(LANES.map(runLane)))].flat();
+const passed = results.reduce((total, result) => total + result.passed, 0);
+const failed = results.reduce((total, result) => total + result.failed, 0);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 ? 0 : 1);
