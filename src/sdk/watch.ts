@@ -15,12 +15,15 @@ export interface WatchOptions {
   readonly onError?: ((error: ClocklessError, url: string) => void) | undefined;
   /** Pause after every member failed once. Default 1,000. */
   readonly retryMs?: number | undefined;
+  /** A member that shows nothing new for so long is left for the next: it may hold back what the others have. Default 30,000. */
+  readonly staleMs?: number | undefined;
 }
 
 const DEFAULT_RETRY_MS = 1_000;
+const DEFAULT_STALE_MS = 30_000;
 
 /**
- * Streams certificates from one member and moves on to the next when it breaks, goes silent or lies. Sequences rise; some may be left
+ * Streams certificates from one member and moves on to the next when it breaks, goes silent, lies or shows nothing new for a while. Sequences rise; some may be left
  * out, because a newer certificate covers them. Ends when `signal` aborts.
  */
 export async function* certificates(
@@ -36,6 +39,12 @@ export async function* certificates(
     const turn = new AbortController();
     const onAbort = (): void => turn.abort();
     options.signal?.addEventListener("abort", onAbort, { once: true });
+    let isStale = false;
+    const onStale = (): void => {
+      isStale = members.clients.length > 1;
+      if (isStale) turn.abort();
+    };
+    let timer = setTimeout(onStale, options.staleMs ?? DEFAULT_STALE_MS);
     let failure: ClocklessError = new ApiError("networkFailure", "the stream ended");
     const onReconnect = (error: ApiError): void => {
       failure = error;
@@ -49,17 +58,21 @@ export async function* certificates(
         if (committee.groupKeys[certificate.suite] === undefined || certificate.header.sequence <= newest) continue;
         requireCertificate(committee, certificate);
         newest = certificate.header.sequence;
+        clearTimeout(timer);
         yield certificate;
         if (isStopped()) return;
+        timer = setTimeout(onStale, options.staleMs ?? DEFAULT_STALE_MS);
       }
     } catch (error) {
       if (!(error instanceof ClocklessError)) throw error;
       failure = error;
     } finally {
+      clearTimeout(timer);
       turn.abort();
       options.signal?.removeEventListener("abort", onAbort);
     }
     if (isStopped()) return;
+    if (isStale) continue; // in a quiet committee that is nobody's fault
     options.onError?.(failure, client.url);
     if ((k + 1) % members.clients.length === 0) await pause(options.retryMs ?? DEFAULT_RETRY_MS, options.signal);
   }

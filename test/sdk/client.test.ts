@@ -377,6 +377,22 @@ describe("the SDK", () => {
     expect(errors).to.deep.equal(["badCertificate"]);
   });
 
+  it("is not held in the past by a member that keeps the stream alive and shows nothing new", async () => {
+    const stale = liar(honest, {
+      events: async function* ({ signal } = {}) {
+        yield { type: "certificate", id: "", certificate: world.certificate(1n, "bn254")! };
+        await new Promise<void>((resolve) => signal?.addEventListener("abort", () => resolve(), { once: true }));
+      },
+    });
+    const controller = new AbortController();
+    const seen: bigint[] = [];
+    for await (const { header } of client(stale, honest).certificates({ signal: controller.signal, staleMs: 30 })) {
+      seen.push(header.sequence);
+      if (header.sequence === 3n) controller.abort();
+    }
+    expect(seen).to.deep.equal([1n, 3n]);
+  });
+
   it("calls back with certificates until it is stopped", async () => {
     const seen: bigint[] = [];
     const stop = client(honest).watchCertificates({ onCertificate: ({ header }) => seen.push(header.sequence) });
