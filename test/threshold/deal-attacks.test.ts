@@ -169,6 +169,24 @@ describe("deals: attacks and controls", function () {
         expectCode(() => aggregateKey(engine, context, pair), "invalidDeal");
       });
 
+      it("duplicate dealers: who counts for f + 1 dealers knows the whole key, so each counts once", async () => {
+        const engine = (await dealEngines())[suite].mcl;
+        const secrets = ["one", "two"].map((label) => secretOf(label, suite));
+        const bundles = secrets.map((secret, i) => ({
+          dealer: 0,
+          deals: { [suite]: makeDeal(engine, agreement, instance, secret, seeded(`twice ${i}`)) },
+        }));
+        expectCode(() => aggregateKey(engine, context, bundles), "invalidDeal");
+        // Control: relabelled as another dealer's, which verification refuses, the two would make a key of one owner.
+        const relabelled = bundles.map((bundle, dealer) => ({ ...bundle, dealer }));
+        expect(
+          faultOfDeal(engine, agreement, dealInstance(context, 1), bundles[1]!.deals[suite]!, RELAXED_CHECKS),
+        ).to.equal("wrongTranscript");
+        const key = aggregateKey(engine, context, relabelled);
+        const known = secrets.map(scalarFromBytes).reduce((a, b) => (a + b) % engine.order);
+        expect(key.groupKey).to.equal(bytesToHex(engine.encode(engine.commit(known))));
+      });
+
       it("non-canonical scalars: a second encoding of the same response", async () => {
         const engine = (await dealEngines())[suite].mcl;
         const polynomial = [secretOf("a", suite), secretOf("b", suite)].map(scalarFromBytes);
