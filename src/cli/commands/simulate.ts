@@ -13,6 +13,8 @@ const ADVERSARIES = Object.keys({
   crash: true,
   chaos: true,
   "crash-chaos": true,
+  loss: true,
+  partition: true,
 } satisfies Record<Adversary, true>);
 
 interface SimulateFlags {

@@ -3,12 +3,16 @@ import type { Random } from "../random.ts";
 
 export const UNIT_MS = 100;
 
-export const DELAY_MODELS = ["unit", "uniform", "chaos"] as const;
-export type DelayModel = (typeof DELAY_MODELS)[number];
+export type DelayModel = "unit" | "uniform" | "chaos";
+/** loss: one message in five never arrives; partition: half of the time the members are cut into two changing groups. */
+export type Trouble = "loss" | "partition";
+
+/** Length of a cut and of the calm after it. */
+const CUT_MS = 15 * UNIT_MS;
 
 export interface Network {
-  /** Delay of the next message on this path. */
-  delayMs(from: number, to: number): number;
+  /** Delay of the next message on this path; undefined: it is lost. */
+  delayMs(from: number, to: number, nowMs: number): number | undefined;
   /** From now on: every message takes one unit (the liveness phase). */
   heal(): void;
 }
@@ -17,12 +21,27 @@ export interface Network {
  * unit: every message takes 1; uniform: 0.5 to 1.5; chaos: 0.5 to 1.5, and one message in five waits up to 12 more, so that
  * messages overtake each other by many rounds.
  */
-export function createNetwork(model: DelayModel, random: Random): Network {
+export function createNetwork(model: DelayModel, trouble: Trouble | undefined, random: Random): Network {
   let healed = false;
+  let cut = 0;
+  let sides = 0;
+  /** Every second stretch of time has its own cut: bit i says on which side member i is. */
+  const isCut = (from: number, to: number, nowMs: number): boolean => {
+    const stretch = Math.floor(nowMs / CUT_MS);
+    if (stretch % 2 === 0) return false;
+    if (stretch !== cut) {
+      cut = stretch;
+      sides = random.below(2 ** 31);
+    }
+    return ((sides >> (from % 31)) & 1) !== ((sides >> (to % 31)) & 1);
+  };
   const uniform = (): number => UNIT_MS / 2 + random.below(UNIT_MS + 1);
   return {
-    delayMs() {
-      if (healed || model === "unit") return UNIT_MS;
+    delayMs(from, to, nowMs) {
+      if (healed) return UNIT_MS;
+      if (trouble === "loss" && random.chance(200)) return undefined;
+      if (trouble === "partition" && isCut(from, to, nowMs)) return undefined;
+      if (model === "unit") return UNIT_MS;
       const base = uniform();
       return model === "chaos" && random.chance(200) ? base + random.below(12 * UNIT_MS) : base;
     },

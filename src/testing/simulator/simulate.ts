@@ -24,8 +24,11 @@ import { type LatencyReport, summarize } from "./latency.ts";
 import { createNetwork, type DelayModel, UNIT_MS } from "./network.ts";
 import { createWorkload } from "./workload.ts";
 
-export const ADVERSARIES = ["none", "crash", "chaos", "crash-chaos"] as const;
-/** none: honest network; crash: f members crash at random effects and come back; chaos: messages overtake each other by rounds. */
+export const ADVERSARIES = ["none", "crash", "chaos", "crash-chaos", "loss", "partition"] as const;
+/**
+ * none: honest network; crash: f members crash at random effects and come back; chaos: messages overtake each other by rounds;
+ * loss: one message in five never arrives; partition: now and then two groups hear nothing of each other.
+ */
 export type Adversary = (typeof ADVERSARIES)[number];
 
 export interface SimulationConfig {
@@ -126,7 +129,8 @@ class Simulation {
       this.#random.stream("workload"),
     );
     const model: DelayModel = config.adversary.endsWith("chaos") ? "chaos" : config.delays;
-    this.#network = createNetwork(model, this.#random.stream("network"));
+    const trouble = config.adversary === "loss" || config.adversary === "partition" ? config.adversary : undefined;
+    this.#network = createNetwork(model, trouble, this.#random.stream("network"));
     this.#members = Array.from({ length: config.members }, () => ({
       disk: new SimulatedDisk(),
       member: undefined,
@@ -321,7 +325,8 @@ class Simulation {
   }
 
   #send(from: number, to: number, bytes: Uint8Array): void {
-    this.#queue.push(this.#nowMs + this.#network.delayMs(from, to), { kind: "deliver", from, to, bytes });
+    const delayMs = this.#network.delayMs(from, to, this.#nowMs);
+    if (delayMs !== undefined) this.#queue.push(this.#nowMs + delayMs, { kind: "deliver", from, to, bytes });
   }
 
   #scheduleWake(index: number): void {
