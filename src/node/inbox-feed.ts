@@ -5,13 +5,16 @@
  */
 import type { InboxEntry } from "../batch/types.ts";
 import type { InboxCursor } from "../chain/port.ts";
+import { MAX_FORCED_BYTES } from "../ledger/limits.ts";
 import type { Observation } from "../ledger/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 
 /** Entries held here although the ledger is not ready for them; a few megabytes at most. */
 const MAX_HELD = 4096;
-/** Entries in one observation: about 10 kB, so that it always fits a block beside other things. */
+/** Entries in one observation: about 10 kB of deposits, so that it always fits a block beside other things. */
 const CHUNK = 32;
+/** Bytes of forced instructions in one observation: anybody may write them, and one too large for a block would never be reported. */
+const CHUNK_BYTES = 128 * 1024;
 
 export class InboxFeed {
   readonly #chainId: bigint;
@@ -36,8 +39,17 @@ export class InboxFeed {
     return this.#seen;
   }
 
-  /** New entries from the watcher. Throws when full: the watcher keeps them and comes again. */
+  /**
+   * New entries from the watcher. Throws when full, or at an entry that no member could report (its vault allows longer instructions than
+   * the ledger): the watcher keeps them and comes again, so that chain's inbox waits and nothing else does.
+   */
   add(entries: readonly InboxEntry[], cursor: InboxCursor): void {
+    const tooLarge = entries.find((entry) => forcedBytes(entry) > MAX_FORCED_BYTES);
+    if (tooLarge !== undefined) {
+      throw new ClocklessError("inboxEntryTooLarge", `a forced instruction has more than ${MAX_FORCED_BYTES} bytes`, {
+        details: { chainId: this.#chainId, index: tooLarge.index },
+      });
+    }
     if (this.#held.length + entries.length > MAX_HELD && this.#held.length > 0) {
       throw new ClocklessError("inboxFeedFull", "the ledger has not caught up with this inbox yet", {
         isTransient: true,
@@ -53,9 +65,7 @@ export class InboxFeed {
     this.#held = this.#held.filter((entry) => entry.index >= ledgerCursor && entry.index >= this.#next);
     const ready = this.#held.filter((entry) => entry.index < ledgerCursor + this.#reach);
     const observations: Observation[] = [];
-    for (let i = 0; i < ready.length; i += CHUNK) {
-      observations.push({ kind: "inbox", chainId: this.#chainId, entries: ready.slice(i, i + CHUNK) });
-    }
+    for (const entries of chunksOf(ready)) observations.push({ kind: "inbox", chainId: this.#chainId, entries });
     const last = ready.at(-1);
     if (last !== undefined) this.#next = last.index + 1n;
     this.#held = this.#held.slice(ready.length);
@@ -69,4 +79,25 @@ export class InboxFeed {
       newest = this.#checkpoints.shift();
     return newest;
   }
+}
+
+function forcedBytes(entry: InboxEntry): number {
+  return entry.kind === "forced" ? (entry.instruction.length - 2) / 2 : 0;
+}
+
+/** In order; each as large as an observation may be, and at least one entry. */
+function* chunksOf(entries: readonly InboxEntry[]): Iterable<InboxEntry[]> {
+  let chunk: InboxEntry[] = [];
+  let bytes = 0;
+  for (const entry of entries) {
+    const size = forcedBytes(entry);
+    if (chunk.length === CHUNK || (chunk.length > 0 && bytes + size > CHUNK_BYTES)) {
+      yield chunk;
+      chunk = [];
+      bytes = 0;
+    }
+    chunk.push(entry);
+    bytes += size;
+  }
+  if (chunk.length > 0) yield chunk;
 }

@@ -1,0 +1,34 @@
+import { expect } from "chai";
+import type { InboxEntry } from "../../src/batch/types.ts";
+import { encodeObservations } from "../../src/ledger/codec.ts";
+import { MAX_FORCED_BYTES } from "../../src/ledger/limits.ts";
+import { bytesToHex, ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import { InboxFeed } from "../../src/node/inbox-feed.ts";
+
+const forced = (index: number, bytes: number): InboxEntry => ({
+  kind: "forced",
+  index: BigInt(index),
+  instruction: bytesToHex(new Uint8Array(bytes)),
+});
+const cursor = (index: number) => ({ index: BigInt(index), hash: ZERO_BYTES32, block: 1n });
+
+describe("node: inbox feed", () => {
+  it("cuts a flood of the largest forced instructions into observations that a block can hold", () => {
+    const feed = new InboxFeed(10n, 256n, 0n);
+    const entries = Array.from({ length: 100 }, (_, k) => forced(k, k % 3 === 0 ? 40 : MAX_FORCED_BYTES));
+    feed.add(entries, cursor(100));
+    const observations = feed.take(0n);
+    const told = observations.flatMap((observation) => (observation.kind === "inbox" ? observation.entries : []));
+    expect(told.map(({ index }) => index)).to.deep.equal(entries.map(({ index }) => index));
+    for (const observation of observations)
+      expect(encodeObservations([observation]).length).to.be.lessThan(3 * MAX_FORCED_BYTES);
+  });
+
+  it("stops at an entry that no observation can carry, without taking anything", () => {
+    const feed = new InboxFeed(10n, 256n, 0n);
+    expect(() => feed.add([forced(0, 1), forced(1, MAX_FORCED_BYTES + 1)], cursor(2))).to.throw("inboxEntryTooLarge");
+    expect(feed.seen).to.equal(0n);
+    feed.add([forced(0, 1)], cursor(1));
+    expect(feed.take(0n)).to.have.length(1);
+  });
+});
