@@ -1,0 +1,113 @@
+/** One member among scripted peers. */
+import { assert, expect } from "chai";
+import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
+import { accountIdOf, instructionDigest, instructionId } from "../../src/ledger/instruction.ts";
+import type { SignedInstruction } from "../../src/ledger/types.ts";
+import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
+import { Member } from "../../src/member/member.ts";
+import type { MemberEffect } from "../../src/member/types.ts";
+import { decodeMessage, encodeMessage, MAX_INSTRUCTIONS } from "../../src/member/wire.ts";
+import { createTestCommittee, createTestGenesis, TEST_ASSET, type TestCommittee } from "../../src/testing/committee.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { standInAddress } from "../../src/testing/stand-in.ts";
+
+describe("member", () => {
+  let test: TestCommittee;
+  before(async () => {
+    test = await createTestCommittee(4, createRandom(1n), "stand-in");
+  });
+
+  function create(self: number): Member {
+    return new Member({
+      committee: test.committee,
+      genesis: createTestGenesis(test.committee),
+      self,
+      secrets: test.secrets[self]!,
+      engines: test.engines,
+      coin: test.coinOf(self),
+      identities: test.identities,
+      blockSigner: test.identities,
+      retainedRounds: 64,
+      activityWindow: 32,
+      consensusLimits: DEFAULT_CONSENSUS_LIMITS,
+      limits: DEFAULT_MEMBER_LIMITS,
+      pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 500 },
+    });
+  }
+
+  /** A transfer by a signer of its own, naming a batch. */
+  function signed(user: number, namedBatch: bigint): SignedInstruction {
+    const secret = new Uint8Array(32).fill(1);
+    new DataView(secret.buffer).setUint32(0, user);
+    const signer = standInAddress(secret);
+    const from = accountIdOf(signer);
+    const instruction = {
+      head: { signer, lane: 0n, nonce: 0n, namedBatch },
+      body: { kind: "transfer", from, to: accountIdOf(signer, 1n), asset: TEST_ASSET, amount: 1n },
+    } as const;
+    const digest = instructionDigest(test.committee.id, instruction);
+    return { instruction, signature: test.identities.sign(secret, digest) };
+  }
+
+  const codes = (effects: readonly MemberEffect[]) =>
+    effects.flatMap((effect) => (effect.kind === "punish" ? [effect.code] : []));
+
+  it("gossips however much its users submit at once in messages that its peers can read", () => {
+    const instructions = Array.from({ length: MAX_INSTRUCTIONS + 500 }, (_, user) => signed(user, 0n));
+    const effects = create(0).step({ kind: "submit", instructions }, 0);
+    const gossiped = effects.flatMap((effect) => {
+      if (effect.kind !== "send" || effect.bytes[0] !== 4) return [];
+      const message = decodeMessage(effect.bytes);
+      assert(message.kind === "instructions");
+      return [message.instructions.length];
+    });
+    expect(gossiped.reduce((sum, length) => sum + length, 0)).to.equal(instructions.length);
+    expect(gossiped.length).to.be.greaterThan(1);
+  });
+
+  it("holds what a faster member gossips although it names a batch that is not settled here, within reason", () => {
+    const member = create(0);
+    const [next, far] = [signed(1, 2n), signed(2, 10_000n)];
+    const gossip = encodeMessage({ kind: "instructions", instructions: [next, far] });
+    const effects = member.step({ kind: "message", from: 1, bytes: gossip }, 0);
+    expect(codes(effects)).to.deep.equal([]);
+    expect(member.isPending(instructionId(next.instruction))).to.equal(true);
+    expect(member.isPending(instructionId(far.instruction))).to.equal(false);
+    // Its own user is told instead: nothing is lost, and the next batch is moments away.
+    const own = member.step({ kind: "submit", instructions: [signed(3, 2n)] }, 0);
+    expect(own.flatMap((effect) => (effect.kind === "verdict" ? [effect.verdict.code] : []))).to.deep.equal(["early"]);
+  });
+
+  it("writes what it signs before anything leaves, and shows nothing before that", () => {
+    const effects = create(0).step({ kind: "tick" }, 0);
+    const kinds = effects.map((effect) => effect.kind);
+    expect(kinds.indexOf("persist")).to.equal(0);
+    expect(kinds.lastIndexOf("persist")).to.equal(0);
+    assert(effects[0]?.kind === "persist");
+    expect(effects[0].write.register.map(({ kind, position }) => [kind, position])).to.deep.equal([["block", 1n]]);
+    expect(kinds.includes("send")).to.equal(true);
+  });
+
+  it("survives nonsense of every kind from a peer, and blames that peer alone", () => {
+    const member = create(0);
+    const random = createRandom(7n);
+    for (let i = 0; i < 3000; i++) {
+      const bytes = random.bytes(1 + random.below(200));
+      // Valid tags get further.
+      bytes[0] = random.below(6);
+      if (bytes.length > 1) bytes[1] = random.below(9);
+      for (const effect of member.step({ kind: "message", from: 2, bytes }, i)) {
+        if (effect.kind === "punish") expect(effect.member).to.equal(2);
+      }
+    }
+    expect(member.pendingInstructions).to.equal(0);
+  });
+
+  it("answers a request for all certificates without walking every batch there ever was", () => {
+    const member = create(0);
+    const startedMs = performance.now();
+    const bytes = encodeMessage({ kind: "certificatesWanted", from: 0n });
+    for (let i = 0; i < 1000; i++) member.step({ kind: "message", from: 1, bytes }, 0);
+    expect(performance.now() - startedMs).to.be.below(2000);
+  });
+});
