@@ -83,6 +83,9 @@ contract VaultHandler {
 }
 
 /// @notice What must hold whatever anybody does, in any order.
+/// @dev Tried on copies of CollateralVault, each of which this test fails with: `_claim` leaving `_totalClaimable` as it was;
+/// `_claim` leaving `_claimable` as it was; a failed transfer kept claimable and recorded as paid, too; `deposit` crediting what
+/// was asked for instead of what arrived.
 contract ConservationTest {
     VaultHandler private handler;
 
