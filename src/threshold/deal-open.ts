@@ -12,7 +12,7 @@ import { evaluateAtMember, scalarFromBytes, scalarsFromBytes, writeScalar } from
 
 /**
  * The share w(i + 1) of recipient i, 32 bytes, from a deal that `faultOfDeal` found valid for this instance. `secret` is
- * the X25519 secret of the recipient's encryption key in it. The share may be zero only in a sum, so zero is fine here.
+ * the X25519 secret of the recipient's encryption key in it. Only the sum over all dealers is a key share: this one may be anything, even zero.
  *
  * A dealer may have spoilt all chosen rounds but one, differently for each recipient, hoping to learn something from who
  * complains. So every round is tried, always all of them, and nothing tells which was good: not the result, not the error.

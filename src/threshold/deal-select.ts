@@ -87,7 +87,11 @@ export function selectDeals(
     if (fault === undefined) qualified.push(bundle);
     else blame(fault);
   }
-  return { qualified, faults, isComplete: qualified.length >= (wanted ?? needed) };
+  return {
+    qualified,
+    faults,
+    isComplete: qualified.length >= (context.kind === "reshare" ? needed : (wanted ?? needed)),
+  };
 }
 
 /** Counts only if valid in all suites. */

@@ -19,7 +19,7 @@
  * compares h. The design page has t commitments per round, C′_k = g^{w′_k}, in h. Here hashes commit to both halves of a
  * round first, and one group element per round, at a point γ that nobody knew before, shows that they fit (a random
  * linear combination of the t checks). That is N·t group operations less N, at 32 bytes per round: at (31, 21) 141 instead
- * of 2961 exponentiations, 96 KB instead of 92 KB. What remains is X25519, (N − M)·n of them, which no batching removes:
+ * of 2961 exponentiations, 94 KB instead of 90 KB. What remains is X25519, (N − M)·n of them, which no batching removes:
  * shared secrets enter hashes, so that each is needed exactly (see `key-agreement.ts`).
  *
  * ## Assumed

@@ -80,7 +80,7 @@ export function announceEncryptionKey(
 
   // The nonce depends on everything that the challenge does: the same randomness in another scope gives another one.
   const context = proofContext(scope, member, key);
-  const [nonce] = xofScalars("encryption key proof", 1, L, ...context, randomness);
+  const [nonce] = xofScalars("encryption key nonce", 1, L, ...context, randomness);
   const commitment = Point.BASE.multiply(nonce!).toBytes();
   const s = (nonce! + challenge(context, commitment) * exponent) % L;
   secret.fill(0);
@@ -176,5 +176,5 @@ function proofContext({ domain, epoch, attempt }: AttemptScope, member: Address,
 }
 
 function challenge(context: readonly Uint8Array[], commitment: Uint8Array): bigint {
-  return xofScalars("encryption key proof", 1, L, xof("encryption key proof", 32, ...context), commitment)[0]!;
+  return xofScalars("encryption key challenge", 1, L, xof("encryption key context", 32, ...context), commitment)[0]!;
 }

@@ -41,16 +41,12 @@ export function createKeyAgreement(maxTables = MAX_TABLES): KeyAgreement {
   const tables = new Map<Hex, EdwardsPoint>();
   const tableOf = (publicKey: Uint8Array): EdwardsPoint => {
     const id = bytesToHex(publicKey);
-    let point = tables.get(id);
-    if (point === undefined) {
-      point = edwardsPointOf(publicKey);
-      if (point === undefined) throw new ThresholdError("invalidPoint", "not an admitted encryption key");
-      point.precompute(WINDOW, false);
-      const oldest = tables.size < maxTables ? undefined : tables.keys().next().value;
-      if (oldest !== undefined) tables.delete(oldest);
-    } else {
-      tables.delete(id);
-    }
+    const known = tables.get(id);
+    const point = known ?? admittedPoint(publicKey).precompute(WINDOW, false);
+    const oldest = known === undefined && tables.size >= maxTables ? tables.keys().next().value : undefined;
+    if (oldest !== undefined) tables.delete(oldest);
+    // Last in the order: least recently used tables leave first.
+    tables.delete(id);
     tables.set(id, point);
     return point;
   };
@@ -59,7 +55,8 @@ export function createKeyAgreement(maxTables = MAX_TABLES): KeyAgreement {
     publicKey: (secret) => montgomeryOf([Point.BASE.multiply(clampedScalar(secret))])[0]!,
     shared(secret, publicKeys, isPublic) {
       const scalar = clampedScalar(secret);
-      const points = publicKeys.map(tableOf);
+      // Recipients beyond the limit go without: going through more keys than there is room for would remake every table.
+      const points = publicKeys.map((key, i) => (i < maxTables ? tableOf(key) : admittedPoint(key)));
       return montgomeryOf(points.map((point) => (isPublic ? point.multiplyUnsafe(scalar) : point.multiply(scalar))));
     },
     sharedWithForeign(secret, publicKey) {
@@ -100,6 +97,12 @@ export function edwardsPointOf(publicKey: Uint8Array): EdwardsPoint | undefined 
     // Not on the curve: a u-coordinate of the twist.
     return undefined;
   }
+}
+
+function admittedPoint(publicKey: Uint8Array): EdwardsPoint {
+  const point = edwardsPointOf(publicKey);
+  if (point === undefined) throw new ThresholdError("invalidPoint", "not an admitted encryption key");
+  return point;
 }
 
 /** u = (1 + y)/(1 − y) of several points that are not the identity, with one inversion. */

@@ -15,7 +15,9 @@ const PREFIX = "clockless/deal/v1/";
 /** What the oracle is asked for. One label per use, never shared. */
 export type XofLabel =
   | "associated data"
-  | "encryption key proof"
+  | "encryption key context"
+  | "encryption key nonce"
+  | "encryption key challenge"
   | "polynomial"
   | "seed"
   | "expand"

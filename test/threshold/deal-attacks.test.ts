@@ -15,7 +15,13 @@ import type { GroupElement } from "../../src/threshold/deal-engine.ts";
 import { openDeal } from "../../src/threshold/deal-open.ts";
 import { pad, padContext, xorInto } from "../../src/threshold/deal-transcript.ts";
 import { faultOfDeal } from "../../src/threshold/deal-verify.ts";
-import { evaluateAtMember, scalarFromBytes, scalarsFromBytes, writeScalar } from "../../src/threshold/scalar-bytes.ts";
+import {
+  evaluateAtMember,
+  scalarFromBytes,
+  scalarsFromBytes,
+  scalarsToBytes,
+  writeScalar,
+} from "../../src/threshold/scalar-bytes.ts";
 import { SUITES, type ThresholdKey } from "../../src/threshold/types.ts";
 import {
   agreement,
@@ -248,6 +254,16 @@ describe("deals: attacks and controls", function () {
         expect(faultOfDeal(engine, agreement, instance, bytes, unchecked)).to.equal(undefined);
         openDeal(engine, agreement, instance, bytes, 0, KEYS[0]!);
         expectCode(() => openDeal(engine, agreement, instance, bytes, 1, KEYS[1]!), "cannotOpen");
+      });
+
+      it("a response that is the polynomial itself makes a comparison the identity, and both engines refuse alike", async () => {
+        const { noble, mcl } = (await dealEngines())[suite];
+        const polynomial = [secretOf("a", suite), secretOf("b", suite)].map(scalarFromBytes);
+        const bare = (): Uint8Array => scalarsToBytes(polynomial);
+        const { bytes } = dishonestDeal(mcl, instance, { polynomial, response: bare }, "bare");
+        for (const engine of [noble, mcl]) {
+          expect(faultOfDeal(engine, agreement, instance, bytes, RELAXED_CHECKS)).to.equal("wrongTranscript");
+        }
       });
 
       it("a recipient who takes what decrypts, without comparing with the commitments, takes a wrong share", async () => {

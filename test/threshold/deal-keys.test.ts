@@ -231,6 +231,9 @@ describe("deals: X25519 by tables", () => {
     for (const key of keys) {
       expect(equalBytes(small.shared(secret, [key], true)[0]!, x25519.getSharedSecret(secret, key))).to.equal(true);
     }
+    small.shared(secret, keys, false).forEach((shared, i) => {
+      expect(equalBytes(shared, x25519.getSharedSecret(secret, keys[i]!))).to.equal(true);
+    });
   });
 });
 

@@ -27,6 +27,15 @@ export interface Approval {
   readonly signature: Hex;
 }
 
+/** An approval as a file of its own, which has to say what it is of. */
+export interface ApprovalFile {
+  readonly ceremony: string;
+  readonly committeeId: Hex;
+  readonly member: Address;
+  readonly partials: Approval["partials"];
+  readonly signature: Hex;
+}
+
 const FOUNDING_TYPE_HASH = typeHash("Founding(bytes32 roster)");
 const APPROVAL_TYPE_HASH = typeHash("Approval(address member,bytes32 bls12381,bytes32 bn254)");
 
@@ -84,20 +93,42 @@ export function faultOfApproval(engines: Engines, definition: Definition, approv
   return undefined;
 }
 
-/** Adds approvals that count to those already there; others are named. The same one again is no fault. */
+/** Adds approvals that count to those already there; the others are named. The same one again is no fault. */
 export function addApprovals(
   engines: Engines,
   definition: CommitteeDefinition,
-  approvals: readonly Approval[],
+  files: readonly ApprovalFile[],
 ): { readonly definition: CommitteeDefinition; readonly faults: readonly CeremonyFault[] } {
+  const { roster, committeeId } = definition;
   const byMember = new Map(definition.approvals.map((approval) => [approval.member, approval]));
   const faults: CeremonyFault[] = [];
-  for (const approval of approvals) {
-    const fault = faultOfApproval(engines, definition, approval);
-    if (fault !== undefined) faults.push(fault);
-    else if (!byMember.has(approval.member)) byMember.set(approval.member, approval);
+  const others: ApprovalFile[] = [];
+  for (const file of files) {
+    const { member: address, partials, signature } = file;
+    const member = roster.announcements.findIndex((announcement) => announcement.member === address);
+    const fault = (verdict: Verdict, reason: string): CeremonyFault => ({
+      file: "approval",
+      verdict,
+      member: address,
+      reason,
+    });
+    if (file.ceremony !== roster.ceremony) faults.push(fault("foreign", "otherCeremony"));
+    else if (!isSigned(file.committeeId, address, file)) faults.push(fault("corrupt", "badSignature"));
+    else if (member < 0) faults.push(fault("foreign", "notAMember"));
+    else if (file.committeeId !== committeeId) others.push(file);
+    else {
+      const wrong = faultOfApproval(engines, definition, { member, partials, signature });
+      if (wrong !== undefined) faults.push(wrong);
+      else if (!byMember.has(member)) byMember.set(member, { member, partials, signature });
+    }
   }
   const merged = [...byMember.values()].sort((a, b) => a.member - b.member);
+  for (const { member: address } of others) {
+    // A member approves one definition in a ceremony: two could otherwise both become final.
+    const isTwice = merged.some(({ member }) => roster.announcements[member]!.member === address);
+    const [verdict, reason] = isTwice ? (["malicious", "approvedTwice"] as const) : (["foreign", "otherCommittee"] as const);
+    faults.push({ file: "approval", verdict, member: address, reason });
+  }
   return { definition: { ...definition, approvals: merged }, faults };
 }
 
@@ -144,6 +175,6 @@ export function requireFinal(engines: Engines, definition: CommitteeDefinition):
   );
 }
 
-function isSigned(committeeId: Hex, address: Address, { partials, signature }: Approval): boolean {
+function isSigned(committeeId: Hex, address: Address, { partials, signature }: Omit<Approval, "member">): boolean {
   return isSignatureBy(address, approvalDigest(committeeId, address, partials), signature);
 }

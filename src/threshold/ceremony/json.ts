@@ -3,7 +3,7 @@ import * as z from "zod";
 import { bytesToHex, type Hex, hexToBytes } from "../../lib/hex.ts";
 import { maxFaulty, quorumOf } from "../../lib/math.ts";
 import { SUITES, type Suite } from "../types.ts";
-import type { Approval } from "./approval.ts";
+import type { ApprovalFile } from "./approval.ts";
 import type { CeremonyDeal } from "./deals.ts";
 import { type CommitteeDefinition, checkDefinition } from "./definition.ts";
 import { CeremonyError } from "./faults.ts";
@@ -74,15 +74,6 @@ export const definitionSchema = z.strictObject({
   approvals: z.array(z.strictObject({ member: index, ...approvalBody })).max(MAX_MEMBERS),
 });
 export type DefinitionJson = z.infer<typeof definitionSchema>;
-
-/** An approval as a file of its own, which has to say what it is of. */
-export interface ApprovalFile {
-  readonly ceremony: string;
-  readonly committeeId: Hex;
-  readonly member: Hex;
-  readonly partials: Approval["partials"];
-  readonly signature: Hex;
-}
 
 const print = (value: object): string => `${JSON.stringify(value, undefined, 2)}\n`;
 
