@@ -65,6 +65,9 @@ export const DEAL_CHECKS: readonly (readonly [DealFault, Check])[] = [
 /**
  * Undefined when the deal is valid for the instance, otherwise what is wrong with it: always the dealer's doing, because
  * honest dealers sign what they deal. Never throws on foreign bytes. The same answer on every machine and engine.
+ *
+ * Takes a quarter of a second at (4, 3) and seconds at (100, 67). It needs nothing but its arguments, and instance and
+ * bytes can be posted as they are: run it on a worker thread where blocking would hurt.
  */
 export function faultOfDeal(
   engine: DealEngine,

@@ -55,12 +55,12 @@
  *
  * It sees all other deals first. In key generation it can choose among deals of its own, or not deal, and so bias a few
  * bits of the public key (Gennaro, Jarecki, Krawczyk, Rabin, "Secure distributed key generation for discrete-log based
- * cryptosystems", J. Cryptology 20, 2007). It cannot make the key one that it knows, cancel another deal or copy one: a
- * valid deal gives t honest members its polynomial, so that its secret is known to its dealer (or the dealer solves
- * discrete logarithms), and ad names the dealer. One honest dealer among f + 1 makes the secret unpredictable; for BLS a
- * biased public key is as good as an unbiased one (security under a key chosen by such a protocol reduces to the same
- * assumption, ibid. and eprint 2022/534). In a reshare it decides nothing: C_0 is given, the key stays, and the new
- * polynomial is uniform as soon as one of the t dealers is honest.
+ * cryptosystems", J. Cryptology 20, 2007). It cannot make the key one that it knows: whoever makes a valid deal knows its
+ * secret (the deal opens at t honest recipients, whose keys an extractor has), so C_0 cannot be chosen to cancel those of
+ * others without their logarithms. It cannot copy a deal: ad names the dealer. One honest dealer among f + 1 makes the
+ * secret unpredictable, and a few bits of bias in a public key do not help against BLS (eprint 2022/534 proves threshold
+ * BLS with such key generation). In a reshare it decides nothing: C_0 is given, the key stays, and the new polynomial is
+ * uniform as soon as one of the t dealers is honest.
  *
  * ## What a stolen old share is worth
  *
