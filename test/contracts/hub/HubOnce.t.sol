@@ -205,6 +205,7 @@ contract HubHandler {
 }
 
 /// @notice Whatever committee and relayers do, in any order.
+/// @dev Tried on copies of the contracts, each of which this test fails with: `_mark` that sets no bit.
 contract HubOnceTest {
     HubHandler private handler;
 
