@@ -60,9 +60,9 @@ export class Bundles {
     return this.#askedUntil;
   }
 
-  /** What arrives is out of order by rounds: full parents are not to be had by waiting a little. */
-  get isAsking(): boolean {
-    return this.#dag.highestRound <= this.#askedUntil;
+  /** What arrives is out of order by rounds, here or for at least one honest member: waiting a little makes nothing full. */
+  get isDisordered(): boolean {
+    return this.#dag.highestRound <= this.#askedUntil || this.#isCommon(this.#dag.highestRound);
   }
 
   /** A peer asks. It decides for how long, within one lease. */
@@ -70,8 +70,15 @@ export class Bundles {
     this.#until[peer] = Math.min(until, this.#dag.highestRound + LEASE_ROUNDS);
   }
 
+  /** Once more than f ask, everybody gets bundles: the others' requests are late like everything else. */
   isWanted(peer: number, round: number): boolean {
-    return this.#until[peer]! >= round;
+    return this.#until[peer]! >= round || this.#isCommon(round);
+  }
+
+  #isCommon(round: number): boolean {
+    let asking = 0;
+    for (const until of this.#until) if (until >= round) asking++;
+    return asking > this.#faulty;
   }
 
   #sample(author: number, value: number): void {

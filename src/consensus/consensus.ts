@@ -238,7 +238,7 @@ export class Consensus {
     const quorum = this.#proposable();
     if (quorum === undefined) return undefined;
     const absent = this.#absentAt((author) => quorum.blocks[author] !== undefined);
-    const untilMs = this.#bundles.isAsking ? undefined : this.#pacing.waitUntil(quorum.round, absent, nowMs);
+    const untilMs = this.#bundles.isDisordered ? undefined : this.#pacing.waitUntil(quorum.round, absent, nowMs);
     return untilMs === undefined ? { kind: "ready", round: quorum.round + 1 } : { kind: "wait", untilMs };
   }
 

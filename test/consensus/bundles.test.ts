@@ -83,6 +83,17 @@ describe("consensus: bundles", () => {
     expect(later.map((effect) => [effect.to, effect.message.kind])).deep.equal([["all", "block"]]);
   });
 
+  it("once more than f members ask, everybody gets bundles", () => {
+    const dag = builderOf(4);
+    const member = new Consensus(configOf(4, 0));
+    propose(member);
+    for (const author of [1, 2, 3]) {
+      member.receive(author, { kind: "block", bytes: dag.block(author, 1).bytes }, 0);
+      if (author > 1) member.receive(author, { kind: "wantBundles", until: 9 }, 0);
+    }
+    expect(bundleOf(propose(member), 1)?.kind).equal("bundle");
+  });
+
   it("a request costs a bounded number of bytes and rounds, whatever it asks for", () => {
     const dag = builderOf(4);
     const sender = new Consensus(configOf(4, 0));
