@@ -25,7 +25,21 @@ const RULES: Readonly<Record<string, Rule>> = {
   UsageError: { otherwise: EXIT.usage },
   ConfigFileError: { otherwise: EXIT.configuration },
   NodeConfigError: { otherwise: EXIT.configuration },
-  CommitteeFileError: { otherwise: EXIT.configuration },
+  CommitteeFileError: {
+    otherwise: EXIT.configuration,
+    codes: { unprovenCommitteeFile: EXIT.verificationFailed },
+  },
+  /** Other members' files. What they have still to send may come. */
+  CeremonyError: {
+    otherwise: EXIT.verificationFailed,
+    codes: {
+      missingFile: EXIT.unavailable,
+      notFinal: EXIT.unavailable,
+      badCeremony: EXIT.usage,
+      alreadyDealt: EXIT.configuration,
+      alreadyApproved: EXIT.configuration,
+    },
+  },
   KeyError: { otherwise: EXIT.configuration },
   StoreError: { otherwise: EXIT.configuration },
   TransportError: { otherwise: EXIT.configuration },

@@ -3,11 +3,13 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { isClocklessError } from "../lib/errors.ts";
 import { addCertificateCommand } from "./commands/certificate.ts";
+import { addCommitteeCommand } from "./commands/committee.ts";
 import { addCompletionCommand } from "./commands/completion.ts";
 import { addConfigCommand } from "./commands/config.ts";
 import { addContractsCommand } from "./commands/contracts.ts";
 import { addDevnetCommand } from "./commands/devnet.ts";
 import { addInstructionCommand } from "./commands/instruction.ts";
+import { addKeysCommand } from "./commands/keys.ts";
 import { addNodeCommand } from "./commands/node.ts";
 import { addRelayCommand } from "./commands/relay.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
@@ -61,6 +63,8 @@ const program = new Command("clockless")
   );
 
 addDevnetCommand(program, context);
+addKeysCommand(program, context);
+addCommitteeCommand(program, context);
 addNodeCommand(program, context);
 addRelayCommand(program, context);
 addInstructionCommand(program, context);

@@ -1,4 +1,14 @@
-/** The committee file: everything public that all members, relayers and users of one committee agree on. Same JSON as GET /v1/committee. */
+/**
+ * The committee file: everything public that all members, relayers and users of one committee agree on. The JSON of
+ * GET /v1/committee, and beside it where the keys come from:
+ *
+ *   definition   the final result of the members' ceremony; n − f of them signed that id, members and keys are what their
+ *                deals make. Checked whenever it is there, and every member can check it against the one it approved.
+ *   insecure     without a definition: whoever made the file may have held the whole key. For development only.
+ *
+ * The signatures do not cover the genesis, which is made when hubs exist and hubs need the id. Its hash is where consensus
+ * starts, so that members with different ones do not understand each other; users get it from a source they trust.
+ */
 import * as z from "zod";
 import { type CommitteeAnswer, committeeAnswer } from "../api/schema.ts";
 import { genesisHash } from "../ledger/genesis.ts";
@@ -6,15 +16,29 @@ import type { LedgerGenesis } from "../ledger/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import { quorumOf } from "../lib/math.ts";
 import { epochGenesis } from "../member/member.ts";
+import { requireFinal } from "../threshold/ceremony/approval.ts";
+import type { CommitteeDefinition } from "../threshold/ceremony/definition.ts";
+import { definitionFromJson, definitionSchema, definitionToJson } from "../threshold/ceremony/json.ts";
 import type { Committee } from "../threshold/committee.ts";
+import { createNobleEngine } from "../threshold/engine-noble.ts";
 import { SUITES, type Suite, type ThresholdKey } from "../threshold/types.ts";
 
-export class CommitteeFileError extends ClocklessError<"malformedCommitteeFile" | "inconsistentCommitteeFile"> {
+export class CommitteeFileError extends ClocklessError<
+  "malformedCommitteeFile" | "inconsistentCommitteeFile" | "unprovenCommitteeFile"
+> {
   override readonly name = "CommitteeFileError";
 }
 
-export function encodeCommitteeFile(committee: Committee, genesis: LedgerGenesis): string {
-  return `${JSON.stringify(z.encode(committeeAnswer, committeeAnswerOf(committee, genesis)), null, 2)}\n`;
+const INSECURE = "keys dealt by whoever made this file, not by the members: for development only";
+
+export function encodeCommitteeFile(
+  committee: Committee,
+  genesis: LedgerGenesis,
+  definition?: CommitteeDefinition,
+): string {
+  const origin = definition === undefined ? { insecure: INSECURE } : { definition: definitionToJson(definition) };
+  const answer = z.encode(committeeAnswer, committeeAnswerOf(committee, genesis)) as object; // CAST: a z.object's JSON
+  return `${JSON.stringify({ ...answer, ...origin }, null, 2)}\n`;
 }
 
 export function committeeAnswerOf(committee: Committee, genesis: LedgerGenesis): CommitteeAnswer {
@@ -37,11 +61,23 @@ export function committeeAnswerOf(committee: Committee, genesis: LedgerGenesis):
   };
 }
 
-/** @throws CommitteeFileError malformedCommitteeFile, inconsistentCommitteeFile */
-export function parseCommitteeFile(text: string): { committee: Committee; genesis: LedgerGenesis } {
+const definitionPart = z.object({ definition: definitionSchema.optional() });
+
+/**
+ * `definition` is there when the file says that the members' ceremony made it, and then it is verified.
+ * @throws CommitteeFileError malformedCommitteeFile, inconsistentCommitteeFile, unprovenCommitteeFile
+ */
+export function parseCommitteeFile(text: string): {
+  committee: Committee;
+  genesis: LedgerGenesis;
+  definition: CommitteeDefinition | undefined;
+} {
   let answer: CommitteeAnswer;
+  let ceremony: z.infer<typeof definitionPart>["definition"];
   try {
-    answer = committeeAnswer.parse(JSON.parse(text));
+    const json: unknown = JSON.parse(text);
+    answer = committeeAnswer.parse(json);
+    ceremony = definitionPart.parse(json).definition;
   } catch (cause) {
     throw new CommitteeFileError("malformedCommitteeFile", "the committee file is not valid", { cause });
   }
@@ -70,5 +106,37 @@ export function parseCommitteeFile(text: string): { committee: Committee; genesi
   };
   if (epochGenesis(committee.id, genesisHash(answer.genesis)) !== answer.genesisHash)
     throw inconsistent("genesis hash");
-  return { committee, genesis: answer.genesis };
+  const definition = ceremony === undefined ? undefined : verifiedDefinition(ceremony);
+  if (definition !== undefined && !isOf(definition, committee))
+    throw inconsistent("it is not its definition's committee");
+  return { committee, genesis: answer.genesis, definition };
+}
+
+/** A tenth of a second for 31 members: a handful of scalar multiplications and one pairing per suite. */
+function verifiedDefinition(json: z.infer<typeof definitionSchema>): CommitteeDefinition {
+  try {
+    const definition = definitionFromJson(json);
+    const engines = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
+    requireFinal(engines, definition);
+    return definition;
+  } catch (cause) {
+    throw new CommitteeFileError(
+      "unprovenCommitteeFile",
+      "the committee file holds a definition that its members did not make final",
+      { cause },
+    );
+  }
+}
+
+/** Later epochs have other members and public shares; committee id and group keys stay. */
+function isOf({ committeeId, roster, keys }: CommitteeDefinition, committee: Committee): boolean {
+  const isFirst = committee.epoch === 0n;
+  const isSameKey = (suite: Suite): boolean => {
+    const ours = keys[suite];
+    const { groupKey, publicShares } = committee.keys[suite];
+    return ours.groupKey === groupKey && (!isFirst || ours.publicShares.every((share, i) => share === publicShares[i]));
+  };
+  const isSameMembers = roster.announcements.every(({ member }, i) => member === committee.members[i]?.address);
+  const isSameSize = roster.announcements.length === committee.members.length;
+  return committeeId === committee.id && SUITES.every(isSameKey) && (!isFirst || (isSameSize && isSameMembers));
 }

@@ -72,7 +72,11 @@ export function approve(
 }
 
 /** Undefined when the approval counts. Never throws on foreign values. */
-export function faultOfApproval(engines: Engines, definition: Definition, approval: Approval): CeremonyFault | undefined {
+export function faultOfApproval(
+  engines: Engines,
+  definition: Definition,
+  approval: Approval,
+): CeremonyFault | undefined {
   const { roster, committeeId, keys } = definition;
   const address = roster.announcements[approval.member]?.member;
   const fault = (verdict: Verdict, reason: string): CeremonyFault => ({
@@ -126,7 +130,9 @@ export function addApprovals(
   for (const { member: address } of others) {
     // A member approves one definition in a ceremony: two could otherwise both become final.
     const isTwice = merged.some(({ member }) => roster.announcements[member]!.member === address);
-    const [verdict, reason] = isTwice ? (["malicious", "approvedTwice"] as const) : (["foreign", "otherCommittee"] as const);
+    const [verdict, reason] = isTwice
+      ? (["malicious", "approvedTwice"] as const)
+      : (["foreign", "otherCommittee"] as const);
     faults.push({ file: "approval", verdict, member: address, reason });
   }
   return { definition: { ...definition, approvals: merged }, faults };

@@ -74,8 +74,7 @@ export type VerifyDeal = (suite: Suite, dealer: number, bytes: Uint8Array) => De
 
 export function dealVerifier({ engines, agreement }: CeremonyTools, roster: Roster): VerifyDeal {
   const contexts = contextsOf(roster);
-  return (suite, dealer, bytes) =>
-    faultOfDeal(engines[suite], agreement, dealInstance(contexts[suite], dealer), bytes);
+  return (suite, dealer, bytes) => faultOfDeal(engines[suite], agreement, dealInstance(contexts[suite], dealer), bytes);
 }
 
 export function contextsOf(roster: Roster): Record<Suite, DealContext> {
@@ -88,7 +87,12 @@ export function contextsOf(roster: Roster): Record<Suite, DealContext> {
  */
 export function faultOfDealFile(roster: Roster, deal: CeremonyDeal): CeremonyFault | undefined {
   const { ceremony, dealer, members, signature } = deal;
-  const fault = (verdict: Verdict, reason: string): CeremonyFault => ({ file: "deal", verdict, member: dealer, reason });
+  const fault = (verdict: Verdict, reason: string): CeremonyFault => ({
+    file: "deal",
+    verdict,
+    member: dealer,
+    reason,
+  });
   if (ceremony !== roster.ceremony) return fault("foreign", "otherCeremony");
   const index = members.findIndex(({ member }) => member === dealer);
   if (index < 0 || members.length > MAX_MEMBERS) return fault("corrupt", "notItsOwnMember");
@@ -138,7 +142,11 @@ export function collectDeals(roster: Roster, files: readonly CeremonyDeal[]): Co
 }
 
 /** Verifies one member's deals themselves: seconds for a large committee. It counts only if valid in all suites. */
-export function faultOfBundle(roster: Roster, bundle: CollectedDeals["bundles"][number], verify: VerifyDeal): CeremonyFault | undefined {
+export function faultOfBundle(
+  roster: Roster,
+  bundle: CollectedDeals["bundles"][number],
+  verify: VerifyDeal,
+): CeremonyFault | undefined {
   const { member } = roster.announcements[bundle.dealer]!;
   for (const suite of SUITES) {
     const code = verify(suite, bundle.dealer, bundle.deals[suite]);

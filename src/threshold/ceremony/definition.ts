@@ -159,7 +159,8 @@ export function checkDefinition(
   }
   const content: DefinitionContent = { roster, deals: rest.deals, keys: rest.keys };
   const actual = committeeIdOf(content);
-  if (actual !== rest.committeeId) throw malformed("its parts do not make its id", { actual, stated: rest.committeeId });
+  if (actual !== rest.committeeId)
+    throw malformed("its parts do not make its id", { actual, stated: rest.committeeId });
   return { committeeId: actual, ...content, approvals: rest.approvals };
 }
 

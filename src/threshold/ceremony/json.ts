@@ -35,7 +35,11 @@ const announced = {
   signature: hexOf(65),
   multiaddrs: z.array(z.string().min(1).max(256)).max(16),
 };
-const announcementSchema = z.strictObject({ format: z.literal("clockless/announcement/1"), ceremony: name, ...announced });
+const announcementSchema = z.strictObject({
+  format: z.literal("clockless/announcement/1"),
+  ceremony: name,
+  ...announced,
+});
 
 const dealSchema = z.strictObject({
   format: z.literal("clockless/deal/1"),
