@@ -35,6 +35,9 @@ const solidity = {
   },
 };
 
+/** Who deploys to a real network; without it the endpoint's own first account does (development chains). Never in a file here. */
+const accounts = process.env.CLOCKLESS_DEPLOYER_KEY === undefined ? "remote" : [configVariable("CLOCKLESS_DEPLOYER_KEY")];
+
 export default defineConfig({
   plugins: [
     hardhatEthers,
@@ -69,11 +72,13 @@ export default defineConfig({
       type: "http",
       chainType: "l1",
       url: configVariable("CLOCKLESS_BLS_RPC_URL", { default: "http://127.0.0.1:8545" }),
+      accounts,
     },
     bn: {
       type: "http",
       chainType: "l1",
       url: configVariable("CLOCKLESS_BN_RPC_URL", { default: "http://127.0.0.1:8546" }),
+      accounts,
     },
   },
   test: {

@@ -25,6 +25,7 @@ const COMMANDS = {
   test: "scripts/test.ts",
   demo: "scripts/demo/main.ts",
   "bench:gas": "scripts/bench/gas.ts",
+  "bench:hub-gas": "scripts/bench/hub-gas.ts",
   "bench:threshold": "scripts/bench/threshold.ts",
   "bench:ledger": "scripts/bench/ledger.ts",
 };
