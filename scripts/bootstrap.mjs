@@ -72,6 +72,9 @@ if (script === undefined) {
   process.exit(2);
 }
 
+// These measure what was compiled; a build that is up to date takes a second or two.
+if (command.endsWith("gas") && !run("npx", ["hardhat", "build", "--quiet"])) process.exit(1);
+
 const result = spawnSync(node, ["--disable-warning=ExperimentalWarning", join(root, script), ...args], {
   cwd: process.cwd(),
   stdio: "inherit",
