@@ -50,7 +50,7 @@ export function openDeal(
     const candidate = (value + order - (blinding % order)) % order;
     const isRight = engine.equals(engine.commit(candidate), publicShare);
     // A zero shared secret is a pad that everybody knows; no honest round has one.
-    if (isRight && shared !== undefined && blinding < order) share = candidate;
+    if (isRight && shared !== undefined) share = candidate;
   });
   masked.fill(0);
   if (share === undefined) throw new ThresholdError("cannotOpen", "the deal does not open with this key");

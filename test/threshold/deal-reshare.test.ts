@@ -272,6 +272,11 @@ describe("deals: resharing", function () {
     const enough = select(engines, contexts, [...spoilt, ...bundles.slice(2, 5)]);
     expect(enough.isComplete).to.equal(true);
     expect(enough.qualified.map((bundle) => bundle.dealer)).to.deep.equal([2, 3, 4]);
+    const limited = select(engines, contexts, bundles, 4);
+    expect(limited.qualified.map((bundle) => bundle.dealer)).to.deep.equal([0, 1, 2, 3]);
+    expect(select(engines, contexts, bundles.slice(0, 3), 4).isComplete).to.equal(false);
+    expectCode(() => select(engines, contexts, bundles, 2), "invalidContext");
+    expectCode(() => select(engines, {}, bundles), "invalidContext");
     const committee = activate(engines, contexts, enough.qualified, to, "generated");
     for (const suite of SUITES) {
       validateThresholdKey(committee.keys[suite]);

@@ -155,9 +155,14 @@ export function select(
   engines: Record<Suite, DealEnginePair>,
   contexts: AttemptContexts,
   bundles: readonly DealBundle[],
+  wanted?: number,
 ): DealSelection {
-  return selectDeals(contexts, bundles, (suite, dealer, bytes) =>
-    faultOfDeal(engines[suite].mcl, agreement, dealInstance(contexts[suite]!, dealer), bytes, RELAXED_CHECKS),
+  return selectDeals(
+    contexts,
+    bundles,
+    (suite, dealer, bytes) =>
+      faultOfDeal(engines[suite].mcl, agreement, dealInstance(contexts[suite]!, dealer), bytes, RELAXED_CHECKS),
+    wanted,
   );
 }
 
