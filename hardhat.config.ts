@@ -36,7 +36,8 @@ const solidity = {
 };
 
 /** Who deploys to a real network; without it the endpoint's own first account does (development chains). Never in a file here. */
-const accounts = process.env.CLOCKLESS_DEPLOYER_KEY === undefined ? "remote" : [configVariable("CLOCKLESS_DEPLOYER_KEY")];
+const accounts =
+  process.env.CLOCKLESS_DEPLOYER_KEY === undefined ? "remote" : [configVariable("CLOCKLESS_DEPLOYER_KEY")];
 
 export default defineConfig({
   plugins: [

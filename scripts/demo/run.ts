@@ -233,7 +233,7 @@ async function withdraw(run: Run): Promise<void> {
 }
 
 async function untilDelivered(run: Run): Promise<{ balancesChecked: number; conserved: boolean }> {
-  const { users, places, plan, progress, devnet } = run;
+  const { users, places, plan, progress } = run;
   progress.phase("the relayer carries certificates and delivers payouts");
   const total = plan.withdrawals.flat().filter((amount) => amount > 0n).length;
   let balances: bigint[][] = [];
