@@ -1,7 +1,7 @@
 /**
  * Both curve engines in one run, on the same inputs: node scripts/bench/threshold.ts [--json] [--reshare]
  *
- * Times are medians in milliseconds. `combine` is what a member does to make a certificate when nobody cheats:
+ * Times are medians of CPU milliseconds. `combine` is what a member does to make a certificate when nobody cheats:
  * interpolate t partials and verify once; `blame` is the worst case, f wrong partials among the first.
  *
  * `deal`, `verify deal` and `open` are of one verifiable deal with the default rounds. X25519 is the same for both engines:
@@ -42,26 +42,29 @@ interface Row {
   readonly ratio: number;
 }
 
-/**
- * Medians of both, in turn: whatever else the machine does meanwhile hits both engines alike. At least five rounds (one
- * of what takes seconds), then as many as fit in about `budgetMs`.
- */
+/** CPU time of this process so far, in milliseconds: unlike wall time it does not depend on what else the machine does. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** Medians of both, in turn. At least five rounds, and as many as fit in about `budgetMs`; one of what takes longer. */
 function medians(noble: () => void, mcl: () => void, budgetMs = 600): readonly [number, number] {
   const times: [number[], number[]] = [[], []];
-  const timed = (run: () => void, into: number[]): void => {
-    const from = performance.now();
+  const timed = (run: () => void, into: number[]): number => {
+    const from = cpuMs();
     run();
-    into.push(performance.now() - from);
+    into.push(cpuMs() - from);
+    return into.at(-1)!;
   };
-  const start = performance.now();
-  noble();
-  mcl();
-  // Seconds long (deals): the two runs above warmed up more than enough, and one more of each is what there is time for.
-  const atLeast = performance.now() - start > 2 * budgetMs ? 1 : 5;
-  const end = performance.now() + budgetMs;
-  while (times[0].length < atLeast || (performance.now() < end && times[0].length < 200)) {
-    timed(noble, times[0]);
-    timed(mcl, times[1]);
+  const first = timed(noble, times[0]) + timed(mcl, times[1]);
+  if (first < budgetMs) {
+    // The first round was for warming up.
+    for (const list of times) list.length = 0;
+    let spent = 0;
+    while (times[0].length < 5 || (spent < budgetMs && times[0].length < 200)) {
+      spent += timed(noble, times[0]) + timed(mcl, times[1]);
+    }
   }
   const [a, b] = times.map((list) => list.sort((x, y) => x - y)[list.length >> 1]!);
   return [a!, b!];
@@ -209,7 +212,7 @@ for (const suite of SUITES) {
 if (process.argv.includes("--json")) {
   console.log(JSON.stringify({ cpu: cpus()[0]?.model, node: process.version, rows, sizes, reshares }, undefined, 2));
 } else {
-  console.log(`${cpus()[0]?.model}, node ${process.version}; medians in ms`);
+  console.log(`${cpus()[0]?.model}, node ${process.version}; medians in CPU ms`);
   for (const { suite, operation, nobleMs, mclMs, ratio } of rows) {
     const figures = [nobleMs, mclMs].map((ms) => ms.toFixed(3).padStart(10)).join("");
     console.log(
