@@ -1,5 +1,6 @@
 /** What dealing and verifying take on this machine, and how long loops let Ctrl-C and the progress line through. */
 import { setImmediate } from "node:timers/promises";
+import { createNativeKeyAgreement } from "../../keys/native-agreement.ts";
 import {
   type CeremonyTools,
   type CollectedDeals,
@@ -9,12 +10,11 @@ import {
 import type { CeremonyFault } from "../../threshold/ceremony/faults.ts";
 import type { Roster } from "../../threshold/ceremony/roster.ts";
 import { createDealEngines } from "../../threshold/deal-engines.ts";
-import { createKeyAgreement } from "../../threshold/key-agreement.ts";
 import type { CliContext } from "../context.ts";
 
 /** Throws ThresholdError engineUnavailable. */
 export async function createCeremonyTools(): Promise<CeremonyTools> {
-  return { engines: await createDealEngines("fast"), agreement: createKeyAgreement() };
+  return { engines: await createDealEngines("fast"), agreement: createNativeKeyAgreement() };
 }
 
 /** Verifies everybody's deals, one member after the other. */

@@ -25,10 +25,9 @@ import {
 } from "../../threshold/ceremony/definition.ts";
 import { refuseFaults } from "../../threshold/ceremony/faults.ts";
 import { type Announcement, buildRoster, ceremonyScope } from "../../threshold/ceremony/roster.ts";
-import { createDealEngines } from "../../threshold/deal-engines.ts";
 import { announceEncryptionKey, ENCRYPTION_KEY_RANDOMNESS, encryptionSecret } from "../../threshold/encryption-key.ts";
 import { createEngines } from "../../threshold/engines.ts";
-import { createKeyAgreement } from "../../threshold/key-agreement.ts";
+import { createCeremonyTools } from "../ceremony/tools.ts";
 import type { DevnetCommittee } from "./committee.ts";
 
 export interface CeremonyOptions {
@@ -64,7 +63,7 @@ export async function ceremonyCommittee(
   );
   refuseFaults(faults);
 
-  const tools = { engines: await createDealEngines("fast"), agreement: createKeyAgreement() };
+  const tools = await createCeremonyTools();
   const files = [];
   for (const [index, { identity }] of persons.slice(0, dealers).entries()) {
     onProgress(`member ${index} deals`);
