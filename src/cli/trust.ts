@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { LedgerGenesis } from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
-import { parseCommitteeFile } from "../node/committee-file.ts";
+import { isDefinition, parseCommitteeFile, parseFinalDefinition } from "../node/committee-file.ts";
 import { createCommittee, type TrustedCommittee } from "../sdk/committee.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Suite } from "../threshold/types.ts";
@@ -18,22 +18,30 @@ export interface TrustFlags {
 
 /** @throws ConfigFileError unreadableConfig, CommitteeFileError */
 export function readCommitteeFile(file: string): { committee: Committee; genesis: LedgerGenesis } {
-  let text: string;
+  return parseCommitteeFile(readTrusted(file));
+}
+
+function readTrusted(file: string): string {
   try {
-    text = readFileSync(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (cause) {
     throw new ConfigFileError("unreadableConfig", `cannot read the committee file ${file}`, {
       details: { file },
       cause,
     });
   }
-  return parseCommitteeFile(text);
 }
 
-/** @throws UsageError missingOption, ConfigFileError, CommitteeFileError, SdkError badCommittee */
+/** A committee file, or a ceremony's final definition, which is all there is before hubs are deployed. */
+function readCommittee(file: string): Committee {
+  const text = readTrusted(file);
+  return isDefinition(text) ? parseFinalDefinition(text) : parseCommitteeFile(text).committee;
+}
+
+/** @throws UsageError missingOption, ConfigFileError, CommitteeFileError, CeremonyError, SdkError badCommittee */
 export function trustedCommittee({ committee: file, committeeId, groupKey, suite }: TrustFlags): TrustedCommittee {
   if (file !== undefined) {
-    const { committee } = readCommitteeFile(file);
+    const committee = readCommittee(file);
     const groupKeys = { "bls12-381": committee.keys["bls12-381"].groupKey, bn254: committee.keys.bn254.groupKey };
     return createCommittee({ committeeId: committee.id, groupKeys, members: committee.members.length });
   }

@@ -17,8 +17,8 @@ import { ClocklessError } from "../lib/errors.ts";
 import { quorumOf } from "../lib/math.ts";
 import { epochGenesis } from "../member/member.ts";
 import { requireFinal } from "../threshold/ceremony/approval.ts";
-import type { CommitteeDefinition } from "../threshold/ceremony/definition.ts";
-import { definitionFromJson, definitionSchema, definitionToJson } from "../threshold/ceremony/json.ts";
+import { type CommitteeDefinition, committeeOf } from "../threshold/ceremony/definition.ts";
+import { definitionFromJson, definitionSchema, definitionToJson, parseDefinition } from "../threshold/ceremony/json.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { createNobleEngine } from "../threshold/engine-noble.ts";
 import { SUITES, type Suite, type ThresholdKey } from "../threshold/types.ts";
@@ -112,13 +112,29 @@ export function parseCommitteeFile(text: string): {
   return { committee, genesis: answer.genesis, definition };
 }
 
-/** A tenth of a second for 31 members: a handful of scalar multiplications and one pairing per suite. */
+/** True for the text of a ceremony's definition, which is a committee file without a genesis. */
+export function isDefinition(text: string): boolean {
+  try {
+    return z.object({ format: definitionSchema.shape.format }).safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
+}
+
+/** The committee of a ceremony's definition. Throws CeremonyError malformedDefinition, notFinal, corruptFile, maliciousFile. */
+export function parseFinalDefinition(text: string): Committee {
+  return committeeOf(requireFinalDefinition(parseDefinition(text)));
+}
+
+/** Some t scalar multiplications and one pairing per suite, on the engine that needs no start. */
+function requireFinalDefinition(definition: CommitteeDefinition): CommitteeDefinition {
+  requireFinal({ "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") }, definition);
+  return definition;
+}
+
 function verifiedDefinition(json: z.infer<typeof definitionSchema>): CommitteeDefinition {
   try {
-    const definition = definitionFromJson(json);
-    const engines = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
-    requireFinal(engines, definition);
-    return definition;
+    return requireFinalDefinition(definitionFromJson(json));
   } catch (cause) {
     throw new CommitteeFileError(
       "unprovenCommitteeFile",

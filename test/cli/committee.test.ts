@@ -271,6 +271,11 @@ describe("clockless committee", function () {
       const keys = await loadMemberKeys(keysOf.get(member)!, { kind: "file", path: passwordFile });
       checkMemberKeys(keys, { committee: parsed.committee, index, engines });
     }
+    const { trustedCommittee } = await import("../../src/cli/trust.ts");
+    const trusted = trustedCommittee({ committee: out });
+    // Before there is a genesis, the final definition is all that hubs are deployed with.
+    const defined = trustedCommittee({ committee: join(files, "definition.json") });
+    expect([defined.committeeId, defined.groupKeys]).to.deep.equal([trusted.committeeId, trusted.groupKeys]);
     const json0 = JSON.parse(text);
     const few = { ...json0, definition: { ...json0.definition, approvals: json0.definition.approvals.slice(1) } };
     expect(() => parseCommitteeFile(JSON.stringify(few)))

@@ -5,6 +5,7 @@
  */
 import * as z from "zod";
 import { ledgerGenesis } from "../../api/wire.ts";
+import { validateGenesis } from "../../ledger/genesis.ts";
 import { encodeCommitteeFile } from "../../node/committee-file.ts";
 import { requireFinal } from "../../threshold/ceremony/approval.ts";
 import { type CommitteeDefinition, committeeOf } from "../../threshold/ceremony/definition.ts";
@@ -12,7 +13,7 @@ import { createEngines } from "../../threshold/engines.ts";
 import { UsageError } from "../errors.ts";
 import { parseJsonInput, readInput } from "../options.ts";
 
-/** `genesisFile` has assets, chains, markets and window; the rest follows. Throws notFinal, UsageError malformedInput. */
+/** `genesisFile` has assets, chains, markets and window; the rest follows. Throws notFinal, UsageError malformedInput, LedgerError. */
 export async function nodeCommitteeFile(definition: CommitteeDefinition, genesisFile: string): Promise<string> {
   requireFinal(await createEngines("fast"), definition);
   const committee = committeeOf(definition);
@@ -34,5 +35,6 @@ export async function nodeCommitteeFile(definition: CommitteeDefinition, genesis
       details: { issues: z.treeifyError(parsed.error) },
     });
   }
+  validateGenesis(parsed.data);
   return encodeCommitteeFile(committee, parsed.data, definition);
 }
