@@ -1,10 +1,10 @@
 /** Verifies one deal several times, as one of the threads of `threshold.ts --reshare`. */
 import { workerData } from "node:worker_threads";
+import { createNativeKeyAgreement } from "../../src/keys/native-agreement.ts";
 import type { DealInstance } from "../../src/threshold/associated-data.ts";
 import { createDealEngines } from "../../src/threshold/deal-engines.ts";
 import { faultOfDeal } from "../../src/threshold/deal-verify.ts";
 import { createKeyAgreement } from "../../src/threshold/key-agreement.ts";
-import { createNativeKeyAgreement } from "./native-x25519.ts";
 
 interface Work {
   readonly instance: DealInstance;

@@ -10,6 +10,7 @@
  */
 import { cpus } from "node:os";
 import { Worker } from "node:worker_threads";
+import { createNativeKeyAgreement } from "../../src/keys/native-agreement.ts";
 import { concatBytes, utf8ToBytes } from "../../src/lib/bytes.ts";
 import { keccak256 } from "../../src/lib/hash.ts";
 import { bytesToHex, hexToBytes } from "../../src/lib/hex.ts";
@@ -24,7 +25,6 @@ import { dealInsecure, insecureDealRandomnessLength } from "../../src/threshold/
 import { createEngines } from "../../src/threshold/engines.ts";
 import { createKeyAgreement } from "../../src/threshold/key-agreement.ts";
 import { type Engine, SUITES, type Suite } from "../../src/threshold/types.ts";
-import { createNativeKeyAgreement } from "./native-x25519.ts";
 
 const COMMITTEES = [
   { n: 4, t: 3 },
