@@ -123,26 +123,36 @@ export function readOwn<T>(path: string, parse: (text: string) => T | undefined)
 }
 
 /**
- * Registers the one committee that this member approves in a ceremony; durable when it returns.
- * Throws alreadyApproved, KeyError.
+ * Refuses another committee than the one that this member approved in the ceremony; true when it approved this one.
+ * Throws alreadyApproved, corruptFile.
  */
-export function registerApproval(home: Home, ceremony: string, committeeId: Hex): void {
-  const earlier = readOwn(home.approved, (text) => {
-    try {
-      const value: unknown = JSON.parse(text);
-      const id = typeof value === "object" && value !== null && "committeeId" in value ? value.committeeId : undefined;
-      return isHex(id, 32) ? id : undefined;
-    } catch {
-      return undefined;
-    }
-  });
-  if (earlier === committeeId) return;
-  if (earlier !== undefined) {
+export function checkApproval({ approved }: Home, committeeId: Hex): boolean {
+  const earlier = readOwn(approved, parseApproved);
+  if (earlier !== undefined && earlier !== committeeId) {
     throw new CeremonyError("alreadyApproved", `this member approved committee ${earlier} of this ceremony`, {
       details: { approved: earlier, given: committeeId },
     });
   }
+  return earlier !== undefined;
+}
+
+/**
+ * Registers the one committee that this member approves in a ceremony; durable when it returns.
+ * Throws alreadyApproved, corruptFile, KeyError.
+ */
+export function registerApproval(home: Home, ceremony: string, committeeId: Hex): void {
+  if (checkApproval(home, committeeId)) return;
   writeSecretFile(home.approved, `${JSON.stringify({ ceremony, committeeId })}\n`, { replace: false });
+}
+
+function parseApproved(text: string): Hex | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    const id = typeof value === "object" && value !== null && "committeeId" in value ? value.committeeId : undefined;
+    return isHex(id, 32) ? id : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** One address per line; "#" starts a comment. Throws UsageError malformedInput. */

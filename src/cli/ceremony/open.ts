@@ -29,6 +29,7 @@ import { UsageError } from "../errors.ts";
 import { readDefinition } from "./assemble.ts";
 import { locate, readFiles } from "./folder.ts";
 import {
+  checkApproval,
   type Home,
   type HomeFlags,
   homeOf,
@@ -54,6 +55,7 @@ export async function open(options: OpenOptions, context: CliContext): Promise<A
   const { roster, committeeId } = definition;
   const home = homeOf(keys, roster.ceremony);
   return withLock(keys, async () => {
+    checkApproval(home, committeeId);
     checkMembers(definition, home, options.members);
     const password = passwordOf(options, context);
     const identity = await loadIdentity(home.identity, password);

@@ -12,9 +12,12 @@ import type { Roster } from "../../threshold/ceremony/roster.ts";
 import { createDealEngines } from "../../threshold/deal-engines.ts";
 import type { CliContext } from "../context.ts";
 
-/** Throws ThresholdError engineUnavailable. */
-export async function createCeremonyTools(): Promise<CeremonyTools> {
-  return { engines: await createDealEngines("fast"), agreement: createNativeKeyAgreement() };
+let started: Promise<CeremonyTools> | undefined;
+
+/** One set per process. Throws ThresholdError engineUnavailable. */
+export function createCeremonyTools(): Promise<CeremonyTools> {
+  started ??= (async () => ({ engines: await createDealEngines("fast"), agreement: createNativeKeyAgreement() }))();
+  return started;
 }
 
 /** Verifies everybody's deals, one member after the other. */
