@@ -4,13 +4,22 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { assembleDefinition } from "../../src/cli/ceremony/assemble.ts";
 import type { CliContext } from "../../src/cli/context.ts";
-import { checkMemberKeys, loadMemberKeys } from "../../src/keys/member-keys.ts";
+import { checkMemberKeys, loadIdentity, loadMemberKeys } from "../../src/keys/member-keys.ts";
+import { signDigest } from "../../src/lib/ecdsa.ts";
 import { ClocklessError } from "../../src/lib/errors.ts";
 import type { Address } from "../../src/lib/hex.ts";
 import { parseCommitteeFile } from "../../src/node/committee-file.ts";
 import { createTestGenesis } from "../../src/testing/committee.ts";
+import type { CeremonyDeal } from "../../src/threshold/ceremony/deals.ts";
 import type { CeremonyFault } from "../../src/threshold/ceremony/faults.ts";
-import { parseDefinition } from "../../src/threshold/ceremony/json.ts";
+import {
+  encodeCeremonyDeal,
+  parseAnnouncement,
+  parseCeremonyDeal,
+  parseDefinition,
+} from "../../src/threshold/ceremony/json.ts";
+import { buildRoster, ceremonyContext } from "../../src/threshold/ceremony/roster.ts";
+import { dealBundleDigest } from "../../src/threshold/deal-select.ts";
 import { createEngines } from "../../src/threshold/engines.ts";
 import { clockless, json, type Outcome } from "./support/command.ts";
 
@@ -22,6 +31,13 @@ const SILENT: CliContext = {
   signal: new AbortController().signal,
   version: "test",
 };
+
+const SIGNATURE = '"signature": "0x';
+
+/** One hexadecimal digit changed. */
+function altered(text: string, at: number): string {
+  return text.slice(0, at) + (text[at] === "0" ? "1" : "0") + text.slice(at + 1);
+}
 
 /** Faults in a --json error. */
 function faultsOf({ stderr }: Outcome): readonly CeremonyFault[] {
@@ -38,6 +54,8 @@ describe("clockless committee", function () {
   let passwordFile: string;
   /** By committee index, once announced. */
   let members: Address[];
+  /** Of the same ceremony, without the deal of one member. */
+  let otherDefinition: string;
   const keysOf = new Map<Address, string>();
   const keyFlags = (member: Address): string[] => ["--keys", keysOf.get(member)!, "--password-file", passwordFile];
   const ceremonyFlags = (): string[] => ["--ceremony", NAME, "--files", files, "--members", membersFile, "--json"];
@@ -160,10 +178,7 @@ describe("clockless committee", function () {
         };
         // One digit of what the member signed, one of the signature, and half the file.
         const signed = text.lastIndexOf("0x") + 40;
-        const signature = text.indexOf('"signature": "0x') + 30;
-        const lies = [signed, signature].map(
-          (at) => text.slice(0, at) + (text[at] === "0" ? "1" : "0") + text.slice(at + 1),
-        );
+        const lies = [signed, text.indexOf(SIGNATURE) + 30].map((at) => altered(text, at));
         const cases = [undefined, ...(member === members[1] ? [...lies, text.slice(0, text.length >> 1)] : [lies[0]])];
         for (const content of cases) {
           if (content === undefined) rmSync(file);
@@ -178,6 +193,60 @@ describe("clockless committee", function () {
         rmSync(copy, { recursive: true });
       }
     }
+  });
+
+  it("calls malicious what a member signed and what does not verify, and goes on without it", async () => {
+    const copy = copyOfFiles();
+    const cheat = members[2]!;
+    const identity = await loadIdentity(join(keysOf.get(cheat)!, "identity.json"), {
+      kind: "file",
+      path: passwordFile,
+    });
+    const [own, stolen] = [cheat, members[0]!].map(
+      (member) => parseCeremonyDeal(readFileSync(fileOf("deal", member, copy), "utf8"))!,
+    ) as [CeremonyDeal, CeremonyDeal]; // CAST: two
+    const deals = { ...own.deals, bn254: stolen.deals.bn254 };
+    const { roster } = buildRoster(
+      NAME,
+      members,
+      members.map((member) => parseAnnouncement(readFileSync(fileOf("announcement", member, copy), "utf8"))!),
+    );
+    const digest = dealBundleDigest(ceremonyContext(roster!, "bn254"), { dealer: 2, deals });
+    const file = fileOf("deal", cheat, copy);
+    writeFileSync(file, encodeCeremonyDeal({ ...own, deals, signature: signDigest(identity, digest) }));
+    const args = ["committee", "assemble", "--ceremony", NAME, "--files", copy, "--members", membersFile, "--json"];
+    const outcome = await clockless(args);
+    expect(outcome).to.include({ status: 6, code: "maliciousFile" });
+    expect(faultsOf(outcome)).to.deep.equal([
+      { file: "deal", verdict: "malicious", member: cheat, reason: "wrongTranscript in bn254", path: file },
+    ]);
+    const without = json<{ n: number; final: boolean; members: { dealt: boolean }[] }>(
+      await run(...args, "--without", cheat),
+    );
+    expect(without).to.deep.include({ n: N, final: false });
+    expect(without.members.map(({ dealt }) => dealt)).to.deep.equal([true, true, false, true]);
+    otherDefinition = join(copy, "definition.json");
+  });
+
+  it("names deals that came too late, and lets nobody deal when the committee is assembled", async () => {
+    const late = json(await run("committee", "show", "--files", files, "--definition", otherDefinition, "--json"));
+    expect(late.faults).to.deep.equal([
+      {
+        file: "deal",
+        verdict: "late",
+        member: members[2],
+        reason: "notInTheDefinition",
+        path: fileOf("deal", members[2]!),
+      },
+    ]);
+    const forgetful = join(home, "keys-forgetful");
+    cpSync(keysOf.get(members[2]!)!, forgetful, { recursive: true });
+    for (const name of readdirSync(forgetful)) if (name.startsWith("deal-")) rmSync(join(forgetful, name));
+    const args = ["--keys", forgetful, "--password-file", passwordFile, "--definition", otherDefinition];
+    expect(await clockless(["committee", "deal", ...args, ...ceremonyFlags()])).to.include({
+      status: 6,
+      code: "lateFile",
+    });
   });
 
   it("assembles the deals into a definition that is not final yet, the same from everybody's copy", async () => {
@@ -201,7 +270,7 @@ describe("clockless committee", function () {
     const copy = copyOfFiles();
     rmSync(fileOf("deal", second, copy));
     const text = readFileSync(fileOf("deal", third, copy), "utf8");
-    writeFileSync(fileOf("deal", third, copy), text.replace(/"signature": "0x./, '"signature": "0xf'));
+    writeFileSync(fileOf("deal", third, copy), altered(text, text.indexOf(SIGNATURE) + 20));
     const outcome = await open(copy);
     expect(outcome).to.include({ status: 6, code: "corruptFile" });
     expect(faultsOf(outcome).map(({ member, verdict }) => [member, verdict])).to.deep.equal([
@@ -210,8 +279,7 @@ describe("clockless committee", function () {
     ]);
     const definition = readFileSync(join(files, "definition.json"), "utf8");
     const at = definition.indexOf("groupKey") + 60;
-    const changed = definition.slice(0, at) + (definition[at] === "0" ? "1" : "0") + definition.slice(at + 1);
-    writeFileSync(join(copy, "definition.json"), changed);
+    writeFileSync(join(copy, "definition.json"), altered(definition, at));
     expect(await open(copy)).to.include({ status: 6, code: "malformedDefinition" });
     // A member that agreed to others does not open, however well everything fits.
     const others = join(home, "others.txt");
@@ -230,6 +298,12 @@ describe("clockless committee", function () {
     await open(members[2]!);
     const three = json(await run("committee", "assemble", "--files", files, "--json"));
     expect(three).to.deep.include({ final: true, approvals: 3, waitedFor: members.slice(3) });
+    // Another committee of the same ceremony, just as right: no second signature.
+    const other = ["--files", files, "--definition", otherDefinition, "--light", "--json"];
+    expect(await clockless(["committee", "open", ...keyFlags(members[0]!), ...other])).to.include({
+      status: 3,
+      code: "alreadyApproved",
+    });
     // Again: the same approval, from the stored shares.
     const before = readFileSync(fileOf("approval", members[0]!), "utf8");
     rmSync(fileOf("approval", members[0]!));
@@ -240,7 +314,8 @@ describe("clockless committee", function () {
   it("shows bad approvals with 6 and keeps the good ones", async () => {
     const copy = copyOfFiles();
     const file = fileOf("approval", members[1]!, copy);
-    writeFileSync(file, readFileSync(file, "utf8").replace(/"signature": "0x./, '"signature": "0xf'));
+    const signed = readFileSync(file, "utf8");
+    writeFileSync(file, altered(signed, signed.indexOf(SIGNATURE) + 20));
     const outcome = await clockless(["committee", "show", "--files", copy, "--json"]);
     expect(outcome).to.include({ status: 6, code: "corruptFile" });
     expect(faultsOf(outcome)).to.deep.equal([
