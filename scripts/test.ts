@@ -25,9 +25,10 @@ const LONG: Readonly<Record<string, string>> = { CLOCKLESS_SEEDS: "200", CLOCKLE
 
 const FIRST: readonly Suite[] = [
   { name: "import floors", command: ["node", "scripts/check-floors.ts"] },
+  // Before the types: contract tests use the typed factories that typechain writes.
+  { name: "contracts: build", command: ["hardhat", "build", "--quiet"] },
   { name: "types", command: ["tsc", "--noEmit", "-p", "tsconfig.json"] },
   { name: "build", command: ["npm", "run", "--silent", "build"] },
-  { name: "contracts: build", command: ["hardhat", "build", "--quiet"] },
 ];
 
 const LANES: readonly (readonly Suite[])[] = [

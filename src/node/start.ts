@@ -50,7 +50,12 @@ export interface StartOptions {
 
 /** Opens everything, or nothing: whatever fails closes what was opened before and throws its typed error. */
 export async function startNode({ config, password, logger, version, onFatal }: StartOptions): Promise<RunningNode> {
-  const { committee, genesis } = parseCommitteeFile(readText(config.committeeFile));
+  const { committee, genesis, definition } = parseCommitteeFile(readText(config.committeeFile));
+  if (definition === undefined) {
+    logger.warn("INSECURE: the committee file holds no signed definition, so one process may have dealt all keys", {
+      committeeFile: config.committeeFile,
+    });
+  }
   checkConfig(
     config,
     committee,

@@ -5,6 +5,7 @@ import { SettlementBn254 } from "../../scripts/ignition/modules/settlement.ts";
 import { type Address, bytesToHex } from "../../src/lib/hex.ts";
 import { encodePublicKeyForVerifier } from "../../src/threshold/evm.ts";
 import type { Suite } from "../../src/threshold/types.ts";
+import { CollateralVault__factory } from "../../types/factories/contracts/CollateralVault__factory.ts";
 import { asHub, Book, COMMITTEE, engineOf, known, SECRET } from "./hub-support.ts";
 
 function groupKeyFor(suite: Suite) {
@@ -56,7 +57,8 @@ describe("hub: Ignition modules", () => {
       },
     });
     expect(await known<"haltDeadline">(hub).haltDeadline()).to.equal(86_400n);
-    const typed = known<"configuration" | "isOpen">(vault);
+    const [anybody] = await ethers.getSigners();
+    const typed = CollateralVault__factory.connect(await vault.getAddress(), anybody!);
     expect((await typed.configuration()).entryFeeWei).to.equal(3n);
     expect(await typed.isOpen(token)).to.equal(true);
   });
