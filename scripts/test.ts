@@ -1,11 +1,12 @@
 /**
- * `npm test`: every suite, and one closing line `N passed, M failed`. What has to come first runs first; then the rooms and the
- * contracts run side by side. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
+ * `npm test`: every suite, and one closing line `N passed, M failed`. What has to come first runs first; then two lanes run
+ * side by side, one for each core of a small machine. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
  *
  *   --quick   leaves the contracts' tests out
  *   --long    repeats what is random many times (hours); CLOCKLESS_SEEDS and CLOCKLESS_DAGS override how often
  */
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 interface Suite {
@@ -31,17 +32,30 @@ const FIRST: readonly Suite[] = [
   { name: "build", command: ["npm", "run", "--silent", "build"] },
 ];
 
+/** Test folders that take about as long as all others together; contract tests run under Hardhat. */
+const HEAVY = ["cli", "threshold"];
+const UNDER_HARDHAT = ["contracts", "differential"];
+
+function roomsIn(isWanted: (folder: string) => boolean): string[] {
+  const folders = readdirSync(`${root}/test`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const wanted = folders.map(({ name }) => name).filter((name) => !UNDER_HARDHAT.includes(name) && isWanted(name));
+  return wanted.map((name) => `test/${name}/**/*.test.ts`);
+}
+
 const LANES: readonly (readonly Suite[])[] = [
-  [{ name: "rooms", command: ["mocha", "test/**/*.test.ts"] }],
-  isQuick
-    ? []
-    : [
-        {
-          name: "contracts: Solidity tests",
-          command: ["hardhat", "test", "solidity", ...(isLong ? ["--test-profile", "intense"] : [])],
-        },
-        { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
-      ],
+  [{ name: "rooms (cli, threshold)", command: ["mocha", ...roomsIn((name) => HEAVY.includes(name))] }],
+  [
+    { name: "rooms (all others)", command: ["mocha", ...roomsIn((name) => !HEAVY.includes(name))] },
+    ...(isQuick
+      ? []
+      : [
+          {
+            name: "contracts: Solidity tests",
+            command: ["hardhat", "test", "solidity", ...(isLong ? ["--test-profile", "intense"] : [])],
+          },
+          { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
+        ]),
+  ],
 ];
 
 /** Runs one suite and prints its output whole when it ends, so that lanes do not mix. A suite that counts nothing counts as one. */
