@@ -107,7 +107,10 @@ export async function submitInstruction(
   try {
     return await context.members.ask(`a place for instruction ${id}`, options, async (api) => {
       const [result] = await api.submit([signed], options);
-      if (result?.status === "accepted") return { instructionId: id, url: api.url };
+      // `repeated`: decided before, so an earlier try of ours arrived although its answer was lost. Its receipt tells the outcome;
+      // calling it refused would invite the user to sign, and pay, a second time.
+      const isHeld = result?.status === "accepted" || result?.code === "repeated";
+      if (isHeld) return { instructionId: id, url: api.url };
       refusal = result;
       throw new SdkError("refused", "the member refused the instruction", { details: { code: result?.code } });
     });

@@ -267,6 +267,9 @@ export function createWorld(options: WorldOptions = {}): World {
         received.push(item);
         if (item.instruction.head.nonce === 99n)
           return { instructionId: id, status: "refused", code: "gap", figures: { expected: "0" } };
+        // As a member answers for what was decided before.
+        if (item.instruction.head.nonce === 98n)
+          return { instructionId: id, status: "refused", code: "repeated", figures: {} };
         if (!instructions.has(id))
           instructions.set(id, { answer: { instructionId: id, status: "accepted" }, sequence: undefined });
         return { instructionId: id, status: "accepted" };

@@ -272,6 +272,14 @@ describe("the SDK", () => {
     expect(refused.details).to.deep.include({ code: "gap", figures: { expected: "0" } });
   });
 
+  it("does not call refused what an earlier try of ours brought to a decision", async () => {
+    const clockless = client(honest);
+    const instruction = await clockless.prepareInstruction(request);
+    const decided = { ...instruction, head: { ...instruction.head, nonce: 98n } };
+    const again = signInstruction(ALICE_SECRET, world.committeeId, decided);
+    expect((await clockless.submit(again)).instructionId).to.equal(instructionId(again.instruction));
+  });
+
   it("submits to the next member when the first is gone", async () => {
     const dead = createApiClient({ url: "http://127.0.0.1:1", timeoutMs: 500 });
     const clockless = client(dead, honest);

@@ -42,7 +42,8 @@ export interface NodeView {
   status(): StatusAnswer;
   /**
    * Takes well-formed signed instructions (signature not yet checked) and answers for each, in order. `accepted` promises that the
-   * instruction is queued here, no more; an instruction already known is `accepted` again. Never throws for a bad instruction.
+   * instruction is queued here, no more; one that waits here already is `accepted` again, one that was decided before is refused as
+   * `repeated` (its receipt is there to be read). Never throws for a bad instruction.
    */
   submit(instructions: readonly SignedInstruction[]): readonly SubmitResult[] | Promise<readonly SubmitResult[]>;
   instruction(instructionId: Hex): InstructionAnswer | undefined;
