@@ -16,57 +16,23 @@ import type {
   VerifiedBlock,
 } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
-import { decodePayload, encodeSignedInstruction } from "../ledger/codec.ts";
+import { decodePayload } from "../ledger/codec.ts";
 import { genesisHash } from "../ledger/genesis.ts";
-import { instructionDigest, instructionId } from "../ledger/instruction.ts";
+import { instructionId } from "../ledger/instruction.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import type { BatchItem, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { keccakOfHex } from "../lib/hash.ts";
 import { type Hex, hexToBytes } from "../lib/hex.ts";
 import { SUITES } from "../threshold/types.ts";
+import { Admission, inMessages } from "./admission.ts";
 import { CertificateCache } from "./certificate-cache.ts";
 import { Certifier, type CertifierResult } from "./certifier.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
 import { Mempool } from "./mempool.ts";
 import { SignatureCache } from "./signature-cache.ts";
-import type { MemberConfig, MemberEffect, MemberInput, Recovered, SubmitVerdict } from "./types.ts";
-import {
-  decodeMessage,
-  encodeMessage,
-  MAX_CERTIFICATES,
-  MAX_GOSSIP_BYTES,
-  MAX_INSTRUCTIONS,
-  MAX_PARTIALS,
-} from "./wire.ts";
-
-/**
- * Verdicts that no order of what is pending can turn into another: told to the user at once instead of being ordered. Everything
- * else (an overdraft, a lane that is not open yet) may change with what is under way, and gets its receipt from the order.
- */
-const HOPELESS: ReadonlySet<string> = new Set([
-  "badSignature",
-  "early",
-  "gapTooWide",
-  "late",
-  "nonceUsed",
-  "repeated",
-  "stale",
-  "notOwner",
-  "empty",
-  "zeroAmount",
-  "sameAccount",
-  "unknownAsset",
-  "unknownChain",
-  "unknownInstrument",
-  "expired",
-  "priceAboveCap",
-  "badRecipient",
-  "badLimits",
-]);
-
-/** Batches by which a member that gossips may be ahead of us; what names later ones is its user's mistake or malice. */
-const MAX_AHEAD = 64n;
+import type { MemberConfig, MemberEffect, MemberInput, Recovered } from "./types.ts";
+import { decodeMessage, encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
 
 /** Genesis of the first epoch: binds the committee and everything its ledger starts from. */
 export function epochGenesis(committeeId: Hex, ledgerGenesis: Hex): Hex {
@@ -79,6 +45,7 @@ export class Member {
   readonly #ledger: Ledger;
   readonly #certifier: Certifier;
   readonly #mempool: Mempool;
+  readonly #admission: Admission;
   readonly #certificates = new CertificateCache();
   readonly #signatures: SignatureCache;
   /** Accepted blocks with a payload that are not output yet, by digest: while there are any, rounds must go on quickly. */
@@ -100,6 +67,7 @@ export class Member {
     this.#ledger = new Ledger(config.genesis, { verify: this.#signatures.verify });
     this.#certifier = new Certifier(committee, config.engines, config.limits.maxFuturePartials);
     this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
+    this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, this.#signatures);
     this.#consensus = new Consensus({
       committeeId: committee.id,
       epoch: committee.epoch,
@@ -227,7 +195,7 @@ export class Member {
   /** Honest members verify before they gossip, so the first false signature ends what a message may cost us. */
   #receiveGossip(from: number, instructions: readonly SignedInstruction[]): void {
     for (const signed of instructions) {
-      const { code, instructionId: id } = this.#admit(signed, from);
+      const { code, instructionId: id } = this.#admission.admit(signed, from, this.#consensus.lastOwnRound + 1);
       if (code !== "badSignature") continue;
       this.#out.show({ kind: "punish", member: from, code: "badInstruction", details: { instructionId: id } });
       return;
@@ -402,40 +370,13 @@ export class Member {
   #submit(instructions: readonly SignedInstruction[]): void {
     const accepted: SignedInstruction[] = [];
     for (const signed of instructions) {
-      const verdict = this.#admit(signed, undefined);
+      const verdict = this.#admission.admit(signed, undefined, this.#consensus.lastOwnRound + 1);
       if (verdict.code === "accepted") accepted.push(signed);
       this.#out.show({ kind: "verdict", verdict });
     }
     for (const instructions of inMessages(accepted)) {
       this.#out.send("all", encodeMessage({ kind: "instructions", instructions }));
     }
-  }
-
-  /** Checks what no order can change and takes the instruction into the mempool; what depends on the order gets a receipt. */
-  #admit(signed: SignedInstruction, from: number | undefined): SubmitVerdict {
-    const ours = from === undefined;
-    const id = instructionId(signed.instruction);
-    const refuse = (code: string, figures: Readonly<Record<string, string>> = {}): SubmitVerdict => ({
-      instructionId: id,
-      status: "refused",
-      code,
-      figures,
-    });
-    if (this.#mempool.has(id) && !ours) return { instructionId: id, status: "accepted", code: "known", figures: {} };
-    const known = this.#mempool.has(id);
-    // Cheap checks come first in there, and the signature is verified only for a signer that the ledger knows.
-    const preview = this.#ledger.preview(signed);
-    // Gossip overtakes batches: what is early for us was not for the member that took it, and must not be held by it alone.
-    const isAhead =
-      !ours && preview.code === "early" && signed.instruction.head.namedBatch <= this.#ledger.sequence + MAX_AHEAD;
-    if (HOPELESS.has(preview.code) && !isAhead) return refuse(preview.code, preview.figures);
-    // Strangers to the ledger cost nothing, so peers could fill our mempool with them; a user of ours may be early.
-    if (preview.code === "unknownSigner" && !ours) return refuse(preview.code, preview.figures);
-    const digest = instructionDigest(this.#config.committee.id, signed.instruction);
-    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer))
-      return refuse("badSignature");
-    if (!this.#mempool.add(id, signed, from, this.#consensus.lastOwnRound + 1)) return refuse("mempoolFull");
-    return { instructionId: id, status: "accepted", code: known ? "known" : "accepted", figures: {} };
   }
 
   /** Proposes as often as consensus allows and pacing wants: at once while anything waits to be ordered, else now and then. */
@@ -464,23 +405,6 @@ export class Member {
       this.#performAll(this.#consensus.propose({ payload, partials }, secrets.identity, nowMs));
     }
   }
-}
-
-/** Splits what goes to all members: no message beyond what its format holds, none near the transport's largest frame. */
-function* inMessages(instructions: readonly SignedInstruction[]): IterableIterator<readonly SignedInstruction[]> {
-  let part: SignedInstruction[] = [];
-  let bytes = 0;
-  for (const signed of instructions) {
-    const size = encodeSignedInstruction(signed).length;
-    if (part.length === MAX_INSTRUCTIONS || (part.length > 0 && bytes + size > MAX_GOSSIP_BYTES)) {
-      yield part;
-      part = [];
-      bytes = 0;
-    }
-    part.push(signed);
-    bytes += size;
-  }
-  if (part.length > 0) yield part;
 }
 
 function decodePayloadOrNothing(bytes: Uint8Array): ReturnType<typeof decodePayload> | undefined {

@@ -1,0 +1,101 @@
+/** The door of the mempool: what a member takes from its users and its peers, what it refuses at once, and in which messages it gossips. */
+import { encodeSignedInstruction } from "../ledger/codec.ts";
+import { instructionDigest, instructionId } from "../ledger/instruction.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { SignedInstruction } from "../ledger/types.ts";
+import type { Hex } from "../lib/hex.ts";
+import type { Mempool } from "./mempool.ts";
+import type { SignatureCache } from "./signature-cache.ts";
+import type { SubmitVerdict } from "./types.ts";
+import { MAX_GOSSIP_BYTES, MAX_INSTRUCTIONS } from "./wire.ts";
+
+/**
+ * Verdicts that no order of what is pending can turn into another: told to the user at once instead of being ordered. Everything
+ * else (an overdraft, a lane that is not open yet) may change with what is under way, and gets its receipt from the order.
+ */
+const HOPELESS: ReadonlySet<string> = new Set([
+  "badSignature",
+  "early",
+  "gapTooWide",
+  "late",
+  "nonceUsed",
+  "repeated",
+  "stale",
+  "notOwner",
+  "empty",
+  "zeroAmount",
+  "sameAccount",
+  "unknownAsset",
+  "unknownChain",
+  "unknownInstrument",
+  "expired",
+  "priceAboveCap",
+  "badRecipient",
+  "badLimits",
+]);
+
+/** Batches by which a member that gossips may be ahead of us; what names later ones is its user's mistake or malice. */
+const MAX_AHEAD = 64n;
+
+export class Admission {
+  readonly #committeeId: Hex;
+  readonly #ledger: Ledger;
+  readonly #mempool: Mempool;
+  readonly #signatures: SignatureCache;
+
+  constructor(committeeId: Hex, ledger: Ledger, mempool: Mempool, signatures: SignatureCache) {
+    this.#committeeId = committeeId;
+    this.#ledger = ledger;
+    this.#mempool = mempool;
+    this.#signatures = signatures;
+  }
+
+  /**
+   * Checks what no order can change and takes the instruction into the mempool; what depends on the order gets a receipt. `from` is
+   * the peer that gossiped it, undefined for a user of ours; `round` the first in which a block of ours may carry it.
+   */
+  admit(signed: SignedInstruction, from: number | undefined, round: number): SubmitVerdict {
+    const ours = from === undefined;
+    const id = instructionId(signed.instruction);
+    const refuse = (code: string, figures: Readonly<Record<string, string>> = {}): SubmitVerdict => ({
+      instructionId: id,
+      status: "refused",
+      code,
+      figures,
+    });
+    const known = this.#mempool.has(id);
+    if (known && !ours) return { instructionId: id, status: "accepted", code: "known", figures: {} };
+    // Cheap checks come first in there, and the signature is verified only for a signer that the ledger knows.
+    const preview = this.#ledger.preview(signed);
+    // Gossip overtakes batches: what is early for us was not for the member that took it, and must not be held by it alone.
+    const isAhead =
+      !ours && preview.code === "early" && signed.instruction.head.namedBatch <= this.#ledger.sequence + MAX_AHEAD;
+    if (HOPELESS.has(preview.code) && !isAhead) return refuse(preview.code, preview.figures);
+    // Strangers to the ledger cost nothing, so peers could fill our mempool with them; a user of ours may be early.
+    if (preview.code === "unknownSigner" && !ours) return refuse(preview.code, preview.figures);
+    const digest = instructionDigest(this.#committeeId, signed.instruction);
+    if (!this.#signatures.verify(digest, signed.signature, signed.instruction.head.signer))
+      return refuse("badSignature");
+    if (!this.#mempool.add(id, signed, from, round)) return refuse("mempoolFull");
+    return { instructionId: id, status: "accepted", code: known ? "known" : "accepted", figures: {} };
+  }
+}
+
+/** Splits what goes to all members: no message beyond what its format holds, none near the transport's largest frame. */
+export function* inMessages(
+  instructions: readonly SignedInstruction[],
+): IterableIterator<readonly SignedInstruction[]> {
+  let part: SignedInstruction[] = [];
+  let bytes = 0;
+  for (const signed of instructions) {
+    const size = encodeSignedInstruction(signed).length;
+    if (part.length === MAX_INSTRUCTIONS || (part.length > 0 && bytes + size > MAX_GOSSIP_BYTES)) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(signed);
+    bytes += size;
+  }
+  if (part.length > 0) yield part;
+}
