@@ -17,6 +17,8 @@ interface Suite {
 interface Result {
   readonly passed: number;
   readonly failed: number;
+  /** What failed, to be said again at the end: logs are long, and often only their end is kept. */
+  readonly failures: string;
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -69,7 +71,15 @@ async function runSuite(suite: Suite): Promise<Result> {
   const seconds = Math.round((performance.now() - started) / 1000);
   process.stdout.write(`\n== ${suite.name}: ${suite.command.join(" ")}\n${output}`);
   process.stdout.write(`== ${suite.name}: ${passed} passed, ${failed} failed (${seconds} s)\n`);
-  return { passed, failed };
+  return { passed, failed, failures: failed === 0 ? "" : `\n== failed: ${suite.name}\n${failuresIn(output)}` };
+}
+
+/** Mocha's list of failures, or the end of what was printed. */
+function failuresIn(output: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: terminals colour the counts
+  const plain = output.replace(/\u001b\[[0-9;]*m/g, "");
+  const list = plain.search(/^\s*\d+ failing\b/m);
+  return list < 0 ? plain.split("\n").slice(-60).join("\n") : plain.slice(list, list + 20_000);
 }
 
 async function runLane(suites: readonly Suite[]): Promise<Result[]> {
@@ -113,5 +123,6 @@ process.stdout.write("running: floors, types, builds; then rooms and contracts s
 const results = [await runLane(FIRST), ...(await Promise.all(LANES.map(runLane)))].flat();
 const passed = results.reduce((total, result) => total + result.passed, 0);
 const failed = results.reduce((total, result) => total + result.failed, 0);
+for (const { failures } of results) process.stdout.write(failures);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
 process.exit(failed === 0 ? 0 : 1);
