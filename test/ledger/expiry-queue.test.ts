@@ -2,6 +2,7 @@ import { expect } from "chai";
 import * as fc from "fast-check";
 import { ExpiryQueue } from "../../src/ledger/expiry-queue.ts";
 import { compareBigint } from "../../src/lib/math.ts";
+import { cpuMs } from "../lib/cpu-time.ts";
 
 describe("ledger: expiry queue", () => {
   it("answers as a plain set does, whatever is opened, closed and reached in whatever order", () => {
@@ -42,12 +43,12 @@ describe("ledger: expiry queue", () => {
     const queue = new ExpiryQueue();
     queue.advance(1_000_000n);
     for (let k = 0n; k < 200_000n; k++) queue.add(2_000_000n + 6n * k);
-    const start = performance.now();
+    const start = cpuMs();
     for (let time = 1_000_000n; time < 1_010_000n; time++) {
       queue.advance(time);
       if (queue.due(time).length > 0 || queue.has(time - 4000n, time)) throw new Error("nothing is due");
     }
     // 10,000 batches; sorting 200,000 expiries in each would take minutes.
-    expect(performance.now() - start).lessThan(2_000);
+    expect(cpuMs() - start).lessThan(2_000);
   });
 });

@@ -1,4 +1,5 @@
 /** One member among scripted peers. */
+
 import { assert, expect } from "chai";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import { accountIdOf, instructionDigest, instructionId } from "../../src/ledger/instruction.ts";
@@ -10,6 +11,7 @@ import { decodeMessage, encodeMessage, MAX_INSTRUCTIONS } from "../../src/member
 import { createTestCommittee, createTestGenesis, TEST_ASSET, type TestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { standInAddress } from "../../src/testing/stand-in.ts";
+import { cpuMs } from "../lib/cpu-time.ts";
 
 describe("member", () => {
   let test: TestCommittee;
@@ -105,9 +107,9 @@ describe("member", () => {
 
   it("answers a request for all certificates without walking every batch there ever was", () => {
     const member = create(0);
-    const startedMs = performance.now();
+    const startedMs = cpuMs();
     const bytes = encodeMessage({ kind: "certificatesWanted", from: 0n });
     for (let i = 0; i < 1000; i++) member.step({ kind: "message", from: 1, bytes }, 0);
-    expect(performance.now() - startedMs).to.be.below(2000);
+    expect(cpuMs() - startedMs).to.be.below(2000);
   });
 });
