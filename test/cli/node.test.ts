@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
 import { createApiClient } from "../../src/api/client.ts";
-import { type DevnetLayout, dealDevnetCommittee, writeDevnet } from "../../src/cli/devnet/committee.ts";
+import { type DevnetLayout, writeDevnet } from "../../src/cli/devnet/committee.ts";
 import { freePorts } from "../../src/cli/devnet/processes.ts";
 import { keccak256Hex } from "../../src/lib/hash.ts";
 import { bytesToHex } from "../../src/lib/hex.ts";
+import { createTestCommittee } from "../../src/testing/committee.ts";
+import { createRandom } from "../../src/testing/random.ts";
 import { alertMetrics } from "./support/alerts.ts";
 import { cleanEnvironment, clockless, json, MAIN } from "./support/command.ts";
 
@@ -35,7 +37,8 @@ describe("a node run by the command", () => {
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), "clockless-cli-node-"));
     const [p2p, http] = (await freePorts(2)) as [number, number]; // CAST: as many as asked for
-    const dealt = await dealDevnetCommittee(1);
+    const { committee, secrets } = await createTestCommittee(1, createRandom(1n), "real");
+    const dealt = { committee, members: secrets };
     layout = await writeDevnet({
       directory,
       dealt,

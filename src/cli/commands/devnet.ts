@@ -11,6 +11,9 @@ interface DevnetFlags {
   readonly members: number;
 }
 
+/** A ceremony's least (MIN_MEMBERS), said here so that `--help` need not load any cryptography. */
+const FEWEST_MEMBERS = 4;
+
 /** A devnet's one market: ETH options, futures and perpetuals in USDC, in thousandths of an ETH. */
 const ETH_MARKET = {
   id: 1,
@@ -24,9 +27,16 @@ const ETH_MARKET = {
 export function addDevnetCommand(program: Command, contextOf: () => CliContext): void {
   program
     .command("devnet")
-    .description("run a committee, two local chains and a relayer until a signal stops them (INSECURE keys)")
+    .description(
+      "run a committee, two local chains and a relayer until a signal stops them; one process makes all keys",
+    )
     .option("--directory <folder>", "where configuration, data and logs go; a new temporary folder by default")
-    .option("--members <number>", "committee size", wholeNumber(1, 31), 4)
+    .option(
+      "--members <number>",
+      "committee size; four are the fewest that tolerate a malicious one",
+      wholeNumber(FEWEST_MEMBERS, 31),
+      4,
+    )
     .action(async (flags: DevnetFlags) => {
       const context = contextOf();
       const { DEVNET_ASSET, startDevnet } = await import("../devnet/devnet.ts");
@@ -64,7 +74,7 @@ export function addDevnetCommand(program: Command, contextOf: () => CliContext):
             ),
           ].join("\n"),
         );
-        context.output.note("Running; Ctrl-C stops everything.");
+        context.output.note("Running; Ctrl-C stops everything. This process made all keys: for development only.");
         await stopRequested(context.signal);
         context.output.note("Stopping gracefully, use Ctrl+C again to force process exit");
       } finally {

@@ -1,7 +1,7 @@
 /**
- * The whole ceremony in one process, for devnets and tests: the same deals, definition and approvals as the members' files,
- * and the same result as the insecure dealer's. Every check runs, once instead of once per member. What it proves is that
- * the ceremony works; the keys are still made by whoever runs the process, who has seen them all.
+ * The whole ceremony in one process, for devnets and tests: the same deals, definition and approvals as the members' files.
+ * Every check runs, once instead of once per member. What it proves is that the ceremony works; the keys are still made by
+ * whoever runs the process, who has seen them all.
  */
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
@@ -36,12 +36,13 @@ export interface CeremonyOptions {
   /** Deal for real only this often: f + 1 dealers make a key. All by default. */
   readonly dealers?: number;
   readonly onProgress?: (text: string) => void;
+  readonly signal?: AbortSignal;
 }
 
-/** A committee of n with the final definition that made it. Throws CeremonyError, ThresholdError. */
+/** A committee of n ≥ 4 with the final definition that made it. Throws CeremonyError, ThresholdError. */
 export async function ceremonyCommittee(
   n: number,
-  { random = systemRandom, dealers = n, onProgress = () => {} }: CeremonyOptions = {},
+  { random = systemRandom, dealers = n, onProgress = () => {}, signal }: CeremonyOptions = {},
 ): Promise<DevnetCommittee & { readonly definition: CommitteeDefinition }> {
   const ceremony = `devnet ${bytesToHex(random(8))}`;
   const scope = ceremonyScope(ceremony);
@@ -67,7 +68,7 @@ export async function ceremonyCommittee(
   const files = [];
   for (const [index, { identity }] of persons.slice(0, dealers).entries()) {
     onProgress(`member ${index} deals`);
-    await setImmediate();
+    await setImmediate(undefined, { signal });
     const sign = (digest: `0x${string}`) => signDigest(identity, digest);
     files.push(makeCeremonyDeal(tools, roster!, index, random(CEREMONY_DEAL_RANDOMNESS), sign));
   }
@@ -76,7 +77,7 @@ export async function ceremonyCommittee(
   const verify = dealVerifier(tools, roster!);
   for (const bundle of collected.bundles) {
     onProgress(`verifying the deals of member ${bundle.dealer}`);
-    await setImmediate();
+    await setImmediate(undefined, { signal });
     refuseFaults([faultOfBundle(roster!, bundle, verify) ?? []].flat());
   }
   const defined = defineCommittee(tools, roster!, collected.bundles);
@@ -86,7 +87,7 @@ export async function ceremonyCommittee(
   const approvals: ApprovalFile[] = [];
   for (const [index, { identity, secret, announcement }] of persons.entries()) {
     onProgress(`member ${index} opens its shares`);
-    await setImmediate();
+    await setImmediate(undefined, { signal });
     const shares = openCeremonyShares(tools, defined, collected.bundles, index, secret);
     const { partials, signature } = approve(engines, defined, index, shares, (digest) => signDigest(identity, digest));
     const { member } = announcement;

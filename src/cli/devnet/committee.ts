@@ -1,7 +1,4 @@
-/**
- * A committee for a devnet: identities, keys dealt by this one process (INSECURE: whoever runs this has held the whole key), and
- * each member's folder with keystores and configuration.
- */
+/** A devnet's files: committee file, password, and each member's folder with keystores and configuration. */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,15 +6,11 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { stringify } from "yaml";
 import { saveMemberKeys } from "../../keys/member-keys.ts";
 import type { LedgerGenesis } from "../../ledger/types.ts";
-import { addressOf } from "../../lib/ecdsa.ts";
-import { keccakOfHex } from "../../lib/hash.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../lib/hex.ts";
-import { quorumOf } from "../../lib/math.ts";
 import { encodeCommitteeFile } from "../../node/committee-file.ts";
+import type { CommitteeDefinition } from "../../threshold/ceremony/definition.ts";
 import type { Committee } from "../../threshold/committee.ts";
-import { dealInsecure, insecureDealRandomnessLength } from "../../threshold/dealer.ts";
-import { createEngines } from "../../threshold/engines.ts";
-import { SUITES, type Suite } from "../../threshold/types.ts";
+import type { Suite } from "../../threshold/types.ts";
 
 export interface DevnetMember {
   readonly identity: Uint8Array;
@@ -27,33 +20,8 @@ export interface DevnetMember {
 export interface DevnetCommittee {
   readonly committee: Committee;
   readonly members: readonly DevnetMember[];
-}
-
-/** Deals fresh keys in both suites. */
-export async function dealDevnetCommittee(n: number): Promise<DevnetCommittee> {
-  const engines = await createEngines("fast");
-  const threshold = quorumOf(n);
-  const identities = Array.from({ length: n }, () => new Uint8Array(randomBytes(32)));
-  const dealt = Object.fromEntries(
-    SUITES.map((suite) => [
-      suite,
-      dealInsecure(engines[suite], n, threshold, new Uint8Array(randomBytes(insecureDealRandomnessLength(threshold)))),
-    ]),
-  ) as Record<Suite, ReturnType<typeof dealInsecure>>; // CAST: one entry per suite
-  const groupKeys = SUITES.map((suite) => dealt[suite].key.groupKey);
-  return {
-    committee: {
-      id: keccakOfHex(bytesToHex(randomBytes(32)), ...groupKeys),
-      epoch: 0n,
-      members: identities.map((identity) => ({ address: addressOf(identity) })),
-      keys: { "bls12-381": dealt["bls12-381"].key, bn254: dealt.bn254.key },
-      requiredSuites: SUITES,
-    },
-    members: identities.map((identity, index) => ({
-      identity,
-      shares: { "bls12-381": dealt["bls12-381"].shares[index]!, bn254: dealt.bn254.shares[index]! },
-    })),
-  };
+  /** What the members signed about their keys; without it the committee file calls itself insecure. */
+  readonly definition?: CommitteeDefinition;
 }
 
 export interface DevnetLayout {
@@ -80,15 +48,16 @@ export async function writeDevnet(options: {
   readonly marketUrl: string | undefined;
 }): Promise<DevnetLayout> {
   const { directory, dealt, genesis, ports, chains, marketUrl } = options;
-  const { committee, members } = dealt;
+  const { committee, members, definition } = dealt;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const committeeFile = join(directory, "committee.json");
   const passwordFile = join(directory, "password.txt");
-  writeFileSync(committeeFile, encodeCommitteeFile(committee, genesis));
+  writeFileSync(committeeFile, encodeCommitteeFile(committee, genesis, definition));
   writeFileSync(passwordFile, `${bytesToHex(randomBytes(16)).slice(2)}\n`, { mode: 0o600 });
   writeFileSync(
-    join(directory, "INSECURE.txt"),
-    "These keys were dealt by one process that held the whole secret. For development only: never put money behind them.\n",
+    join(directory, "DEVELOPMENT-ONLY.txt"),
+    "One process on this machine made all of these keys and passwords, so that nothing here is anybody's secret. For development only:\n" +
+      "never put money behind them. In a real committee every member makes its own (clockless keys, clockless committee).\n",
   );
   const peers = members.map(({ identity }, index) => ({
     address: committee.members[index]!.address,

@@ -9,8 +9,9 @@ import { utf8ToBytes } from "../../lib/bytes.ts";
 import { keccak256Hex } from "../../lib/hash.ts";
 import type { Hex } from "../../lib/hex.ts";
 import type { Committee } from "../../threshold/committee.ts";
+import { ceremonyCommittee } from "./ceremony.ts";
 import { type DevChain, startChains } from "./chains.ts";
-import { type DevnetLayout, dealDevnetCommittee, writeDevnet } from "./committee.ts";
+import { type DevnetLayout, writeDevnet } from "./committee.ts";
 import { buildContracts, type Deployment, deployDevnet } from "./deploy.ts";
 import { type MarketAdapter, startMarketAdapter } from "./market-adapter.ts";
 import { freePorts, type ManagedProcess, startProcess, waitUntilReady } from "./processes.ts";
@@ -66,12 +67,17 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     ]; // CAST: as many as asked for
     onProgress("compiling the contracts (a minute or two the first time)");
     await buildContracts(PROJECT_ROOT);
-    onProgress("starting two chains: a Hardhat node and anvil");
-    const started = await startChains([hardhatPort, anvilPort], logs, PROJECT_ROOT);
+    onProgress(`starting two chains, a Hardhat node and anvil; meanwhile ${n} members hold their key ceremony`);
+    const [ceremony, start] = await Promise.allSettled([
+      ceremonyCommittee(n, { signal }),
+      startChains([hardhatPort, anvilPort], logs, PROJECT_ROOT),
+    ]);
+    // Chains that run are stopped whatever became of the ceremony.
+    if (start.status === "rejected") throw start.reason;
+    const started = start.value;
     running.push(() => Promise.all(started.map((chain) => chain.process.stop())));
-    signal.throwIfAborted();
-    onProgress(`dealing keys to ${n} members (INSECURE: by one process)`);
-    const dealt = await dealDevnetCommittee(n);
+    if (ceremony.status === "rejected") throw ceremony.reason;
+    const dealt = ceremony.value;
     const { committee } = dealt;
     onProgress("deploying verifiers, hubs, vaults and tokens with Ignition");
     const chains = await Promise.all(
