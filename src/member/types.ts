@@ -2,7 +2,7 @@
  * What goes into a member and what comes out. A member is a state machine without I/O: random numbers, time and keys come in
  * as inputs; effects must be carried out in the order given (persist before send, send before deliver).
  */
-import type { Certificate } from "../batch/types.ts";
+import type { BatchHeader, Certificate } from "../batch/types.ts";
 import type {
   BatchPartial,
   BlockSigner,
@@ -11,10 +11,13 @@ import type {
   OutputRound,
   VerifiedBlock,
 } from "../consensus/types.ts";
+import type { AttemptView, EpochChange, ReshareScheme } from "../ledger/reconfiguration/types.ts";
 import type { LedgerGenesis, Observation, SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import type { DealContext } from "../threshold/associated-data.ts";
 import type { Committee } from "../threshold/committee.ts";
-import type { Engine, Suite } from "../threshold/types.ts";
+import type { DealBundle } from "../threshold/deal-select.ts";
+import type { Engine, Suite, ThresholdKey } from "../threshold/types.ts";
 
 /** How identities sign and verify 32-byte digests; the simulator puts a stand-in here for most seeds. */
 export interface IdentityScheme {
@@ -22,21 +25,41 @@ export interface IdentityScheme {
   verify(digest: Hex, signature: Hex, address: Address): boolean;
 }
 
+/** Shamir share of each suite's group key. */
+export type Shares = Readonly<Record<Suite, Uint8Array>>;
+
 export interface MemberSecrets {
   /** secp256k1 secret of the identity. */
   readonly identity: Uint8Array;
-  /** Shamir share of each suite's group key. */
-  readonly shares: Readonly<Record<Suite, Uint8Array>>;
+  /** Of the epoch it starts in; undefined: not opened yet, so it follows that epoch and signs nothing until they come (`shares`). */
+  readonly shares: Shares | undefined;
+}
+
+/** What an epoch after the first starts from. Whoever got it from others has verified the certificates. */
+export interface EpochStart {
+  /** Of the batch that closed the epoch before. */
+  readonly header: BatchHeader;
+  /** In every required suite, by the keys of the epoch before. */
+  readonly certificates: readonly Certificate[];
+  /** The ledger after that batch; refused (LedgerError `badSnapshot`) unless `header.state` commits to it. */
+  readonly snapshot: Uint8Array;
 }
 
 export interface MemberConfig {
+  /** Of the epoch it starts in. */
   readonly committee: Committee;
+  /** Of the first epoch, whatever the epoch it starts in. */
   readonly genesis: LedgerGenesis;
-  /** Own index; undefined for a learner, which follows and serves but signs nothing. */
+  /** Absent in the first epoch. */
+  readonly start?: EpochStart | undefined;
+  /** Own index in the epoch it starts in; undefined for a learner, which follows and serves but signs nothing. */
   readonly self: number | undefined;
   readonly secrets: MemberSecrets | undefined;
   readonly engines: Readonly<Record<Suite, Engine>>;
-  readonly coin: CoinScheme;
+  /** The coin of a committee's epoch; without a share: as a learner sees it. */
+  readonly createCoin: (committee: Committee, share: Uint8Array | undefined) => CoinScheme;
+  /** Without it the committee never changes: transactions are dropped. Part of the rules: the same at all members. */
+  readonly reshare?: ReshareScheme | undefined;
   /** How users sign instructions. */
   readonly identities: IdentityScheme;
   /** How members sign blocks; the default keeps a table per member's key, which is several times faster. */
@@ -71,24 +94,75 @@ export interface Pacing {
 }
 
 export type MemberInput =
-  /** Bytes from an authenticated committee member. */
-  | { readonly kind: "message"; readonly from: number; readonly bytes: Uint8Array }
+  /**
+   * Bytes from an authenticated committee member. `from` is an index in the committee of `epoch`, the one the transport was made
+   * for: what an older transport still had in its queue is ignored.
+   */
+  | { readonly kind: "message"; readonly epoch: bigint; readonly from: number; readonly bytes: Uint8Array }
   /** A peer (re)connected. */
-  | { readonly kind: "connected"; readonly peer: number }
+  | { readonly kind: "connected"; readonly epoch: bigint; readonly peer: number }
   /** From this member's own API; verdicts come back as effects. */
   | { readonly kind: "submit"; readonly instructions: readonly SignedInstruction[] }
   /** What this member saw on a chain, a market or its clock. */
   | { readonly kind: "observe"; readonly observations: readonly Observation[] }
+  /** Encoded EpochTransactions: from this member's API, its operator, or what it dealt itself. Answered by one `taken` effect. */
+  | { readonly kind: "transactions"; readonly transactions: readonly Uint8Array[] }
+  /** Opened for an attempt, or for the current epoch (then `epoch` is the current one); also after a restart. */
+  | { readonly kind: "shares"; readonly epoch: bigint; readonly attempt: bigint; readonly shares: Shares }
   | { readonly kind: "tick" };
+
+/** What is signed once: blocks by (epoch << 64 | round), batches by sequence and handovers by number, whatever the epoch. */
+export type RegisterKind = "block" | "batch" | "handover";
 
 /** One durable transaction. */
 export interface PersistWrite {
   readonly blocks: readonly VerifiedBlock[];
   readonly coins: readonly { readonly round: number; readonly signature: Uint8Array }[];
   /** Sign-once register: (kind, position) → digest. A conflict must stop the process. */
-  readonly register: readonly { readonly kind: "batch" | "block"; readonly position: bigint; readonly digest: Hex }[];
+  readonly register: readonly { readonly kind: RegisterKind; readonly position: bigint; readonly digest: Hex }[];
   readonly certificates: readonly Certificate[];
 }
+
+/** Heavy work that the node does beside the member, and answers with an input. Asked once per attempt and start of the process. */
+export type ReshareTask =
+  /**
+   * Deal in every suite and answer with `transactions`. Whoever dealt before (a restart) sends the same bytes again:
+   * dealing twice is a fault.
+   */
+  | { readonly kind: "deal"; readonly attempt: AttemptView; readonly dealer: number }
+  /** Somebody's deal may be ordered soon: a verdict that is known by then costs the ledger nothing. Needs no answer. */
+  | {
+      readonly kind: "verify";
+      readonly contexts: Readonly<Record<Suite, DealContext>>;
+      readonly bundle: DealBundle;
+    }
+  /** Open our share of what was dealt, keep it, and answer with `shares`. */
+  | {
+      readonly kind: "open";
+      readonly epoch: bigint;
+      readonly attempt: bigint;
+      readonly contexts: Readonly<Record<Suite, DealContext>>;
+      readonly qualified: readonly DealBundle[];
+      /** Ours in the committee of `epoch`. */
+      readonly index: number;
+      readonly keys: Readonly<Record<Suite, ThresholdKey>>;
+    };
+
+/** What became of a transaction that was handed in. */
+export type TransactionCode =
+  | "accepted"
+  /** Held here, or counted already. */
+  | "known"
+  | "malformed"
+  /** For another epoch or attempt, or too early or late for the phase that the attempt is in. */
+  | "notCurrent"
+  /** Not by a member that may send this. */
+  | "stranger"
+  | "badSignature"
+  /** Its author has several others waiting. */
+  | "tooMany"
+  /** This committee cannot change, or this member left it. */
+  | "unavailable";
 
 export type MemberEffect =
   | { readonly kind: "persist"; readonly write: PersistWrite }
@@ -100,6 +174,24 @@ export type MemberEffect =
   /** A batch became final in one suite. */
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "verdict"; readonly verdict: SubmitVerdict }
+  /** One code per transaction of a `transactions` input, in order. */
+  | { readonly kind: "taken"; readonly codes: readonly TransactionCode[] }
+  | { readonly kind: "task"; readonly task: ReshareTask }
+  /**
+   * The epoch closed: `header` is certified in every required suite. The last effect of its step, after whose end the member is
+   * in the new epoch; `send`s of this step still go to indices of the old one. Before the next step the node must have written
+   * {header, certificates, snapshot} durably and made a transport for `change`. Comes again after a restart in the old epoch.
+   */
+  | {
+      readonly kind: "epoch";
+      readonly change: EpochChange;
+      readonly header: BatchHeader;
+      readonly certificates: readonly Certificate[];
+      /** Our index in the new committee; undefined: we left. Then the member stays in the old epoch, serves it and signs nothing new. */
+      readonly self: number | undefined;
+      /** When we left: what our users handed in and nobody decided. To be submitted to a member of the new committee. */
+      readonly undecided: readonly SignedInstruction[];
+    }
   | { readonly kind: "exposed"; readonly author: number; readonly first: VerifiedBlock; readonly second: VerifiedBlock }
   | {
       readonly kind: "punish";
@@ -107,7 +199,11 @@ export type MemberEffect =
       readonly code: string;
       readonly details: Readonly<Record<string, unknown>>;
     }
-  | { readonly kind: "behind"; readonly round: number };
+  /**
+   * Peers know more than they will send. `epoch` above our own: the committee went on to (at least) that one without us; catch up
+   * from what started it. Otherwise: within our epoch, blocks around `round` are kept by nobody any more.
+   */
+  | { readonly kind: "behind"; readonly epoch: bigint; readonly round: number };
 
 /** This member's answer to a submission; `accepted` means: held here, gossiped, and proposed until it is ordered. */
 export interface SubmitVerdict {
@@ -118,22 +214,25 @@ export interface SubmitVerdict {
   readonly figures: Readonly<Record<string, string>>;
 }
 
-/** What a restarted member gets back from its store. */
+/** What a restarted member gets back from its store: the log and what started it are of the epoch in `MemberConfig`. */
 export interface Recovered {
   readonly log: Iterable<
     | { readonly kind: "block"; readonly bytes: Uint8Array }
     | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
   >;
   /** Looks up the sign-once register. */
-  registered(kind: "batch", position: bigint): Hex | undefined;
+  registered(kind: "batch" | "handover", position: bigint): Hex | undefined;
+  /** Of any epoch. */
   readonly certificates: Iterable<Certificate>;
 }
 
-/** Between members; encoded by member/wire.ts. */
+/** Between members; encoded by member/wire.ts behind the epoch that it is about. */
 export type MemberMessage =
   | { readonly kind: "consensus"; readonly bytes: Uint8Array }
   | { readonly kind: "partials"; readonly partials: readonly BatchPartial[] }
   | { readonly kind: "certificates"; readonly certificates: readonly Certificate[] }
   /** Asks for certificates (or, failing that, partials) from this sequence on. */
   | { readonly kind: "certificatesWanted"; readonly from: bigint }
-  | { readonly kind: "instructions"; readonly instructions: readonly SignedInstruction[] };
+  | { readonly kind: "instructions"; readonly instructions: readonly SignedInstruction[] }
+  /** What closed the receiver's epoch (or a later one), in every required suite. */
+  | { readonly kind: "closed"; readonly certificates: readonly Certificate[] };

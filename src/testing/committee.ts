@@ -6,7 +6,7 @@ import { addressOf, isSignatureBy, signDigest } from "../lib/ecdsa.ts";
 import { keccak256Hex, keccakOfHex } from "../lib/hash.ts";
 import { type Address, bytesToHex, type Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
-import type { IdentityScheme, MemberSecrets } from "../member/types.ts";
+import type { IdentityScheme, MemberSecrets, Shares } from "../member/types.ts";
 import { createCoin } from "../threshold/coin.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { dealInsecure, insecureDealRandomnessLength } from "../threshold/dealer.ts";
@@ -17,11 +17,11 @@ import { createStandInEngine, dealStandIn, standInAddress, standInIdentities } f
 
 export interface TestCommittee {
   readonly committee: Committee;
-  readonly secrets: readonly MemberSecrets[];
+  readonly secrets: readonly (MemberSecrets & { readonly shares: Shares })[];
   readonly engines: Readonly<Record<Suite, Engine>>;
   readonly identities: IdentityScheme;
-  /** The coin as member `index` sees it; undefined: a learner's. */
-  coinOf(index: number | undefined): CoinScheme;
+  /** The coin of this committee in any epoch (`MemberConfig.createCoin`); without a share: a learner's. */
+  createCoin(committee: Committee, share: Uint8Array | undefined): CoinScheme;
 }
 
 /** Real secp256k1 identities. */
@@ -79,13 +79,13 @@ export function createTestCommitteeWith(
     secrets,
     engines,
     identities,
-    coinOf: (index) =>
+    createCoin: ({ id, epoch, keys }, share) =>
       createCoin({
         engine: engines["bls12-381"],
-        key: committee.keys["bls12-381"],
-        committeeId: committee.id,
-        epoch: committee.epoch,
-        ...(index === undefined ? {} : { secretShare: secrets[index]!.shares["bls12-381"] }),
+        key: keys["bls12-381"],
+        committeeId: id,
+        epoch,
+        ...(share === undefined ? {} : { secretShare: share }),
       }),
   };
 }
