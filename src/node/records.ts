@@ -4,12 +4,12 @@ import type { SettledBatch } from "../ledger/types.ts";
 import type { PersistWrite } from "../member/types.ts";
 import type { StoreWrite } from "../storage/port.ts";
 import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-json.ts";
+import { type EpochStart, storedEpochOf } from "./epoch-start.ts";
 
 /** Collects the writes of several steps, so that one fsync serves them all. */
 export class WriteCollector {
-  #write: Required<{
-    -readonly [K in keyof StoreWrite]: NonNullable<StoreWrite[K]> extends readonly (infer E)[] ? E[] : never;
-  }> = empty();
+  #write = empty();
+  #epoch: StoreWrite["epoch"];
   #count = 0;
 
   get isEmpty(): boolean {
@@ -38,19 +38,33 @@ export class WriteCollector {
     this.#count++;
   }
 
+  /** What the log of the old epoch still had to say is not needed any more once the new one begins here. */
+  epoch(start: EpochStart, ours: boolean): void {
+    this.#epoch = storedEpochOf(start, ours);
+    if (ours) this.#write.log = [];
+    this.#count++;
+  }
+
   meta(key: string, value: string): void {
     this.#write.meta.push([key, value]);
     this.#count++;
   }
 
   take(): StoreWrite {
-    const write = this.#write;
+    const write = { ...this.#write, epoch: this.#epoch };
     this.#write = empty();
+    this.#epoch = undefined;
     this.#count = 0;
     return write;
   }
 }
 
-function empty() {
+type Lists = Required<{
+  -readonly [K in Exclude<keyof StoreWrite, "epoch">]: NonNullable<StoreWrite[K]> extends readonly (infer E)[]
+    ? E[]
+    : never;
+}>;
+
+function empty(): Lists {
   return { log: [], register: [], batches: [], certificates: [], entries: [], receipts: [], meta: [] };
 }

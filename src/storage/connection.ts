@@ -8,7 +8,7 @@ import type { Hex } from "../lib/hex.ts";
 import { toStoreError } from "./errors.ts";
 import { StoreError } from "./port.ts";
 import type { Row } from "./records.ts";
-import { APPLICATION_ID, CREATE_TABLES, RESERVED_META_PREFIX, SCHEMA_VERSION } from "./schema.ts";
+import { APPLICATION_ID, RESERVED_META_PREFIX, SCHEMA_VERSION, UPGRADES } from "./schema.ts";
 
 const COMMITTEE_KEY = `${RESERVED_META_PREFIX}committeeId`;
 
@@ -24,8 +24,8 @@ export function prepareDatabase(database: DatabaseSync, committeeId: Hex): void 
     applicationId === 0 && version === 0 && database.prepare("SELECT 1 FROM sqlite_schema").get() === undefined;
   if (!isNew && applicationId !== APPLICATION_ID)
     throw new StoreError("unknownSchema", "The file is no Clockless store");
-  if (!isNew && version !== SCHEMA_VERSION) {
-    throw new StoreError("unknownSchema", "The store was written by another version of Clockless", {
+  if (!isNew && !(version >= 1 && version <= SCHEMA_VERSION)) {
+    throw new StoreError("unknownSchema", "The store was written by a newer version of Clockless", {
       details: { found: version, supported: SCHEMA_VERSION },
     });
   }
@@ -36,12 +36,15 @@ export function prepareDatabase(database: DatabaseSync, committeeId: Hex): void 
     PRAGMA trusted_schema = OFF;
     PRAGMA cell_size_check = ON;
   `);
-  if (isNew) {
-    // In one transaction with its identity: a crash leaves an empty file or a whole store, nothing between.
+  const found = isNew ? 0 : version;
+  if (found < SCHEMA_VERSION) {
+    // In one transaction, a new store with its identity: a crash leaves what was there or a whole store, nothing between.
     database.exec(
-      `BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; ${CREATE_TABLES}`,
+      `BEGIN IMMEDIATE; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION};`,
     );
-    database.prepare("INSERT INTO meta (key, value) VALUES (?, ?)").run(COMMITTEE_KEY, committeeId.toLowerCase());
+    for (const upgrade of UPGRADES.slice(found)) database.exec(upgrade);
+    if (isNew)
+      database.prepare("INSERT INTO meta (key, value) VALUES (?, ?)").run(COMMITTEE_KEY, committeeId.toLowerCase());
     database.exec("COMMIT");
   }
   const owner = database.prepare("SELECT value FROM meta WHERE key = ?").get(COMMITTEE_KEY)?.value;

@@ -8,14 +8,17 @@ import {
   type StoredBatch,
   type StoredCertificate,
   type StoredEntry,
+  type StoredEpoch,
   type StoredReceipt,
   StoreError,
   type StoreWrite,
 } from "./port.ts";
-import { type Destination, hexColumn, sequenceColumn, wordColumn } from "./records.ts";
+import { type Destination, epochColumn, hexColumn, KEPT_SNAPSHOTS, sequenceColumn, wordColumn } from "./records.ts";
 import { RESERVED_META_PREFIX } from "./schema.ts";
 
 interface Tables {
+  readonly epochs: Map<bigint, StoredEpoch & { readonly ours: boolean }>;
+  readonly snapshots: Map<bigint, Uint8Array>;
   readonly log: LogRecord[];
   readonly register: Map<string, RegisterEntry>;
   readonly batches: Map<bigint, StoredBatch>;
@@ -27,6 +30,8 @@ interface Tables {
 
 export function createMemoryStore(): Store {
   const tables: Tables = {
+    epochs: new Map(),
+    snapshots: new Map(),
     log: [],
     register: new Map(),
     batches: new Map(),
@@ -51,6 +56,21 @@ export function createMemoryStore(): Store {
         throw error;
       }
     },
+    epochStart() {
+      const { epochs, snapshots } = open();
+      const newest = newestFirst(epochs).find(({ ours }) => ours);
+      const snapshot = newest && snapshots.get(newest.epoch);
+      return newest && snapshot && { epoch: newest.epoch, json: newest.json, snapshot };
+    },
+    epoch(epoch) {
+      const known = open().epochs.get(epoch);
+      return known && { epoch, json: known.json };
+    },
+    epochs: () =>
+      newestFirst(open().epochs)
+        .reverse()
+        .map(({ epoch, json }) => ({ epoch, json })),
+    snapshot: (epoch) => open().snapshots.get(epoch),
     log: () => [...open().log],
     register: (kind, position) => open().register.get(`${kind}/${position}`)?.digest,
     registerTop(kind) {
@@ -87,6 +107,10 @@ export function createMemoryStore(): Store {
   };
 }
 
+function newestFirst<T extends StoredEpoch>(epochs: ReadonlyMap<bigint, T>): T[] {
+  return [...epochs.values()].sort((a, b) => compareBigint(b.epoch, a.epoch));
+}
+
 function entriesOf(tables: Tables, { chainId, hub }: Destination): StoredEntry[] {
   const own = [...tables.entries.values()].filter((entry) => entry.chainId === chainId && entry.hub === hub);
   return own.sort((a, b) => compareBigint(a.index, b.index));
@@ -109,6 +133,7 @@ function apply(tables: Tables, batch: StoreWrite, undo: (() => void)[]): void {
     }
     put(tables.register, key, entry, undo);
   }
+  if (batch.epoch !== undefined) applyEpoch(tables, batch.epoch, undo);
   for (const record of batch.log ?? []) {
     tables.log.push(copyOf(record));
     undo.push(() => void tables.log.pop());
@@ -138,6 +163,27 @@ function apply(tables: Tables, batch: StoreWrite, undo: (() => void)[]): void {
     if (key.startsWith(RESERVED_META_PREFIX))
       throw new StoreError("badRecord", "This name belongs to the store", { details: { key } });
     put(tables.meta, key, value, undo);
+  }
+}
+
+function applyEpoch(
+  { epochs, snapshots, log }: Tables,
+  { epoch, json, snapshot, ours }: NonNullable<StoreWrite["epoch"]>,
+  undo: (() => void)[],
+): void {
+  putOnce(epochs, epochColumn(epoch), { epoch, json, ours }, "epoch", undo);
+  if (!snapshots.has(epoch)) put(snapshots, epoch, snapshot.slice(), undo);
+  if (ours) {
+    const dropped = log.splice(0);
+    undo.push(() => void log.unshift(...dropped));
+  }
+  const newest = newestFirst(epochs);
+  const kept = new Set([...newest.slice(0, KEPT_SNAPSHOTS), ...newest.filter((row) => row.ours).slice(0, 1)]);
+  for (const row of newest) {
+    const bytes = snapshots.get(row.epoch);
+    if (kept.has(row) || bytes === undefined) continue;
+    snapshots.delete(row.epoch);
+    undo.push(() => void snapshots.set(row.epoch, bytes));
   }
 }
 

@@ -8,7 +8,7 @@ import type { Suite } from "../threshold/types.ts";
 
 /**
  * - `registerConflict`: another digest is registered for this position. Nothing of the write happened; nothing may be signed.
- * - `recordConflict`: a batch, certificate or entry that is already stored has other content. Nothing of the write happened.
+ * - `recordConflict`: a batch, certificate, entry or epoch that is already stored has other content. Nothing of the write happened.
  * - `locked`: another process uses this data directory.
  * - `foreignStore`: the file belongs to another committee.
  * - `unknownSchema`: the file was written by a newer version, or is no Clockless store.
@@ -79,7 +79,23 @@ export interface StoredReceipt {
   readonly json: string;
 }
 
+/** Where an epoch after the first begins, small and kept for ever; `json` is the writer's own encoding. 0 < epoch < 2^63. */
+export interface StoredEpoch {
+  readonly epoch: bigint;
+  readonly json: string;
+}
+
+/** The same with the ledger's snapshot at that moment (tens of megabytes), kept for the newest two epochs. */
+export interface StoredEpochStart extends StoredEpoch {
+  readonly snapshot: Uint8Array;
+}
+
 export interface StoreWrite {
+  /**
+   * A new epoch. `ours`: the log of the one before is dropped; log records in this same write belong to the new one. Otherwise
+   * (a member that retires) the log stays, and so does what `epochStart` answers.
+   */
+  readonly epoch?: (StoredEpochStart & { readonly ours: boolean }) | undefined;
   readonly log?: readonly LogRecord[];
   readonly register?: readonly RegisterEntry[];
   readonly batches?: readonly StoredBatch[];
@@ -93,6 +109,14 @@ export interface StoreWrite {
 export interface Store {
   /** Everything in one durable transaction; returns only when it is on disk. Throws StoreError and writes nothing otherwise. */
   write(batch: StoreWrite): void;
+
+  /** The newest epoch that was written as ours: what the log goes on from; undefined: from the very beginning. */
+  epochStart(): StoredEpochStart | undefined;
+  epoch(epoch: bigint): StoredEpoch | undefined;
+  /** Every epoch, ascending. */
+  epochs(): StoredEpoch[];
+  /** Snapshot of one of the newest two epochs, or of `epochStart`. */
+  snapshot(epoch: bigint): Uint8Array | undefined;
 
   /** All log records in append order. Do not write while iterating. */
   log(): Iterable<LogRecord>;

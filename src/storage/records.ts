@@ -5,6 +5,9 @@ import { StoreError } from "./port.ts";
 
 const MAX_SEQUENCE = 2n ** 63n - 1n;
 
+/** How many snapshots are kept, beside the one that our own log goes on from: for joiners of this epoch and of the one before. */
+export const KEPT_SNAPSHOTS = 2;
+
 export interface Destination {
   readonly chainId: bigint;
   readonly hub: Address;
@@ -14,6 +17,12 @@ export function sequenceColumn(sequence: bigint): bigint {
   if (sequence < 0n || sequence > MAX_SEQUENCE)
     throw new StoreError("badRecord", "A sequence must be in [0, 2^63)", { details: { sequence } });
   return sequence;
+}
+
+export function epochColumn(epoch: bigint): bigint {
+  if (epoch < 1n || epoch > MAX_SEQUENCE)
+    throw new StoreError("badRecord", "A stored epoch must be in [1, 2^63)", { details: { epoch } });
+  return epoch;
 }
 
 /** For queries with foreign bounds: the nearest sequence that can be stored. */

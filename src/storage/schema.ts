@@ -7,13 +7,21 @@
 
 /** `PRAGMA application_id`: "CLKL". A file with another id is no Clockless store and is left alone. */
 export const APPLICATION_ID = 0x434c4b4c;
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 /** Meta names that belong to the store itself. */
 export const RESERVED_META_PREFIX = "store.";
 
-const IMMUTABLE = ["register", "batch", "certificate", "entry"] as const;
+function immutable(tables: readonly string[]): string {
+  return tables
+    .map(
+      (table) => `
+CREATE TRIGGER ${table}_is_immutable BEFORE UPDATE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} rows never change'); END;
+CREATE TRIGGER ${table}_is_kept BEFORE DELETE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} rows are kept'); END;`,
+    )
+    .join("");
+}
 
-export const CREATE_TABLES = `
+const TABLES_1 = `
 CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Append-only; position is the order. round is set for coins only.
@@ -60,9 +68,21 @@ CREATE TABLE receipt (
   json TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-${IMMUTABLE.map(
-  (table) => `
-CREATE TRIGGER ${table}_is_immutable BEFORE UPDATE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} rows never change'); END;
-CREATE TRIGGER ${table}_is_kept BEFORE DELETE ON ${table} BEGIN SELECT RAISE(ABORT, '${table} rows are kept'); END;`,
-).join("")}
+${immutable(["register", "batch", "certificate", "entry"])}
 `;
+
+/** Epochs. A snapshot lives in a table of its own, because it goes and its epoch's record stays. */
+const TABLES_2 = `
+CREATE TABLE epoch (
+  epoch INTEGER PRIMARY KEY NOT NULL CHECK (epoch > 0),
+  ours INTEGER NOT NULL CHECK (ours IN (0, 1)),
+  json TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE snapshot (epoch INTEGER PRIMARY KEY NOT NULL REFERENCES epoch (epoch), bytes BLOB NOT NULL) STRICT;
+
+${immutable(["epoch"])}
+`;
+
+/** By version: what to run on a store of the version before (0: an empty file). */
+export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2];

@@ -14,6 +14,8 @@ import {
   type StoredBatch,
   type StoredCertificate,
   type StoredEntry,
+  type StoredEpoch,
+  type StoredEpochStart,
   type StoredReceipt,
   StoreError,
   type StoreWrite,
@@ -76,6 +78,30 @@ class SqliteStore implements Store {
 
   write(batch: StoreWrite): void {
     this.#db.transaction("writing", () => applyWrite(this.#db, batch));
+  }
+
+  epochStart(): StoredEpochStart | undefined {
+    const row = this.#db.get(
+      `SELECT epoch.epoch AS epoch, json, bytes FROM epoch JOIN snapshot ON snapshot.epoch = epoch.epoch
+       WHERE ours = 1 ORDER BY epoch.epoch DESC LIMIT 1`,
+    );
+    return row && { ...asEpoch(row), snapshot: bytesOf(row, "bytes") };
+  }
+
+  epoch(epoch: bigint): StoredEpoch | undefined {
+    if (clampSequence(epoch) !== epoch) return undefined;
+    const row = this.#db.get("SELECT epoch, json FROM epoch WHERE epoch = ?", epoch);
+    return row && asEpoch(row);
+  }
+
+  epochs(): StoredEpoch[] {
+    return this.#db.all("SELECT epoch, json FROM epoch ORDER BY epoch").map(asEpoch);
+  }
+
+  snapshot(epoch: bigint): Uint8Array | undefined {
+    if (clampSequence(epoch) !== epoch) return undefined;
+    const row = this.#db.get("SELECT bytes FROM snapshot WHERE epoch = ?", epoch);
+    return row && bytesOf(row, "bytes");
   }
 
   *log(): Iterable<LogRecord> {
@@ -206,6 +232,10 @@ class SqliteStore implements Store {
       this.#lock.release();
     }
   }
+}
+
+function asEpoch(row: Row): StoredEpoch {
+  return { epoch: bigintOf(row, "epoch"), json: textOf(row, "json") };
 }
 
 function asBatch(row: Row | undefined): StoredBatch | undefined {

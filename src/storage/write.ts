@@ -3,13 +3,14 @@ import { equalBytes } from "../lib/bytes.ts";
 import { hexToBytes } from "../lib/hex.ts";
 import type { Connection } from "./connection.ts";
 import { type RegisterEntry, StoreError, type StoreWrite } from "./port.ts";
-import { hexColumn, hexOf, sequenceColumn, wordColumn } from "./records.ts";
+import { epochColumn, hexColumn, hexOf, KEPT_SNAPSHOTS, sequenceColumn, wordColumn } from "./records.ts";
 import { RESERVED_META_PREFIX } from "./schema.ts";
 
 /** Applies a write inside the caller's transaction. Throws StoreError `registerConflict`, `recordConflict`, `badRecord`. */
 export function applyWrite(db: Connection, batch: StoreWrite): void {
   // The register first: a conflict then costs nothing, and it is the one that must not be missed.
   for (const entry of batch.register ?? []) insertRegister(db, entry);
+  if (batch.epoch !== undefined) writeEpoch(db, batch.epoch);
   for (const record of batch.log ?? []) {
     const isCoin = record.kind === "coin";
     if (isCoin && !(Number.isSafeInteger(record.round) && record.round >= 0))
@@ -56,6 +57,17 @@ export function applyWrite(db: Connection, batch: StoreWrite): void {
       value,
     );
   }
+}
+
+function writeEpoch(db: Connection, { epoch, json, snapshot, ours }: NonNullable<StoreWrite["epoch"]>): void {
+  const row = { epoch: epochColumn(epoch), ours: ours ? 1n : 0n, json };
+  insertOnce(db, "epoch", ["epoch"], row);
+  db.run("INSERT INTO snapshot (epoch, bytes) VALUES (?, ?) ON CONFLICT (epoch) DO NOTHING", epoch, snapshot);
+  if (ours) db.run("DELETE FROM log");
+  db.run(
+    `DELETE FROM snapshot WHERE epoch NOT IN (SELECT epoch FROM epoch ORDER BY epoch DESC LIMIT ${KEPT_SNAPSHOTS})
+     AND epoch IS NOT (SELECT max(epoch) FROM epoch WHERE ours = 1)`,
+  );
 }
 
 function insertRegister(db: Connection, { kind, position, digest }: RegisterEntry): void {

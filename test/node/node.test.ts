@@ -137,6 +137,10 @@ function createWorld(): World {
 function forwarding(store: Store): Omit<Store, "close"> {
   return {
     write: (batch) => store.write(batch),
+    epochStart: () => store.epochStart(),
+    epoch: (epoch) => store.epoch(epoch),
+    epochs: () => store.epochs(),
+    snapshot: (epoch) => store.snapshot(epoch),
     log: () => store.log(),
     register: (kind, position) => store.register(kind, position),
     registerTop: (kind) => store.registerTop(kind),
