@@ -70,7 +70,7 @@ for (let start = 0; start < accountCount; start += perBlock) {
     return { kind: "deposit" as const, index, token, amount: 10n ** 15n, account, refundTo: owner, total: 0n };
   });
   const observations = [{ kind: "inbox" as const, chainId: 1n, entries }];
-  apply([0, 1, 2].map((author) => ({ author, instructions: [], observations })));
+  apply([0, 1, 2].map((author) => ({ author, instructions: [], observations, transactions: [] })));
 }
 let ownerNonce = 0n;
 const sign = (secret: Uint8Array, signer: Hex, nonce: bigint, body: InstructionBody): SignedInstruction =>
@@ -89,7 +89,7 @@ for (let start = 0; start < accountCount; start += 500) {
       cashLimits: [{ asset, limit }],
     }),
   );
-  apply([{ author: 0, instructions, observations: [] }]);
+  apply([{ author: 0, instructions, observations: [], transactions: [] }]);
 }
 
 const expiry = 1_800_000_000n;
@@ -120,7 +120,9 @@ for (const size of sizes) {
   const payloads: Uint8Array[] = [];
   const perPayload = Math.max(1, Math.floor(4000 / size));
   for (let i = 0; i < count; i += perPayload) {
-    payloads.push(encodePayload({ instructions: instructions.slice(i, i + perPayload), observations: [] }));
+    payloads.push(
+      encodePayload({ instructions: instructions.slice(i, i + perPayload), observations: [], transactions: [] }),
+    );
   }
   const decodeStart = cpuMs();
   const items = payloads.map((bytes, author) => ({ author: author % 4, ...decodePayload(bytes) }));
@@ -148,10 +150,10 @@ const observations = [
   { kind: "time" as const, seconds: 1_799_000_004n },
   { kind: "prices" as const, market: 1, firstSlotEnd: 1_799_000_004n, values: [2000n] },
 ];
-apply([0, 1, 2].map((author) => ({ author, instructions: [], observations })));
+apply([0, 1, 2].map((author) => ({ author, instructions: [], observations, transactions: [] })));
 console.log(`one price over ${accountCount} option holders: ${ms(priceStart).toFixed(0)} ms`);
 const idleStart = cpuMs();
 for (let i = 0; i < 1000; i++) {
-  apply([{ author: 0, instructions: [], observations: [{ kind: "time", seconds: 1_799_000_005n }] }]);
+  apply([{ author: 0, instructions: [], observations: [{ kind: "time", seconds: 1_799_000_005n }], transactions: [] }]);
 }
 console.log(`a round without anything to settle: ${(1000 * (ms(idleStart) / 1000)).toFixed(0)} µs`);

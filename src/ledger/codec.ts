@@ -28,7 +28,9 @@ import {
   MAX_PAYLOAD_BYTES,
   MAX_PAYLOAD_INSTRUCTIONS,
   MAX_PAYLOAD_OBSERVATIONS,
+  MAX_PAYLOAD_TRANSACTIONS,
   MAX_PRICE_VALUES,
+  MAX_TRANSACTION_BYTES,
 } from "./limits.ts";
 import type { InstructionBody, Observation, SignedInstruction } from "./types.ts";
 
@@ -98,12 +100,15 @@ const Observations = new ListCompositeType(new UnionType([Inbox, Time, Prices]),
 const Payload = new ContainerType({
   instructions: new ListCompositeType(Signed, MAX_PAYLOAD_INSTRUCTIONS),
   observations: Observations,
+  transactions: new ListCompositeType(new ByteListType(MAX_TRANSACTION_BYTES), MAX_PAYLOAD_TRANSACTIONS),
 });
 
 /** What a member puts into its block. */
 export interface BlockPayload {
   readonly instructions: readonly SignedInstruction[];
   readonly observations: readonly Observation[];
+  /** Of a change of committee (reconfiguration/codec.ts). Bytes here: what one of them decodes to must not spoil the rest. */
+  readonly transactions: readonly Uint8Array[];
 }
 
 const bin = (hex: Hex): Uint8Array => hexToBytes(hex);
@@ -329,16 +334,26 @@ export function decodeObservations(bytes: Uint8Array): Observation[] {
 }
 
 /** A block's payload. Throws LedgerError `tooLarge`, `malformedBytes`. */
-export function encodePayload({ instructions, observations }: BlockPayload): Uint8Array {
+export function encodePayload({ instructions, observations, transactions }: BlockPayload): Uint8Array {
   const value = () => ({
     instructions: instructions.map(signedToSsz),
     observations: observations.map(observationToSsz),
+    transactions: [...transactions],
   });
   return encodeChecked(Payload, value, MAX_PAYLOAD_BYTES, "a block payload");
 }
 
 /** Throws LedgerError `tooLarge`, `malformedBytes`. Verifies no signature. */
 export function decodePayload(bytes: Uint8Array): BlockPayload {
-  const { instructions, observations } = decodeStrict(Payload, bytes, MAX_PAYLOAD_BYTES, "a block payload");
-  return { instructions: instructions.map(signedFromSsz), observations: observations.map(observationFromSsz) };
+  const { instructions, observations, transactions } = decodeStrict(
+    Payload,
+    bytes,
+    MAX_PAYLOAD_BYTES,
+    "a block payload",
+  );
+  return {
+    instructions: instructions.map(signedFromSsz),
+    observations: observations.map(observationFromSsz),
+    transactions,
+  };
 }

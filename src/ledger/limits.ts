@@ -39,6 +39,13 @@ export const MAX_FORCED_BYTES = 64 * 1024;
 export const MAX_PAYLOAD_BYTES = 2 * 1024 * 1024;
 
 export const MAX_PAYLOAD_INSTRUCTIONS = 8192;
+
+/** Reconfiguration transactions in one payload: a whole change of 256 members has fewer kinds times members. */
+export const MAX_PAYLOAD_TRANSACTIONS = 1024;
+
+/** Bytes of one reconfiguration transaction: both suites' deals to 256 members (1.4 MB) fit, and so does a payload around it. */
+export const MAX_TRANSACTION_BYTES = 1536 * 1024;
+
 export const MAX_PAYLOAD_OBSERVATIONS = 256;
 export const MAX_INBOX_ENTRIES = Number(INBOX_LOOKAHEAD);
 export const MAX_PRICE_VALUES = 4096;

@@ -156,6 +156,8 @@ export interface BatchItem {
   readonly author: number;
   readonly instructions: readonly SignedInstruction[];
   readonly observations: readonly Observation[];
+  /** Canonical bytes of reconfiguration transactions; whatever does not decode is dropped. */
+  readonly transactions: readonly Uint8Array[];
 }
 
 /**

@@ -276,7 +276,7 @@ export class Member {
       for (const signed of payload.instructions)
         this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
       if (block.author === this.#config.self) this.#mempool.observed(payload.observations);
-      items.push({ author: block.author, instructions: payload.instructions, observations: payload.observations });
+      items.push({ author: block.author, ...payload });
     }
     return items;
   }

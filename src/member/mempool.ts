@@ -167,7 +167,7 @@ export class Mempool {
       } else passedOver++;
     }
     if (observations.length === 0 && instructions.length === 0) return new Uint8Array(0);
-    return encodePayload({ instructions, observations });
+    return encodePayload({ instructions, observations, transactions: [] });
   }
 
   #schedule(id: Hex, pending: PendingInstruction, round: number): void {

@@ -179,12 +179,13 @@ describe("ledger: canonical bytes", () => {
       fc.property(
         fc.array(signed, { maxLength: 3 }),
         fc.array(observation, { maxLength: 3 }),
-        (instructions, observations) => {
+        fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 3 }),
+        (instructions, observations, transactions) => {
           for (const value of instructions) {
             expect(decodeSignedInstruction(encodeSignedInstruction(value))).deep.equal(value);
           }
           expect(decodeObservations(encodeObservations(observations))).deep.equal(observations);
-          const payload = { instructions, observations };
+          const payload = { instructions, observations, transactions };
           expect(decodePayload(encodePayload(payload))).deep.equal(payload);
         },
       ),

@@ -108,11 +108,11 @@ export class Harness {
 
   /** All four members observe the same. */
   observe(...observations: readonly Observation[]): SettledBatch | undefined {
-    return this.round([0, 1, 2, 3].map((author) => ({ author, instructions: [], observations })));
+    return this.round([0, 1, 2, 3].map((author) => ({ author, instructions: [], observations, transactions: [] })));
   }
 
   submit(...instructions: readonly SignedInstruction[]): SettledBatch | undefined {
-    return this.round([{ author: 0, instructions, observations: [] }]);
+    return this.round([{ author: 0, instructions, observations: [], transactions: [] }]);
   }
 
   /** Applies one instruction and returns its receipt. */

@@ -15,7 +15,8 @@ describe("ledger", () => {
     const h = new Harness();
     const entry = h.entry(10n, alice.account, 500n);
     const observations = [{ kind: "inbox", chainId: 10n, entries: [entry] }] as const;
-    const seen = (authors: number[]) => h.round(authors.map((author) => ({ author, instructions: [], observations })));
+    const seen = (authors: number[]) =>
+      h.round(authors.map((author) => ({ author, instructions: [], observations, transactions: [] })));
     expect(seen([0, 1])).equal(undefined);
     expect(seen([0, 1])).equal(undefined);
     const batch = seen([2]);

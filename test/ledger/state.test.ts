@@ -23,14 +23,21 @@ describe("ledger: state root", () => {
     const changes: Record<string, (h: Harness) => void> = {
       nothing: () => {},
       "a member's time report": (h) =>
-        h.round([{ author: 0, instructions: [], observations: [{ kind: "time", seconds: 700n }] }]),
+        h.round([{ author: 0, instructions: [], observations: [{ kind: "time", seconds: 700n }], transactions: [] }]),
       "a price report": (h) => {
         const prices = { kind: "prices" as const, market: ETH, firstSlotEnd: 600n, values: [5n] };
-        h.round([{ author: 0, instructions: [], observations: [prices] }]);
+        h.round([{ author: 0, instructions: [], observations: [prices], transactions: [] }]);
       },
       "an inbox report": (h) => {
         const entry = { ...h.entry(56n, alice.account, 10n ** 12n), index: 0n };
-        h.round([{ author: 0, instructions: [], observations: [{ kind: "inbox", chainId: 56n, entries: [entry] }] }]);
+        h.round([
+          {
+            author: 0,
+            instructions: [],
+            observations: [{ kind: "inbox", chainId: 56n, entries: [entry] }],
+            transactions: [],
+          },
+        ]);
       },
       "a parked instruction": (h) => h.submit(h.sign(alice, transfer(alice, bob, 1n), { nonce: 1n })),
     };

@@ -24,6 +24,7 @@ describe("the SDK over the real ledger", () => {
       author,
       instructions: author === 0 ? instructions : [],
       observations: deposits.length === 0 ? [] : [{ kind: "inbox" as const, chainId: CHAIN_ID, entries: deposits }],
+      transactions: [],
     }));
     const batch = ledger.apply({ commit: hash(batches.length), items });
     if (batch === undefined) throw new Error("nothing settled");
