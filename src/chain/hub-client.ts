@@ -1,4 +1,4 @@
-/** SettlementHub as a relayer sees it: how far it is, what it still owes, and the two calls that move it. */
+/** SettlementHub as a relayer sees it: how far it is, what it still owes, and the three calls that move it. */
 import { decodeErrorResult, decodeEventLog, decodeFunctionResult, encodeEventTopics, encodeFunctionData } from "viem";
 import { bn254VerifierAbi } from "../abi/bn254-verifier.ts";
 import { collateralVaultAbi } from "../abi/collateral-vault.ts";
@@ -10,6 +10,7 @@ import {
   headerArgument,
   outboxProofArgument,
 } from "../batch/calls.ts";
+import { handoverArgument } from "../batch/handover.ts";
 import { type Address, type Hex, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
 import { SUITES } from "../threshold/types.ts";
 import { malformed, toQuantity } from "./finality.ts";
@@ -44,6 +45,12 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
     hub,
 
     async getIdentity(signal): Promise<HubIdentity> {
+      // Before the verifier: a handover in between then shows as a key that is newer than its number, which nothing follows from;
+      // the other way round, an old key would pass for one that has been handed over already.
+      const handoversData = await ask(hub, encode("handovers"), signal);
+      const handovers = decoded("handovers", () =>
+        decodeFunctionResult({ abi: settlementHubAbi, functionName: "handovers", data: handoversData }),
+      );
       const committeeIdData = await ask(hub, encode("committeeId"), signal);
       const committeeId = decoded("committeeId", () =>
         decodeFunctionResult({ abi: settlementHubAbi, functionName: "committeeId", data: committeeIdData }),
@@ -66,7 +73,7 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
       );
       const suite = SUITES.find((known) => known === name);
       if (suite === undefined) throw malformed(String(hub), "a verifier of an unknown suite");
-      return { committeeId, suite, verifierKey };
+      return { committeeId, suite, verifierKey, handovers };
     },
 
     async getHead(signal): Promise<HubHead> {
@@ -82,6 +89,7 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
         outboxSize: BigInt(head.outboxSize),
         acceptedAt: BigInt(head.acceptedAt),
         pausedUntil: BigInt(head.pausedUntil),
+        keyNumber: BigInt(head.keyNumber),
       };
       if (common.sequence === 0n) return { ...common, digest: ZERO_BYTES32, outboxRoot: ZERO_BYTES32 };
       const data = encodeFunctionData({ abi: settlementHubAbi, functionName: "ringAt", args: [head.slot] });
@@ -124,6 +132,11 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
       return prepared(encodeFunctionData({ abi: settlementHubAbi, functionName: "deliver", args }));
     },
 
+    prepareHandover({ statement, signature }) {
+      const args = [handoverArgument(statement), signature] as const;
+      return prepared(encodeFunctionData({ abi: settlementHubAbi, functionName: "handover", args }));
+    },
+
     async simulateAccept(call, from, signal) {
       const answer = await ethCall(pool, { ...call, from }, signal);
       const status =
@@ -140,10 +153,14 @@ export function createHubClient(pool: RpcPool, hub: Address): HubClient {
         decodeFunctionResult({ abi: settlementHubAbi, functionName: "deliver", data: answer }),
       );
     },
+
+    async simulateHandover(call, from, signal) {
+      await ethCall(pool, { ...call, from }, signal, true);
+    },
   };
 }
 
-function encode(functionName: "committeeId" | "verifier" | "head"): Hex {
+function encode(functionName: "committeeId" | "verifier" | "head" | "handovers"): Hex {
   return encodeFunctionData({ abi: settlementHubAbi, functionName });
 }
 
@@ -202,12 +219,14 @@ async function ethCall(
   pool: RpcPool,
   call: { to: Address; data: Hex; from?: Address; value?: bigint },
   signal: AbortSignal | undefined,
+  returnsNothing = false,
 ): Promise<Hex> {
   const { to, data, from } = call;
   try {
     const request = from === undefined ? { to, data } : { from, to, data };
     const answer = await pool.request("eth_call", [request, "latest"], signal);
-    if (!isHex(answer) || answer === "0x") throw malformed("rpc pool", `eth_call to ${to}: no contract there?`);
+    if (!isHex(answer) || (answer === "0x" && !returnsNothing))
+      throw malformed("rpc pool", `eth_call to ${to}: no contract there?`);
     return answer;
   } catch (error) {
     throw error instanceof ChainError ? nameRevert(error) : error;

@@ -2,6 +2,7 @@
  * What the rest of the house needs from a chain: members read an inbox, relayers write to a hub.
  * Everything an RPC endpoint says is a claim by a stranger; adapters behind this port decide what is believed.
  */
+import type { Handover } from "../batch/handover.ts";
 import type { MultiProof } from "../batch/multiproof.ts";
 import type { BatchHeader, Destination, InboxEntry, InclusionProof, OutboxEntry } from "../batch/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
@@ -132,14 +133,18 @@ export interface HubHead {
   readonly acceptedAt: bigint;
   /** Seconds; `accept` is refused before this time. 2^32 − 1: for ever (the committee signed two headers of one sequence). */
   readonly pausedUntil: bigint;
+  /** How many handovers the hub has carried out; a change of it is a change of the key. */
+  readonly keyNumber: bigint;
 }
 
-/** What never changes about a hub: whom it believes. */
+/** Whom a hub believes. Committee and suite never change, the key with every handover. */
 export interface HubIdentity {
   readonly committeeId: Hex;
   readonly suite: Suite;
   /** Group key as the verifier contract holds it (threshold/evm.ts). */
   readonly verifierKey: Hex;
+  /** Number of the last handover carried out, 0 before the first: the next one must have this + 1. */
+  readonly handovers: bigint;
 }
 
 /** A destination with its path in the tree of a header's `outboxes`. */
@@ -157,6 +162,12 @@ export interface AcceptArguments {
 
 /** `stale`, `repeated`: another relayer was faster; the call would change nothing. */
 export type AcceptStatus = "accepted" | "repeated" | "stale" | "conflicting";
+
+export interface HandoverArguments {
+  readonly statement: Handover;
+  /** By the hub's present key, as its verifier reads it (threshold/evm.ts `encodeProof`). */
+  readonly signature: Hex;
+}
 
 export interface DeliverArguments {
   /** In rising order of index. */
@@ -176,10 +187,13 @@ export interface HubClient {
   getDelivered(from: bigint, to: bigint, signal?: AbortSignal): Promise<ReadonlySet<bigint>>;
   prepareAccept(args: AcceptArguments): PreparedCall;
   prepareDeliver(args: DeliverArguments): PreparedCall;
+  prepareHandover(args: HandoverArguments): PreparedCall;
   /** What `accept` would answer now. Throws ChainError `callReverted` with `details.errorName`. */
   simulateAccept(call: PreparedCall, from: Address, signal?: AbortSignal): Promise<AcceptStatus>;
   /** How many entries `deliver` would carry out now. Throws like `simulateAccept`. */
   simulateDeliver(call: PreparedCall, from: Address, signal?: AbortSignal): Promise<bigint>;
+  /** Whether `handover` would go through now. Throws like `simulateAccept`: `HandoverOutOfTurn` when another relayer was faster. */
+  simulateHandover(call: PreparedCall, from: Address, signal?: AbortSignal): Promise<void>;
 }
 
 /** Life of one transaction of ours, in this order; `released` gives the nonce back (only before anything was broadcast). */
@@ -191,7 +205,7 @@ export interface JournalRecord {
   readonly chainId: bigint;
   readonly sender: Address;
   readonly nonce: number;
-  /** What the transaction is for ("accept 17", "deliver 3,4,9"); at most one live record per purpose. */
+  /** What the transaction is for ("accept:17", "deliver:3,4,9", "handover:2"); at most one live record per purpose. */
   readonly purpose: string;
   readonly call: PreparedCall;
   readonly gasLimit: bigint;
