@@ -113,6 +113,8 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
     isSignature: (bytes) => curve.decodeSignature(point, bytes),
     isPublicKey: (bytes) => curve.decodePublicKey(key, bytes),
 
+    // A third of combining would be checking each share's subgroup. What comes out is checked instead: a component outside
+    // the subgroup is still in it, or cancelled, which the caller's verification tells from a wrong signature.
     interpolate(shares: readonly IndexedSignature[]) {
       const coefficients = lagrangeAtZero(
         shares.map((share) => share.x),
@@ -122,7 +124,7 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
       const scalars = mcl.allocate(shares.length * FR_SIZE);
       try {
         shares.forEach((share, i) => {
-          if (!curve.decodeSignature(points + i * G1_SIZE, share.signature)) {
+          if (!curve.decodeSignatureOnCurve(points + i * G1_SIZE, share.signature)) {
             throw new ThresholdError("invalidPoint", `the share at x = ${share.x} is no ${suite} signature`);
           }
           writeScalar(scalars + i * FR_SIZE, bigintToBytes(coefficients[i]!, SCALAR_BYTES));
@@ -135,6 +137,9 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
       // Only crafted shares can cancel out; the identity has no encoding here.
       if (mcl._mclBnG1_isZero(point) === 1) {
         throw new ThresholdError("invalidPoint", "the shares sum to the identity");
+      }
+      if (mcl._mclBnG1_isValidOrder(point) !== 1) {
+        throw new ThresholdError("invalidPoint", "the shares sum to a point outside the subgroup");
       }
       return curve.encodeSignature(point);
     },

@@ -3,7 +3,7 @@ import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { bigintToBytes, compareBytes, utf8ToBytes } from "../lib/bytes.ts";
 import { BLS12381_PUBLIC_KEY_LENGTH, BLS12381_SIGNATURE_LENGTH } from "./bls12381-points.ts";
 import type { MclCurve } from "./mcl-curve.ts";
-import { loadMcl, MCL_BLS12_381 } from "./mcl-module.ts";
+import { loadMcl, MCL_BLS12_381, type Pointer } from "./mcl-module.ts";
 
 const DST = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_";
 /** MCL_MAP_TO_MODE_HASH_TO_CURVE: RFC 9380 with the SSWU map. */
@@ -30,6 +30,12 @@ export async function createMclBls12381(dst = DST): Promise<MclCurve> {
   mcl.write(tag, tagBytes);
   const buffer = mcl.allocate(BLS12381_PUBLIC_KEY_LENGTH);
 
+  const decodeSignature = (out: Pointer, bytes: Uint8Array): boolean => {
+    if (!isCanonical(bytes, 1)) return false;
+    mcl.write(buffer, bytes);
+    return mcl._mclBnG1_deserialize(out, buffer, bytes.length) === bytes.length;
+  };
+
   return {
     mcl,
     signatureLength: BLS12381_SIGNATURE_LENGTH,
@@ -45,10 +51,14 @@ export async function createMclBls12381(dst = DST): Promise<MclCurve> {
         mcl._free(text);
       }
     },
-    decodeSignature(out, bytes) {
-      if (!isCanonical(bytes, 1)) return false;
-      mcl.write(buffer, bytes);
-      return mcl._mclBnG1_deserialize(out, buffer, bytes.length) === bytes.length;
+    decodeSignature,
+    decodeSignatureOnCurve(out, bytes) {
+      mcl._mclBn_verifyOrderG1(0);
+      try {
+        return decodeSignature(out, bytes);
+      } finally {
+        mcl._mclBn_verifyOrderG1(1);
+      }
     },
     encodeSignature(point) {
       mcl._mclBnG1_serialize(buffer, BLS12381_SIGNATURE_LENGTH, point);

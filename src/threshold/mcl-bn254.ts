@@ -37,6 +37,13 @@ export async function createMclBn254(dst = BN254_DST): Promise<MclCurve> {
     bytes.length === targets.length * COORDINATE &&
     targets.every((target, i) => decodeCoordinate(target, bytes.subarray(i * COORDINATE, (i + 1) * COORDINATE)));
 
+  const decodeSignature = (out: Pointer, bytes: Uint8Array): boolean => {
+    if (!decodeAll(g1Coordinates(out), bytes)) return false;
+    mcl._mclBnFp_setInt32(out + 2 * FP_SIZE, 1);
+    // The cofactor is 1: on the curve is in the group. EIP-196's zeros for the identity are not on the curve.
+    return mcl._mclBnG1_isValid(out) === 1;
+  };
+
   return {
     mcl,
     signatureLength: BN254_SIGNATURE_LENGTH,
@@ -49,12 +56,8 @@ export async function createMclBn254(dst = BN254_DST): Promise<MclCurve> {
       mcl._mclBnG1_add(out, out, second);
       return true;
     },
-    decodeSignature(out, bytes) {
-      if (!decodeAll(g1Coordinates(out), bytes)) return false;
-      mcl._mclBnFp_setInt32(out + 2 * FP_SIZE, 1);
-      // The cofactor is 1: on the curve is in the group. EIP-196's zeros for the identity are not on the curve.
-      return mcl._mclBnG1_isValid(out) === 1;
-    },
+    decodeSignature,
+    decodeSignatureOnCurve: decodeSignature,
     encodeSignature(point) {
       mcl._mclBnG1_normalize(point, point);
       return concatBytes(...g1Coordinates(point).map(encodeCoordinate));

@@ -13,6 +13,8 @@ export interface MclCurve {
   /** H(message) into `out` (G1). */
   hash(out: Pointer, message: Uint8Array): boolean;
   decodeSignature(out: Pointer, bytes: Uint8Array): boolean;
+  /** The same without looking whether the point is in the subgroup, where that is expensive. For what is verified later. */
+  decodeSignatureOnCurve(out: Pointer, bytes: Uint8Array): boolean;
   /** `point` may be in any projective form and is left normalised. Not the identity. */
   encodeSignature(point: Pointer): Uint8Array;
   decodePublicKey(out: Pointer, bytes: Uint8Array): boolean;

@@ -65,6 +65,7 @@ interface MclExports {
   _mclBnG1_deserialize(out: Pointer, bytes: Pointer, length: number): number;
   _mclBnG1_serialize(out: Pointer, size: number, point: Pointer): number;
   _mclBnG1_isValid(point: Pointer): number;
+  _mclBnG1_isValidOrder(point: Pointer): number;
   _mclBnG1_isZero(point: Pointer): number;
   _mclBnG1_normalize(out: Pointer, point: Pointer): void;
   _mclBnG1_add(out: Pointer, a: Pointer, b: Pointer): void;

@@ -34,7 +34,11 @@ export interface Engine {
   /** Canonical encoding of a point of the right subgroup, not the identity. */
   isSignature(bytes: Uint8Array): boolean;
   isPublicKey(bytes: Uint8Array): boolean;
-  /** Lagrange interpolation at 0 in G1 over all given shares. Does not verify. Throws on duplicate x, x < 1, undecodable points. */
+  /**
+   * Lagrange interpolation at 0 in G1 over all given shares. Does not verify, and the caller must. Throws on duplicate x,
+   * x < 1, undecodable points, and a result outside the subgroup. Shares outside it whose components cancel are refused by
+   * some engines only.
+   */
   interpolate(shares: readonly IndexedSignature[]): Uint8Array;
 }
 

@@ -1,5 +1,7 @@
+import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { expect } from "chai";
 import fc from "fast-check";
+import { bigintToBytes } from "../../src/lib/bytes.ts";
 import { maxFaulty, quorumOf } from "../../src/lib/math.ts";
 import { combinePartials } from "../../src/threshold/combine.ts";
 import { dealInsecure, type InsecureDeal, insecureDealRandomnessLength } from "../../src/threshold/dealer.ts";
@@ -246,6 +248,42 @@ describe("threshold/combine", () => {
     const { signature, bad } = combinePartials(mcl, key, MESSAGE, partials);
     expect(bad).to.deep.equal([0, 1]);
     expect(mcl.verify(unhex(key.groupKey), MESSAGE, signature!)).to.equal(true);
+  });
+
+  it("partials outside the subgroup are blamed, or what they add cancels and the signature is the identical one", async () => {
+    const { mcl, noble } = (await engines())["bls12-381"];
+    const { key, shares } = deal(mcl, 4);
+    const honest = partialsOf(mcl, shares, range(4));
+    const expected = hex(combinePartials(mcl, key, MESSAGE, honest).signature!);
+    const { Point } = bls12_381.G1;
+    // Of order 3. Lagrange's coefficients at x = 1, 2, 3 are 3, −3, 1: times 3 it vanishes, times 1 it does not.
+    const small = Point.fromAffine({ x: 0n, y: 2n });
+    const crooked = (index: number): Uint8Array => {
+      const { x, y } = Point.fromBytes(honest.get(index)!).add(small).toAffine();
+      const bytes = bigintToBytes(x, 48);
+      bytes[0] = bytes[0]! | 0x80 | (2n * y > bls12_381.fields.Fp.ORDER ? 0x20 : 0);
+      return bytes;
+    };
+    for (const index of range(3)) {
+      const partials = new Map([...honest, [index, crooked(index)]]);
+      expect(mcl.isSignature(partials.get(index)!)).to.equal(false);
+      for (const engine of [mcl, noble]) {
+        const { signature, bad } = combinePartials(engine, key, MESSAGE, partials);
+        expect(hex(signature!)).to.equal(expected);
+        if (engine === noble || index === 2) expect(bad).to.deep.equal([index]);
+        else expect(bad.filter((i) => i !== index)).to.deep.equal([]);
+        if (engine === mcl && index === 0) expect(bad).to.deep.equal([]);
+      }
+      // As soon as another bad one forces a look at each, this one is named as well.
+      const other = (index + 1) % 3;
+      const three = new Map([other, index, 3].map((i) => [i, partials.get(i)!]));
+      three.set(3, mcl.sign(shares[2]!, MESSAGE));
+      expect(combinePartials(mcl, key, MESSAGE, three)).to.deep.equal({
+        signature: undefined,
+        bad: [index, 3],
+        good: [other],
+      });
+    }
   });
 
   it("indices that are no member's are bad, and stop nobody", async () => {
