@@ -6,12 +6,16 @@
 import * as z from "zod";
 import * as wire from "../api/wire.ts";
 import type { BatchHeader, Certificate } from "../batch/types.ts";
+import type { EpochKeys } from "../keys/epoch-keys.ts";
 import type { ProposedMember } from "../ledger/reconfiguration/types.ts";
+import type { LedgerGenesis } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Address } from "../lib/hex.ts";
 import type { Store, StoredEpoch } from "../storage/port.ts";
+import type { Logger } from "../telemetry/port.ts";
 import type { Committee } from "../threshold/committee.ts";
-import { SUITES, type ThresholdKey } from "../threshold/types.ts";
+import { type Engine, SUITES, type Suite, type ThresholdKey } from "../threshold/types.ts";
+import type { ReshareWorker } from "./reshare-port.ts";
 
 /** An epoch's beginning without the ledger: small, kept and served for every epoch. */
 export interface EpochRecord {
@@ -28,6 +32,27 @@ export interface EpochRecord {
 export interface EpochStart extends EpochRecord {
   /** The ledger after the closing batch. */
   readonly snapshot: Uint8Array;
+}
+
+/**
+ * What learning an epoch over HTTP has to go on (join.ts, catch-up.ts). It resolves with the start of an epoch above `after` whose
+ * committee has us, everything in it verified. Our shares of it are in `keys` then, if they could be opened; whoever lacks them
+ * follows the epoch as a learner, and opens them from the deals that its ledger keeps.
+ */
+export interface LearnContext {
+  readonly apis: readonly string[];
+  /** What is trusted from the start: the committee file's, or the newest this node took part in. */
+  readonly committee: Committee;
+  readonly genesis: LedgerGenesis;
+  /** secp256k1 secret. */
+  readonly identity: Uint8Array;
+  readonly keys: EpochKeys;
+  readonly worker: ReshareWorker;
+  readonly engines: Readonly<Record<Suite, Engine>>;
+  /** Newest epoch that this node knows; undefined: none, the first would do as well, but then it would be in the committee file. */
+  readonly after: bigint | undefined;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
 }
 
 const MAX_MEMBERS = 4096;

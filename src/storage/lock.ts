@@ -11,16 +11,18 @@ import { SQLITE_BUSY, sqliteCode, toStoreError } from "./errors.ts";
 import { StoreError } from "./port.ts";
 
 export const LOCK_FILE = "clockless.lock";
+/** Of a key folder, held by a running member. Commands that add keys beside it take the other one, each for a moment. */
+export const MEMBER_LOCK_FILE = "member.lock";
 
 export interface DirectoryLock {
   release(): void;
 }
 
-/** Throws StoreError `locked` when another process (or another store in this one) holds the directory. */
-export function lockDirectory(directory: string): DirectoryLock {
+/** Throws StoreError `locked` when another process (or another store in this one) holds the directory by a lock of this name. */
+export function lockDirectory(directory: string, file: string = LOCK_FILE): DirectoryLock {
   let database: DatabaseSync | undefined;
   try {
-    database = new DatabaseSync(join(directory, LOCK_FILE), { timeout: 0 });
+    database = new DatabaseSync(join(directory, file), { timeout: 0 });
     database.exec("PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE");
     const held = database;
     let isHeld = true;
@@ -33,7 +35,7 @@ export function lockDirectory(directory: string): DirectoryLock {
   } catch (error) {
     database?.close();
     if (sqliteCode(error) === SQLITE_BUSY) {
-      throw new StoreError("locked", "Another process uses this data directory: stop it first", {
+      throw new StoreError("locked", "Another process uses this folder: stop it first", {
         details: { directory },
         cause: error,
       });
