@@ -5,10 +5,11 @@
 import type * as z from "zod";
 import type { AccountId, Certificate } from "../batch/types.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
-import type { Address, Hex } from "../lib/hex.ts";
+import { type Address, bytesToHex, type Hex } from "../lib/hex.ts";
 import type { Suite } from "../threshold/types.ts";
 import { ApiError } from "./errors.ts";
-import { type CallOptions, decodeJson, requestJson, requestText, type Transport } from "./http.ts";
+import { type CallOptions, decodeJson, requestBytes, requestJson, requestText, type Transport } from "./http.ts";
+import * as r from "./reconfiguration.ts";
 import * as s from "./schema.ts";
 import { type StreamOptions, streamEvents } from "./sse.ts";
 import { certificate } from "./wire.ts";
@@ -74,6 +75,22 @@ export interface ApiClient {
     options?: CallOptions & { readonly asset?: Hex | undefined; readonly sequence?: bigint | undefined },
   ): Promise<s.AccountAnswer>;
   lane(signer: Address, lane: bigint, options?: CallOptions): Promise<s.LaneAnswer>;
+  reconfiguration(options?: CallOptions): Promise<r.ReconfigurationAnswer>;
+  /** One answer's worth of deals, from a position on. @throws ApiError unknownDeals */
+  reconfigurationDeals(options?: CallOptions & { readonly from?: number | undefined }): Promise<r.DealsAnswer>;
+  /**
+   * Canonical bytes, at most RECONFIGURATION_LIMITS.maxTransactionBytes each; one result each, in order. Any number: what is too much
+   * for one request goes in several.
+   */
+  submitTransactions(
+    transactions: readonly Uint8Array[],
+    options?: CallOptions,
+  ): Promise<readonly r.TransactionResult[]>;
+  /** @throws ApiError unknownEpoch */
+  epoch(epoch: bigint | "latest", options?: CallOptions): Promise<r.EpochAnswer>;
+  /** The ledger as this epoch (from 1) began with it; at most `maxBytes` (default 1 GiB). @throws ApiError unknownEpoch */
+  snapshot(epoch: bigint, options?: CallOptions & { readonly maxBytes?: number | undefined }): Promise<Uint8Array>;
+  handovers(options?: CallOptions): Promise<r.HandoversAnswer>;
   /**
    * The event stream, resumed across reconnects; ends when `signal` aborts. Batches and receipts come at least once and in order of
    * sequence; certificates come newest first-hand: a newer one covers those before it, so older ones may be left out.
@@ -82,6 +99,8 @@ export interface ApiClient {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** A snapshot may have hundreds of megabytes. */
+const SNAPSHOT_TIMEOUT_MS = 300_000;
 
 export function createApiClient(options: ApiClientOptions): ApiClient {
   const transport: Transport = {
@@ -134,6 +153,36 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     account: (account, call) =>
       get(`/v1/accounts/${account}${query({ asset: call?.asset, sequence: call?.sequence })}`, s.accountAnswer, call),
     lane: (signer, lane, call) => get(`/v1/lanes/${signer}/${lane}`, s.laneAnswer, call),
+    reconfiguration: (call) => get("/v1/reconfiguration", r.reconfigurationAnswer, call),
+    reconfigurationDeals: (call) => get(`/v1/reconfiguration/deals${query({ from: call?.from })}`, r.dealsAnswer, call),
+    async submitTransactions(transactions, call = {}) {
+      const path = "/v1/reconfiguration/transactions";
+      const results: r.TransactionResult[] = [];
+      for (const part of partsOf(transactions.map(bytesToHex))) {
+        const { signal, timeoutMs } = call;
+        const body = JSON.stringify({ transactions: part });
+        const text = await requestText(transport, path, { method: "POST", body, signal, timeoutMs });
+        const answer = decodeJson(r.transactionsAnswer, text, path);
+        if (answer.results.length !== part.length)
+          throw new ApiError("badAnswer", "not one result per transaction", {
+            details: { path, sent: part.length, received: answer.results.length },
+          });
+        results.push(...answer.results);
+      }
+      return results;
+    },
+    epoch: (epoch, call) => get(`/v1/epochs/${epoch}`, r.epochAnswer, call),
+    snapshot: (epoch, call = {}) =>
+      requestBytes(
+        transport,
+        `/v1/epochs/${epoch}/snapshot`,
+        call.maxBytes ?? r.RECONFIGURATION_LIMITS.maxSnapshotBytes,
+        {
+          signal: call.signal,
+          timeoutMs: call.timeoutMs ?? Math.max(transport.timeoutMs, SNAPSHOT_TIMEOUT_MS),
+        },
+      ),
+    handovers: (call) => get("/v1/handovers", r.handoversAnswer, call),
     async *events(stream = {}) {
       const path = `/v1/events${query({ types: stream.types?.join(",") })}`;
       for await (const event of streamEvents(transport, path, stream)) {
@@ -148,6 +197,26 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       }
     },
   };
+}
+
+/** Splits texts into requests of allowed size, in order. */
+function partsOf(texts: readonly string[]): string[][] {
+  const { maxTransactions, maxBodyBytes } = r.RECONFIGURATION_LIMITS;
+  const parts: string[][] = [];
+  let room = 0;
+  for (const text of texts) {
+    // Quotes and comma; what surrounds the list is shorter than one item.
+    const size = text.length + 3;
+    const last = parts.at(-1);
+    if (last === undefined || size > room || last.length === maxTransactions) {
+      parts.push([text]);
+      room = maxBodyBytes - 64 - size;
+    } else {
+      last.push(text);
+      room -= size;
+    }
+  }
+  return parts;
 }
 
 function baseUrl(text: string): string {

@@ -1,6 +1,7 @@
 /** Every endpoint once: its path, parameters, answer and errors. The server routes by this table and /openapi.json is made from it. */
 import * as z from "zod";
 import type { ServerErrorCode } from "./errors.ts";
+import * as r from "./reconfiguration.ts";
 import * as s from "./schema.ts";
 import * as w from "./wire.ts";
 
@@ -18,6 +19,10 @@ export interface Endpoint<P, Q, A> {
   readonly errors: readonly ServerErrorCode[];
   /** The answer never changes once given: caches may keep it. */
   readonly immutable?: boolean;
+  /** Instead of JSON: the answer is bytes, sent as they are. */
+  readonly binary?: boolean;
+  /** Largest body, where it is more than the server's own limit. */
+  readonly maxBodyBytes?: number;
 }
 
 function endpoint<P, Q, A>(
@@ -52,6 +57,13 @@ const suiteQuery = z.strictObject({ suite: w.suite.optional() });
 
 /** `POST /v1/instructions`: items are checked one by one, so that a bad one stops no other. */
 export const submitRequest = z.object({ instructions: z.array(z.unknown()).min(1).max(s.API_LIMITS.maxInstructions) });
+
+const epochParam = z.union([z.literal("latest"), w.uint64]);
+const position = z.codec(z.string().regex(/^(?:0|[1-9][0-9]{0,3})$/), z.number().int(), {
+  decode: Number,
+  encode: String,
+});
+const octets: z.ZodType<Uint8Array> = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
 
 const health = z.object({ healthy: z.boolean() });
 const readiness = z.object({
@@ -174,6 +186,66 @@ export const ENDPOINTS = {
     params: z.strictObject({ signer: w.address, lane: w.uint64 }),
     query: none,
     answer: s.laneAnswer,
+  }),
+  getReconfiguration: endpoint({
+    method: "GET",
+    path: "/v1/reconfiguration",
+    summary:
+      "Where a change of the committee stands: proposals, who approved, dealt and is ready, and who is waited for.",
+    params: none,
+    query: none,
+    answer: r.reconfigurationAnswer,
+  }),
+  getDeals: endpoint({
+    method: "GET",
+    path: "/v1/reconfiguration/deals",
+    summary:
+      "The deals that count, in order, from a position on: of the running attempt, otherwise those that made the current epoch's shares. Verify them before opening.",
+    params: none,
+    query: z.strictObject({ from: position.optional() }),
+    answer: r.dealsAnswer,
+    errors: ["unknownDeals"],
+  }),
+  submitTransactions: endpoint({
+    method: "POST",
+    path: "/v1/reconfiguration/transactions",
+    summary:
+      "Hands in approvals, deals, READYs and handover partials, which carry their own signatures; one result each. Accepted means that this member proposes it until it is ordered.",
+    params: none,
+    query: none,
+    answer: r.transactionsAnswer,
+    status: 202,
+    errors: ["bodyTooLarge", "unsupportedMediaType", "requestTimeout"],
+    maxBodyBytes: r.RECONFIGURATION_LIMITS.maxBodyBytes,
+  }),
+  getEpoch: endpoint({
+    method: "GET",
+    path: "/v1/epochs/{epoch}",
+    summary:
+      "An epoch's committee, where its members are, and the certified header that started it; a number or `latest`.",
+    params: z.strictObject({ epoch: epochParam }),
+    query: none,
+    answer: r.epochAnswer,
+    errors: ["unknownEpoch"],
+  }),
+  getSnapshot: endpoint({
+    method: "GET",
+    path: "/v1/epochs/{epoch}/snapshot",
+    summary: "The ledger as an epoch began with it: what `state` of the header that started it commits to.",
+    params: z.strictObject({ epoch: w.uint64 }),
+    query: none,
+    answer: octets,
+    errors: ["unknownEpoch"],
+    immutable: true,
+    binary: true,
+  }),
+  getHandovers: endpoint({
+    method: "GET",
+    path: "/v1/handovers",
+    summary: "Every handover to a new group key, signed by the old one, from the first on.",
+    params: none,
+    query: none,
+    answer: r.handoversAnswer,
   }),
   getHealth: endpoint({
     method: "GET",

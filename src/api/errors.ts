@@ -6,6 +6,7 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
  * - bodyTooLarge, urlTooLong, headersTooLarge: a limit of this member; nothing was read beyond it
  * - unsupportedMediaType: a body that is not application/json
  * - unknownInstruction, unknownSequence, unknownChain, unknownAccount, unknownLane, unknownEntry: well-formed, but not known here (any more)
+ * - unknownEpoch: no such epoch here, or its snapshot is not held (any more); unknownDeals: nothing was dealt, or not so many
  * - unknownRoute, methodNotAllowed: no such endpoint
  * - rateLimited: too many requests from this address; `details.retryAfterMs`
  * - tooManyConnections, unavailable: this member cannot answer now; another can
@@ -20,6 +21,8 @@ export const API_ERROR_STATUS = {
   unknownAccount: 404,
   unknownLane: 404,
   unknownEntry: 404,
+  unknownEpoch: 404,
+  unknownDeals: 404,
   unknownRoute: 404,
   methodNotAllowed: 405,
   requestTimeout: 408,

@@ -1,5 +1,6 @@
 /** One request with a deadline and a bounded answer, and every way it can end as a typed error. */
 import type * as z from "zod";
+import { concatBytes } from "../lib/bytes.ts";
 import { ApiError, isServerErrorCode } from "./errors.ts";
 import { errorBody } from "./schema.ts";
 
@@ -44,6 +45,27 @@ export async function requestText(transport: Transport, path: string, options: R
     const response = await send(transport, path, options, deadline.signal);
     if (!response.ok) throw await errorOf(response, path);
     return await readText(response, transport.maxAnswerBytes, path);
+  } catch (cause) {
+    throw deadline.explain(cause, path);
+  } finally {
+    deadline.clear();
+  }
+}
+
+/** Sends a request and returns the bytes of a 2xx answer, at most `maxBytes` of them. @throws ApiError */
+export async function requestBytes(
+  transport: Transport,
+  path: string,
+  maxBytes: number,
+  options: RequestOptions = {},
+): Promise<Uint8Array> {
+  const deadline = startDeadline(options.timeoutMs ?? transport.timeoutMs, options.signal);
+  try {
+    const response = await send(transport, path, { ...options, accept: "application/octet-stream" }, deadline.signal);
+    if (!response.ok) throw await errorOf(response, path);
+    const chunks: Uint8Array[] = [];
+    await readChunks(response, maxBytes, path, (chunk) => chunks.push(chunk));
+    return concatBytes(...chunks);
   } catch (cause) {
     throw deadline.explain(cause, path);
   } finally {
@@ -118,6 +140,21 @@ export function issuesOf(error: z.ZodError): { path: string; message: string }[]
 }
 
 async function readText(response: Response, maxBytes: number, path: string): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  await readChunks(response, maxBytes, path, (chunk) => {
+    text += decoder.decode(chunk, { stream: true });
+  });
+  return text + decoder.decode();
+}
+
+/** Reads a body piece by piece; never holds more than `maxBytes`. */
+async function readChunks(
+  response: Response,
+  maxBytes: number,
+  path: string,
+  take: (chunk: Uint8Array) => void,
+): Promise<void> {
   const tooLarge = (bytes: number): ApiError =>
     new ApiError("answerTooLarge", `the answer exceeds ${maxBytes} bytes`, { details: { path, bytes, maxBytes } });
   const declared = Number(response.headers.get("content-length"));
@@ -125,20 +162,18 @@ async function readText(response: Response, maxBytes: number, path: string): Pro
     await response.body?.cancel();
     throw tooLarge(declared);
   }
-  if (response.body === null) return "";
+  if (response.body === null) return;
   const reader = response.body.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
   let total = 0;
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
+    if (done) return;
     total += value.length;
     if (total > maxBytes) {
       await reader.cancel();
       throw tooLarge(total);
     }
-    text += decoder.decode(value, { stream: true });
+    take(value);
   }
 }
 

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { ENDPOINTS, submitRequest } from "./endpoints.ts";
 import { API_ERROR_STATUS, type ServerErrorCode } from "./errors.ts";
 import { signedInstruction } from "./instruction.ts";
+import { RECONFIGURATION_LIMITS, transactionBytes, transactionsRequest } from "./reconfiguration.ts";
 import { API_LIMITS, errorBody, STREAM_SCHEMAS, STREAM_TYPES } from "./schema.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,12 +19,17 @@ export function openApiDocument(version: string): Json {
       summary: endpoint.summary,
       parameters: [...parameters(endpoint.params, "path"), ...parameters(endpoint.query, "query")],
       responses: {
-        [endpoint.status]: { description: "OK", content: json(schema(endpoint.answer)) },
+        [endpoint.status]: {
+          description: "OK",
+          content: endpoint.binary ? { "application/octet-stream": {} } : json(schema(endpoint.answer)),
+        },
         ...errorResponses([...COMMON_ERRORS, ...endpoint.errors]),
       },
     };
     if (operationId === "submitInstructions")
       operation.requestBody = { required: true, content: json(schema(submitRequestDescription)) };
+    if (operationId === "submitTransactions")
+      operation.requestBody = { required: true, content: json(schema(transactionsDescription)) };
     paths[endpoint.path] = { ...paths[endpoint.path], [endpoint.method.toLowerCase()]: operation };
   }
   paths["/v1/events"] = { get: eventsOperation() };
@@ -44,6 +50,10 @@ export function openApiDocument(version: string): Json {
 /** Items are checked one by one, so the request's own schema leaves them open; here is what each must be. */
 const submitRequestDescription = submitRequest.extend({
   instructions: z.array(signedInstruction).min(1).max(API_LIMITS.maxInstructions),
+});
+
+const transactionsDescription = transactionsRequest.extend({
+  transactions: z.array(transactionBytes).min(1).max(RECONFIGURATION_LIMITS.maxTransactions),
 });
 
 function eventsOperation(): Json {

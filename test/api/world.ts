@@ -20,14 +20,16 @@ import type { BatchHeader, Certificate, Destination, PayoutEntry } from "../../s
 import { detailsHash } from "../../src/ledger/details.ts";
 import { accountIdOf, instructionId } from "../../src/ledger/instruction.ts";
 import { encodeInstrument } from "../../src/ledger/instrument.ts";
+import type { EpochsView, SignedHandover } from "../../src/ledger/reconfiguration/types.ts";
 import type { AccountDetails, LedgerGenesis, Receipt, SignedInstruction } from "../../src/ledger/types.ts";
 import { bigintToBytes } from "../../src/lib/bytes.ts";
 import { addressOf } from "../../src/lib/ecdsa.ts";
 import { keccak256Hex } from "../../src/lib/hash.ts";
 import { bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import { dealsOf, reconfigurationOf } from "../../src/node/api/reconfiguration.ts";
 import type { NodeEvent, NodeView } from "../../src/node/api/view.ts";
 import { createNobleEngine } from "../../src/threshold/engine-noble.ts";
-import type { Suite } from "../../src/threshold/types.ts";
+import type { Suite, ThresholdKey } from "../../src/threshold/types.ts";
 
 export const CHAIN_ID = 31337n;
 export const HUB: Hex = `0x${"11".repeat(20)}`;
@@ -47,6 +49,8 @@ export const ALICE_DETAILS: AccountDetails = {
   ],
   lanes: [{ signer: HUB, lane: 2n, margin: { limit: 9n, spent: 4n }, cash: [{ asset: USDC, limit: 8n, spent: 0n }] }],
 };
+const NO_KEY: Omit<ThresholdKey, "suite"> = { threshold: 3, groupKey: "0x", publicShares: [] };
+const NO_KEYS = { "bls12-381": { suite: "bls12-381", ...NO_KEY }, bn254: { suite: "bn254", ...NO_KEY } } as const;
 const NO_DETAILS: AccountDetails = { positions: [], lanes: [] };
 const CORE = keccak256Hex(Uint8Array.of(7));
 
@@ -66,6 +70,16 @@ export interface World extends NodeView {
   forgetBefore(sequence: bigint): void;
   setReady(ok: boolean): void;
   readonly subscribers: number;
+  /** What the reconfiguration endpoints tell; settable. */
+  readonly epochs: WorldEpochs;
+}
+
+export interface WorldEpochs {
+  view: EpochsView | undefined;
+  handovers: readonly SignedHandover[];
+  readonly snapshots: Map<bigint, Uint8Array>;
+  /** What was handed in; `0xff…` is refused as malformed. */
+  readonly transactions: Uint8Array[];
 }
 
 export interface WorldOptions {
@@ -125,6 +139,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const instructions = new Map<Hex, { answer: InstructionAnswer; sequence: bigint | undefined }>();
   const listeners = new Set<(event: NodeEvent) => void>();
   const received: SignedInstruction[] = [];
+  const epochs: WorldEpochs = { view: undefined, handovers: [], snapshots: new Map(), transactions: [] };
   let accounts = AccountTree.empty(USDC);
   let settled = 0n;
   let oldest = 1n;
@@ -155,6 +170,7 @@ export function createWorld(options: WorldOptions = {}): World {
   return {
     committeeId,
     received,
+    epochs,
     get subscribers() {
       return listeners.size;
     },
@@ -248,6 +264,18 @@ export function createWorld(options: WorldOptions = {}): World {
     setReady(ok) {
       ready = ok;
     },
+
+    reconfiguration: () =>
+      reconfigurationOf({ id: committeeId, epoch: 0n, members, keys: NO_KEYS, requiredSuites: suites }, epochs.view),
+    deals: (from) => dealsOf(epochs.view, from),
+    submitTransactions: (transactions) =>
+      transactions.map((bytes) => {
+        epochs.transactions.push(bytes);
+        return { code: bytes[0] === 0xff ? "malformed" : "accepted" };
+      }),
+    epoch: (epoch = 0n) => (epoch === 0n ? { committee, peers: [], certificates: [], snapshotBytes: 0 } : undefined),
+    snapshot: (epoch) => epochs.snapshots.get(epoch),
+    handovers: () => epochs.handovers,
 
     committee: () => committee,
     status: () => ({

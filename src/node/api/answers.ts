@@ -47,6 +47,51 @@ export function answerJson(response: ServerResponse, status: number, value: unkn
   answerText(response, status, "application/json", JSON.stringify(value), immutable);
 }
 
+const CHUNK_BYTES = 64 * 1024;
+
+/**
+ * Sends bytes as fast as the client takes them and no faster: nothing but the array itself is held. A client that takes nothing for
+ * `stallMs` is dropped. Resolves when the answer is out or the client gone.
+ */
+export async function answerBytes(
+  response: ServerResponse,
+  bytes: Uint8Array,
+  options: { readonly stallMs: number; readonly immutable: boolean },
+): Promise<void> {
+  response.writeHead(200, {
+    "content-type": "application/octet-stream",
+    "content-length": bytes.length,
+    "cache-control": options.immutable ? "public, max-age=31536000, immutable" : "no-store",
+    "x-content-type-options": "nosniff",
+  });
+  for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+    if (response.destroyed) return;
+    const isRoom = response.write(bytes.subarray(at, at + CHUNK_BYTES));
+    if (!isRoom && (await drained(response, options.stallMs)) !== "drained") {
+      response.destroy();
+      return;
+    }
+  }
+  response.end();
+}
+
+/** Waits until the client has taken what was written. */
+export function drained(response: ServerResponse, stallMs: number): Promise<"drained" | "gone" | "stalled"> {
+  return new Promise((resolve) => {
+    const finish = (how: "drained" | "gone" | "stalled"): void => {
+      clearTimeout(timer);
+      response.off("drain", onDrain);
+      response.off("close", onClose);
+      resolve(how);
+    };
+    const onDrain = (): void => finish("drained");
+    const onClose = (): void => finish("gone");
+    const timer = setTimeout(() => finish("stalled"), stallMs);
+    response.on("drain", onDrain);
+    response.on("close", onClose);
+  });
+}
+
 /** The JSON of an error; bigints as decimal strings. Only code, message and details leave: causes and stacks stay in the log. */
 export function errorJson(error: ApiError): string {
   return JSON.stringify(

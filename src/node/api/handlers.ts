@@ -9,6 +9,12 @@ import {
 } from "../../api/endpoints.ts";
 import { ApiError, type ServerErrorCode } from "../../api/errors.ts";
 import { issuesOf } from "../../api/http.ts";
+import {
+  RECONFIGURATION_LIMITS,
+  type TransactionResult,
+  transactionBytes,
+  transactionsRequest,
+} from "../../api/reconfiguration.ts";
 import { API_LIMITS, type SubmitResult } from "../../api/schema.ts";
 import { LedgerError } from "../../ledger/codes.ts";
 import { instructionFromJson } from "../../ledger/json.ts";
@@ -103,6 +109,15 @@ export function createHandlers(view: NodeView): Handlers {
       return found(view.account(id, asset, sequence), "unknownAccount", "no such account in that state", details);
     },
     getLane: ({ params: { signer, lane } }) => ({ value: { signer, lane, nextNonce: view.laneNonce(signer, lane) } }),
+    getReconfiguration: () => ({ value: view.reconfiguration() }),
+    getDeals: ({ query: { from } }) =>
+      found(view.deals(from ?? 0), "unknownDeals", "nothing was dealt here, or not so many deals", { from }),
+    submitTransactions: async ({ body }) => ({ value: { results: await submitTransactions(view, body) } }),
+    getEpoch: ({ params: { epoch } }) =>
+      found(view.epoch(epoch === "latest" ? undefined : epoch), "unknownEpoch", "no such epoch here", { epoch }),
+    getSnapshot: ({ params: { epoch } }) =>
+      found(view.snapshot(epoch), "unknownEpoch", "no snapshot of this epoch's beginning here", { epoch }),
+    getHandovers: () => ({ value: { handovers: view.handovers() } }),
     getHealth: () => {
       const healthy = view.isHealthy();
       return { value: { healthy }, status: healthy ? 200 : 503 };
@@ -144,6 +159,27 @@ async function submit(view: NodeView, body: unknown): Promise<SubmitResult[]> {
   });
   const answers = good.length === 0 ? [] : await view.submit(good);
   assert(answers.length === good.length, "the node answers for every instruction");
+  let next = 0;
+  return results.map((refused) => refused ?? answers[next++]!);
+}
+
+/** What is no bytes is refused where it stands; the rest goes to the node together. */
+async function submitTransactions(view: NodeView, body: unknown): Promise<TransactionResult[]> {
+  const { maxTransactions, maxTransactionBytes } = RECONFIGURATION_LIMITS;
+  const request = transactionsRequest.safeParse(body);
+  if (!request.success)
+    throw new ApiError("badRequest", "the body is { transactions: [hex, ...] }", {
+      details: { issues: issuesOf(request.error), maxTransactions, maxTransactionBytes },
+    });
+  const good: Uint8Array[] = [];
+  const results = request.data.transactions.map((item): TransactionResult | undefined => {
+    const decoded = transactionBytes.safeDecode(item as never); // CAST: unknown JSON; the schema decides
+    if (!decoded.success) return { code: "malformedTransaction" };
+    good.push(decoded.data);
+    return undefined;
+  });
+  const answers = good.length === 0 ? [] : await view.submitTransactions(good);
+  assert(answers.length === good.length, "the node answers for every transaction");
   let next = 0;
   return results.map((refused) => refused ?? answers[next++]!);
 }

@@ -10,9 +10,19 @@ import { ApiError } from "../../api/errors.ts";
 import { issuesOf } from "../../api/http.ts";
 import { openApiDocument } from "../../api/openapi.ts";
 import { API_LIMITS } from "../../api/schema.ts";
+import { assert } from "../../lib/assert.ts";
 import type { Logger } from "../../telemetry/port.ts";
-import { answerError, answerJson, answerPreflight, answerText, applyCors, type Cors, errorJson } from "./answers.ts";
-import { readJsonBody } from "./body.ts";
+import {
+  answerBytes,
+  answerError,
+  answerJson,
+  answerPreflight,
+  answerText,
+  applyCors,
+  type Cors,
+  errorJson,
+} from "./answers.ts";
+import { type BodyBudget, createBodyBudget, readJsonBody } from "./body.ts";
 import { createHandlers, type HandlerContext, type Handlers, matchEndpoint } from "./handlers.ts";
 import { createRateLimiter, type RateLimit, type RateLimiter } from "./rate-limit.ts";
 import { createStreams, type Streams } from "./streams.ts";
@@ -24,7 +34,12 @@ export interface ApiServerOptions {
   readonly port: number;
   /** Version that /openapi.json names. */
   readonly version: string;
+  /** An endpoint may take more (api/endpoints.ts). */
   readonly maxBodyBytes: number;
+  /** Of all bodies larger than that together, while they arrive. */
+  readonly maxLargeBodyBytes: number;
+  /** Snapshots that are being sent at once: each may take its client minutes. */
+  readonly maxDownloads: number;
   readonly maxUrlLength: number;
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
@@ -55,6 +70,8 @@ export const DEFAULT_API_OPTIONS: Omit<ApiServerOptions, "version"> = {
   host: "127.0.0.1",
   port: 0,
   maxBodyBytes: API_LIMITS.maxBodyBytes,
+  maxLargeBodyBytes: 64 << 20,
+  maxDownloads: 16,
   maxUrlLength: 8192 + 1024, // the longest list of outbox indexes and its path
   maxHeaderBytes: 16 * 1024,
   maxConnections: 1024,
@@ -102,6 +119,8 @@ export function createApiServer(
     logger,
     limiter,
     streams,
+    largeBodies: createBodyBudget(config.maxLargeBodyBytes),
+    downloads: { running: 0 },
     handlers: createHandlers(view),
     openApi: JSON.stringify(openApiDocument(config.version)),
     isOverloaded: () => sockets.size > config.maxConnections,
@@ -151,6 +170,8 @@ interface ServeContext {
   readonly logger: Logger;
   readonly limiter: RateLimiter | undefined;
   readonly streams: Streams;
+  readonly largeBodies: BodyBudget;
+  readonly downloads: { running: number };
   readonly handlers: Handlers;
   readonly openApi: string;
   isOverloaded(): boolean;
@@ -226,7 +247,7 @@ async function route(
   const { id, params } = matchEndpoint(method, path);
   observe(id);
   const endpoint = ENDPOINTS[id];
-  const body = endpoint.method === "POST" ? await readJsonBody(request, response, config.maxBodyBytes) : undefined;
+  const body = endpoint.method === "POST" ? await bodyOf(context, endpoint.maxBodyBytes, request, response) : undefined;
   const handlerContext = {
     params: decodeParameters(endpoint.params, params, "path"),
     query: decodeParameters(endpoint.query, queryOf(search), "query"),
@@ -237,9 +258,39 @@ async function route(
     context: HandlerContext<EndpointId>,
   ) => Promise<{ value: unknown; status?: number }>;
   const answered = await handler(handlerContext as HandlerContext<EndpointId>);
+  if (endpoint.binary) return download(context, response, answered.value, endpoint.immutable ?? false);
   // CAST: as above; the value is the endpoint's own answer.
   const encoded = (endpoint.answer as z.ZodType<unknown>).encode(answered.value);
   answerJson(response, answered.status ?? endpoint.status, encoded, endpoint.immutable ?? false);
+}
+
+function bodyOf(
+  { config, largeBodies }: ServeContext,
+  endpointMaxBytes: number | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<unknown> {
+  return endpointMaxBytes === undefined
+    ? readJsonBody(request, response, config.maxBodyBytes)
+    : readJsonBody(request, response, endpointMaxBytes, largeBodies);
+}
+
+/** Sends bytes at the client's pace, to a limited number of clients at once. */
+async function download(
+  { config, downloads }: ServeContext,
+  response: ServerResponse,
+  value: unknown,
+  immutable: boolean,
+): Promise<void> {
+  assert(value instanceof Uint8Array, "a binary endpoint answers bytes");
+  if (downloads.running >= config.maxDownloads)
+    throw new ApiError("unavailable", "too many downloads at once", { details: { retryAfterMs: 5_000 } });
+  downloads.running++;
+  try {
+    await answerBytes(response, value, { stallMs: config.streamStallMs, immutable });
+  } finally {
+    downloads.running--;
+  }
 }
 
 function queryOf(search: URLSearchParams): Record<string, string> {

@@ -6,6 +6,7 @@ import type { ServerResponse } from "node:http";
 import { ApiError } from "../../api/errors.ts";
 import { STREAM_TYPES, type StreamType } from "../../api/schema.ts";
 import type { Suite } from "../../threshold/types.ts";
+import { drained } from "./answers.ts";
 import { createEventFeed, type EventFeed } from "./event-feed.ts";
 import type { NodeView } from "./view.ts";
 
@@ -112,27 +113,14 @@ function createStream(
   /** Writes one event; resolves to false when the client is gone. */
   const write = async (text: string, id?: bigint): Promise<boolean> => {
     if (ended || response.destroyed) return false;
-    return response.write(`${text}${id === undefined ? "" : `id: ${id}\n`}\n`) || drained();
+    if (response.write(`${text}${id === undefined ? "" : `id: ${id}\n`}\n`)) return true;
+    const how = await drained(response, stallMs);
+    if (how === "stalled") {
+      onDrop("stalled");
+      response.destroy();
+    }
+    return how === "drained";
   };
-
-  const drained = (): Promise<boolean> =>
-    new Promise((resolve) => {
-      const finish = (alive: boolean): void => {
-        clearTimeout(timer);
-        response.off("drain", onDrain);
-        response.off("close", onClose);
-        resolve(alive);
-      };
-      const onDrain = (): void => finish(true);
-      const onClose = (): void => finish(false);
-      const timer = setTimeout(() => {
-        onDrop("stalled");
-        response.destroy();
-        finish(false);
-      }, stallMs);
-      response.on("drain", onDrain);
-      response.on("close", onClose);
-    });
 
   /** Newest certificates first: whoever has one needs none before it. */
   const sendCertificates = async (): Promise<boolean> => {

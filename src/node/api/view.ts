@@ -3,6 +3,7 @@
  * Everything is synchronous except where a member really has to wait. `undefined` means "not known here": the server answers 404.
  * Calls come from strangers: each is one bounded read, and none may throw for a well-formed argument.
  */
+import type { DealsAnswer, EpochAnswer, ReconfigurationAnswer, TransactionResult } from "../../api/reconfiguration.ts";
 import type {
   AccountAnswer,
   BatchAnswer,
@@ -16,6 +17,7 @@ import type {
   SubmitResult,
 } from "../../api/schema.ts";
 import type { AccountId, Certificate } from "../../batch/types.ts";
+import type { SignedHandover } from "../../ledger/reconfiguration/types.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
 import type { Address, Hex } from "../../lib/hex.ts";
 import type { Suite } from "../../threshold/types.ts";
@@ -37,7 +39,25 @@ export interface ReadyCheck {
   readonly message: string;
 }
 
-export interface NodeView {
+/** How the committee changes, and what each epoch began with. */
+export interface EpochsNodeView {
+  reconfiguration(): ReconfigurationAnswer;
+  /** Qualified deals from this position on, as many as fit into an answer; undefined when there are none. */
+  deals(from: number): DealsAnswer | undefined;
+  /** Takes bytes of strangers and answers for each, in order. Never throws for bad ones. */
+  submitTransactions(
+    transactions: readonly Uint8Array[],
+  ): readonly TransactionResult[] | Promise<readonly TransactionResult[]>;
+  /** The current one if undefined. */
+  epoch(epoch: bigint | undefined): EpochAnswer | undefined;
+  /** The ledger as this epoch began with it; the same array for as many calls as possible, since answers are sent slowly. */
+  snapshot(epoch: bigint): Uint8Array | undefined;
+  /** From the first on. */
+  handovers(): readonly SignedHandover[];
+}
+
+export interface NodeView extends EpochsNodeView {
+  /** Of the current epoch. */
   committee(): CommitteeAnswer;
   status(): StatusAnswer;
   /**
