@@ -267,7 +267,8 @@ function observationFromSsz({ selector, value }: ValueOf<typeof Observations>[nu
   return { kind: "prices", market, firstSlotEnd, values };
 }
 
-function decodeStrict<T>(type: Type<T>, bytes: Uint8Array, limit: number, what: string): T {
+/** Throws LedgerError `tooLarge`, `malformedBytes`. */
+export function decodeStrict<T>(type: Type<T>, bytes: Uint8Array, limit: number, what: string): T {
   if (bytes.length > limit) {
     throw new LedgerError("tooLarge", `${what} has more than ${limit} bytes`, { details: { length: bytes.length } });
   }
@@ -290,7 +291,7 @@ function decodeStrict<T>(type: Type<T>, bytes: Uint8Array, limit: number, what: 
 }
 
 /** Throws LedgerError `malformedBytes` when our own value exceeds what the format holds (a caller's bug or unchecked input). */
-function encodeChecked<T>(type: Type<T>, value: () => T, limit: number, what: string): Uint8Array {
+export function encodeChecked<T>(type: Type<T>, value: () => T, limit: number, what: string): Uint8Array {
   let bytes: Uint8Array;
   try {
     bytes = type.serialize(value());

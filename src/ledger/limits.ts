@@ -50,6 +50,19 @@ export const MAX_PAYLOAD_OBSERVATIONS = 256;
 export const MAX_INBOX_ENTRIES = Number(INBOX_LOOKAHEAD);
 export const MAX_PRICE_VALUES = 4096;
 
+/** Smallest committee a change may lead to: the smallest that tolerates a malicious member. */
+export const MIN_PROPOSED_MEMBERS = 4;
+
+/** Largest: beyond it two suites' deals no longer fit one block (MAX_TRANSACTION_BYTES). */
+export const MAX_PROPOSED_MEMBERS = 256;
+
+/** Addresses a member announces, and bytes of each: they are kept for an epoch, by everybody. */
+export const MAX_MULTIADDRS = 8;
+export const MAX_MULTIADDR_BYTES = 256;
+
+/** Output rounds between the last thing a change waits for and the end of its epoch: time for the slow to store their shares. */
+export const ACTIVATION_ROUNDS = 8;
+
 /** Batches whose account trees are kept for proofs. */
 export const RETAINED_BATCHES = 64n;
 
