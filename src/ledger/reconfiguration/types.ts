@@ -176,4 +176,10 @@ export interface ReshareScheme {
   faultOfAnnouncements(committeeId: Hex, proposal: Proposal): EncryptionKeyFault | undefined;
   /** A member's identity over a digest. */
   isSignedBy(address: Address, digest: Hex, signature: Hex): boolean;
+  /** Default: `createHandover` (batch/handover.ts), which takes real keys only. */
+  createHandover?(
+    number: bigint,
+    oldKeys: Readonly<Record<Suite, Hex>>,
+    newKeys: Readonly<Record<Suite, Hex>>,
+  ): Handover;
 }
