@@ -13,7 +13,7 @@ import type { DealContext } from "./associated-data.ts";
 import { dealInstance } from "./associated-data.ts";
 import { decodeDeal } from "./deal-codec.ts";
 import type { DealEngine, GroupElement } from "./deal-engine.ts";
-import { openDeal } from "./deal-open.ts";
+import { openDeal, unanimousShare } from "./deal-open.ts";
 import { type DealBundle, dealersNeeded } from "./deal-select.ts";
 import { decodeCommitments } from "./deal-verify.ts";
 import { ThresholdError } from "./errors.ts";
@@ -71,15 +71,30 @@ export function openShare(
   const { order, suite } = engine;
   assert(key.suite === suite && context.suite === suite, "key, context and engine of one suite");
   const weights = weightsOf(engine, context, qualified);
-  let sum = 0n;
-  qualified.forEach(({ dealer, deals }, d) => {
-    const opened = openDeal(engine, agreement, dealInstance(context, dealer), deals[suite]!, index, secret);
-    sum = (sum + (weights?.[d] ?? 1n) * scalarFromBytes(opened)) % order;
-    erase(opened);
-  });
+  const sumOf = (opened: readonly bigint[]): bigint =>
+    opened.reduce((sum, value, d) => (sum + (weights?.[d] ?? 1n) * value) % order, 0n);
   const publicShare = key.publicShares[index];
-  if (publicShare === undefined || !equalBytes(engine.encode(engine.commit(sum)), hexToBytes(publicShare))) {
-    throw new ThresholdError("cannotOpen", "the opened shares do not make this member's share of the key");
+  const isShare = (sum: bigint): boolean =>
+    publicShare !== undefined && equalBytes(engine.encode(engine.commit(sum)), hexToBytes(publicShare));
+
+  // One multiplication where nobody spoilt anything, instead of fifty for each dealer. A dealer can see by the time whether
+  // all it sent was right, which X25519 is assumed to bear (gap CDH, `deal.ts`); not which of it, when not all was.
+  const unanimous = qualified.flatMap(
+    ({ dealer, deals }) =>
+      unanimousShare(order, agreement, dealInstance(context, dealer), deals[suite]!, index, secret) ?? [],
+  );
+  let sum = sumOf(unanimous);
+  if (unanimous.length < qualified.length || !isShare(sum)) {
+    const opened = qualified.map(({ dealer, deals }) => {
+      const bytes = openDeal(engine, agreement, dealInstance(context, dealer), deals[suite]!, index, secret);
+      const value = scalarFromBytes(bytes);
+      erase(bytes);
+      return value;
+    });
+    sum = sumOf(opened);
+    if (!isShare(sum)) {
+      throw new ThresholdError("cannotOpen", "the opened shares do not make this member's share of the key");
+    }
   }
   const share = new Uint8Array(SCALAR_BYTES);
   writeScalar(share, 0, sum);
