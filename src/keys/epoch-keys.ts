@@ -15,6 +15,7 @@ import { type Hex, hexToBytes } from "../lib/hex.ts";
 import { SUITES, type Suite, type ThresholdKey } from "../threshold/types.ts";
 import { loadEncryptionKey } from "./encryption-key-file.ts";
 import { IDENTITY_FILE, loadIdentity, loadShare, saveShare, shareFile } from "./member-keys.ts";
+import { readPassword } from "./password.ts";
 import { KeyError, type KeystoreStrength, type MemberKeys, type PasswordSource } from "./port.ts";
 
 type Shares = MemberKeys["shares"];
@@ -38,7 +39,10 @@ export interface EpochKeys {
   identity(): Promise<Uint8Array>;
   /** Undefined when this folder has none of that epoch. Throws KeyError, also when one suite's file is there and the other's is not. */
   shares(epoch: bigint): Promise<Shares | undefined>;
-  /** Durable when it resolves. The very same shares may be saved again; others are refused (KeyError `keyFileExists`). */
+  /**
+   * Durable when it resolves. Other shares of that epoch are overwritten: an attempt that a later one superseded opened them. Only
+   * for shares that were opened against `keys`, which the order names. Throws KeyError.
+   */
   saveShares(epoch: bigint, shares: Shares, keys: Readonly<Record<Suite, ThresholdKey>>, index: number): Promise<void>;
   /** Secret of the encryption key announced for an attempt; undefined when this folder does not have it. Throws KeyError. */
   encryptionKey(epoch: bigint, attempt: bigint, publicKey: Hex): Promise<Uint8Array | undefined>;
@@ -80,12 +84,8 @@ export function openEpochKeys({ directory, password: source, strength = "full" }
         const path = join(folder, shareFile(suite));
         const known = await ifThere(() => loadShare(path, suite, password));
         if (known !== undefined) {
-          if (!equalBytes(known, secrets[suite])) {
-            throw new KeyError("keyFileExists", `${path} holds another share and is not overwritten`, {
-              details: { path },
-            });
-          }
-          continue;
+          if (equalBytes(known, secrets[suite])) continue;
+          eraseFile(path);
         }
         const publicShare = hexToBytes(keys[suite].publicShares[index]!);
         await saveShare(path, { suite, secret: secrets[suite], publicShare }, { password, strength });
@@ -125,14 +125,16 @@ async function ifThere<T>(load: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** A person is asked once per start of the process; what the node writes later is sealed with the same answer. */
+/**
+ * A person is asked once per start of the process, and a file or variable may be gone an hour later: what the node writes then is
+ * sealed with the same answer.
+ */
 function askedOnce(source: PasswordSource): PasswordSource {
-  if (source.kind !== "prompt") return source;
   let answer: Promise<string> | undefined;
   return {
     kind: "prompt",
     ask() {
-      answer ??= source.ask("this member's keys");
+      answer ??= readPassword(source, "this member's keys");
       return answer;
     },
   };

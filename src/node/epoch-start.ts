@@ -4,6 +4,7 @@
  * snapshot, and the snapshot says who the committee is (`Ledger.restore` refuses anything else).
  */
 import * as z from "zod";
+import { proposedMember } from "../api/reconfiguration.ts";
 import * as wire from "../api/wire.ts";
 import type { BatchHeader, Certificate } from "../batch/types.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
@@ -67,18 +68,9 @@ const thresholdKey: z.ZodType<ThresholdKey> = z.object({
 const committee: z.ZodType<Committee> = z.object({
   id: wire.bytes32,
   epoch: wire.uint64,
-  members: wire.list(z.object({ address: wire.address as z.ZodType<Address> }), MAX_MEMBERS),
+  members: wire.list(z.object({ address: wire.address }), MAX_MEMBERS),
   keys: z.object({ "bls12-381": thresholdKey, bn254: thresholdKey }),
   requiredSuites: wire.list(wire.suite, SUITES.length),
-});
-
-const proposedMember: z.ZodType<ProposedMember> = z.object({
-  address: wire.address as z.ZodType<Address>,
-  publicKey: wire.hexBytes,
-  multiaddrs: wire.list(z.string().max(256), 8),
-  encryptionKey: wire.bytes32,
-  proof: wire.hexBytes,
-  signature: wire.hexBytes,
 });
 
 const epochRecord: z.ZodType<EpochRecord> = z.object({
