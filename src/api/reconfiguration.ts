@@ -131,8 +131,6 @@ export interface EpochAnswer {
   readonly header?: BatchHeader | undefined;
   /** Of that header, by the group key of the epoch before, in every suite required then. */
   readonly certificates: readonly Certificate[];
-  /** Size of the snapshot with that state; 0 when it is not held here (any more). */
-  readonly snapshotBytes: number;
 }
 
 export interface HandoversAnswer {
@@ -281,7 +279,6 @@ export const epochAnswer: z.ZodType<EpochAnswer> = z.object({
   peers: proposedMembers,
   header: w.batchHeader.optional(),
   certificates: w.list(w.certificate, 16),
-  snapshotBytes: count,
 });
 
 const signedHandover: z.ZodType<SignedHandover> = z.object({

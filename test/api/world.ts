@@ -273,7 +273,7 @@ export function createWorld(options: WorldOptions = {}): World {
         epochs.transactions.push(bytes);
         return { code: bytes[0] === 0xff ? "malformed" : "accepted" };
       }),
-    epoch: (epoch = 0n) => (epoch === 0n ? { committee, peers: [], certificates: [], snapshotBytes: 0 } : undefined),
+    epoch: (epoch = 0n) => (epoch === 0n ? { committee, peers: [], certificates: [] } : undefined),
     snapshot: (epoch) => epochs.snapshots.get(epoch),
     handovers: () => epochs.handovers,
 
