@@ -40,6 +40,15 @@ const RULES: Readonly<Record<string, Rule>> = {
       alreadyApproved: EXIT.configuration,
     },
   },
+  ReshareError: {
+    otherwise: EXIT.verificationFailed,
+    codes: {
+      staleProposal: EXIT.chainRefused,
+      notAMember: EXIT.configuration,
+      alreadyApproved: EXIT.configuration,
+      otherAnnouncement: EXIT.configuration,
+    },
+  },
   KeyError: { otherwise: EXIT.configuration },
   StoreError: { otherwise: EXIT.configuration },
   TransportError: { otherwise: EXIT.configuration },

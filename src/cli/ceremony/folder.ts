@@ -46,15 +46,28 @@ export function fileName(kind: CeremonyFile, member: Address): string {
 
 /** Reads all files of one kind, by name. Throws UsageError unreadableInput for the folder itself. */
 export function readFiles<K extends CeremonyFile>(folder: string, kind: K): Collected<FileTypes[K]> {
-  const found: Found<FileTypes[K]>[] = [];
+  return collect(folder, kind, `${kind}-`, PARSERS[kind], (value) => {
+    // CAST: each kind of file has one of these two fields
+    const owner = value as { member?: Address; dealer?: Address };
+    return owner.member ?? owner.dealer;
+  });
+}
+
+/** Reads everything whose name begins so and ends with ".json". Throws UsageError unreadableInput for the folder itself. */
+export function collect<T>(
+  folder: string,
+  kind: CeremonyFile,
+  prefix: string,
+  parse: (text: string) => T | undefined,
+  ownerOf: (value: T) => Address | undefined,
+): Collected<T> {
+  const found: Found<T>[] = [];
   const faults: CeremonyFault[] = [];
   for (const name of listFolder(folder)) {
-    if (!name.startsWith(`${kind}-`) || !name.endsWith(".json")) continue;
+    if (!name.startsWith(prefix) || !name.endsWith(".json")) continue;
     const path = join(folder, name);
-    const value = parseFile(path, PARSERS[kind]);
-    // CAST: each kind of file has one of these two fields
-    const owner = (value as { member?: Address; dealer?: Address } | undefined) ?? {};
-    const member = owner.member ?? owner.dealer;
+    const value = parseFile(path, parse);
+    const member = value === undefined ? undefined : ownerOf(value);
     if (value !== undefined && member !== undefined) found.push({ path, member, value });
     else faults.push({ file: kind, verdict: "corrupt", ...memberInName(name), reason: "malformed", path });
   }

@@ -11,6 +11,7 @@ import { addHomeOptions, type HomeFlags } from "../ceremony/home.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { hexOf, several } from "../options.ts";
+import { addReshareCommand } from "./reshare.ts";
 
 interface FolderFlags {
   readonly files: string;
@@ -35,7 +36,9 @@ interface OpenFlags extends FolderFlags, HomeFlags {
 const MEMBERS = "text file with every member's address, one per line, as all agreed";
 
 export function addCommitteeCommand(program: Command, contextOf: () => CliContext): void {
-  const committee = program.command("committee").description("make a committee from files: nobody ever holds its key");
+  const committee = program
+    .command("committee")
+    .description("make a committee from files, and change its members: nobody ever holds its key");
   const add = (name: string, description: string): Command =>
     committee
       .command(name)
@@ -103,6 +106,7 @@ export function addCommitteeCommand(program: Command, contextOf: () => CliContex
     await report(definition, [...faults, ...lateDeals(definition, flags.files)], context);
     refuseFaults(faults);
   });
+  addReshareCommand(committee, contextOf);
 }
 
 async function assemble(flags: AssembleFlags, context: CliContext): Promise<void> {
