@@ -28,7 +28,7 @@ export interface DevnetLayout {
   readonly directory: string;
   readonly committeeFile: string;
   readonly passwordFile: string;
-  /** Configuration file of each member. */
+  /** By person: the first members by their index, then everybody who joined since. A person keeps folder, ports and identity. */
   readonly nodeConfigs: readonly string[];
   readonly apiUrls: readonly string[];
 }
@@ -38,16 +38,35 @@ export interface DevnetPorts {
   readonly api: readonly number[];
 }
 
-/** Writes committee file, password, keystores and configurations. */
-export async function writeDevnet(options: {
-  readonly directory: string;
-  readonly dealt: DevnetCommittee;
-  readonly genesis: LedgerGenesis;
-  readonly ports: DevnetPorts;
+/** What all members watch. */
+export interface DevnetSurroundings {
   readonly chains: readonly { readonly chainId: bigint; readonly url: string }[];
   readonly marketUrl: string | undefined;
-}): Promise<DevnetLayout> {
-  const { directory, dealt, genesis, ports, chains, marketUrl } = options;
+}
+
+/** A person's key folder. */
+export function keysFolder(directory: string, person: number): string {
+  return join(directory, `node-${person}`, "keys");
+}
+
+export function apiUrlOf(port: number): string {
+  return `http://127.0.0.1:${port}`;
+}
+
+export function multiaddrOf(port: number): string {
+  return `/ip4/127.0.0.1/tcp/${port}`;
+}
+
+/** Writes committee file, password, keystores and configurations. */
+export async function writeDevnet(
+  options: {
+    readonly directory: string;
+    readonly dealt: DevnetCommittee;
+    readonly genesis: LedgerGenesis;
+    readonly ports: DevnetPorts;
+  } & DevnetSurroundings,
+): Promise<DevnetLayout> {
+  const { directory, dealt, genesis, ports } = options;
   const { committee, members, definition } = dealt;
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const committeeFile = join(directory, "committee.json");
@@ -62,48 +81,54 @@ export async function writeDevnet(options: {
   const peers = members.map(({ identity }, index) => ({
     address: committee.members[index]!.address,
     publicKey: bytesToHex(secp256k1.getPublicKey(identity, true)),
-    multiaddrs: [`/ip4/127.0.0.1/tcp/${ports.p2p[index]}`],
+    multiaddrs: [multiaddrOf(ports.p2p[index]!)],
   }));
   const nodeConfigs: string[] = [];
   for (const [index, keys] of members.entries()) {
-    const home = join(directory, `node-${index}`);
-    const keysDirectory = join(home, "keys");
-    mkdirSync(keysDirectory, { recursive: true, mode: 0o700 });
-    await saveMemberKeys(keysDirectory, keys, {
+    const folder = keysFolder(directory, index);
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await saveMemberKeys(folder, keys, {
       password: { kind: "file", path: passwordFile },
       strength: "lightForDevnet",
       publicShares: publicSharesOf(committee, index),
     });
-    const config = {
-      committeeFile,
-      index,
-      dataDir: join(home, "data"),
-      keys: { directory: keysDirectory, passwordFile },
-      p2p: { listen: [`/ip4/127.0.0.1/tcp/${ports.p2p[index]}`], peers },
-      api: { host: "127.0.0.1", port: ports.api[index], requestsPerSecond: 0 },
-      // A devnet's chains have one endpoint each and final blocks at once; a real member names several and waits for finality.
-      chains: chains.map(({ chainId, url }) => ({
-        chainId: chainId.toString(),
-        rpcUrls: [url],
-        finality: { kind: "depth", blocks: 0 },
-        fromBlock: "0",
-        pollingIntervalMs: 200,
-      })),
-      ...(marketUrl === undefined ? {} : { market: { url: marketUrl, pollingIntervalMs: 200 } }),
-      pacing: { busyIntervalMs: 5, idleIntervalMs: 250, retryMs: 500 },
-      log: { level: "info", format: "json" },
-    };
-    const file = join(home, "node.yaml");
-    writeFileSync(file, stringify(config));
-    nodeConfigs.push(file);
+    const place = { person: index, p2p: ports.p2p[index]!, api: ports.api[index]! };
+    nodeConfigs.push(writeNodeConfig({ directory, committeeFile, passwordFile }, place, options, { index, peers }));
   }
-  return {
-    directory,
+  return { directory, committeeFile, passwordFile, nodeConfigs, apiUrls: ports.api.map(apiUrlOf) };
+}
+
+/** `seat`: where it sits and whom it meets in the first committee, or whom it asks until a committee has it. Returns the file. */
+export function writeNodeConfig(
+  layout: Pick<DevnetLayout, "directory" | "committeeFile" | "passwordFile">,
+  { person, p2p, api }: { readonly person: number; readonly p2p: number; readonly api: number },
+  { chains, marketUrl }: DevnetSurroundings,
+  seat: { readonly index: number; readonly peers: readonly object[] } | { readonly joinApis: readonly string[] },
+): string {
+  const { directory, committeeFile, passwordFile } = layout;
+  const home = join(directory, `node-${person}`);
+  const config = {
     committeeFile,
-    passwordFile,
-    nodeConfigs,
-    apiUrls: ports.api.map((port) => `http://127.0.0.1:${port}`),
+    ...("index" in seat ? { index: seat.index } : { join: { apis: seat.joinApis } }),
+    dataDir: join(home, "data"),
+    keys: { directory: keysFolder(directory, person), passwordFile },
+    p2p: { listen: [multiaddrOf(p2p)], peers: "peers" in seat ? seat.peers : [] },
+    api: { host: "127.0.0.1", port: api, requestsPerSecond: 0 },
+    // A devnet's chains have one endpoint each and final blocks at once; a real member names several and waits for finality.
+    chains: chains.map(({ chainId, url }) => ({
+      chainId: chainId.toString(),
+      rpcUrls: [url],
+      finality: { kind: "depth", blocks: 0 },
+      fromBlock: "0",
+      pollingIntervalMs: 200,
+    })),
+    ...(marketUrl === undefined ? {} : { market: { url: marketUrl, pollingIntervalMs: 200 } }),
+    pacing: { busyIntervalMs: 5, idleIntervalMs: 250, retryMs: 500 },
+    log: { level: "info", format: "json" },
   };
+  const file = join(home, "node.yaml");
+  writeFileSync(file, stringify(config));
+  return file;
 }
 
 function publicSharesOf(committee: Committee, index: number): Record<Suite, Uint8Array> {

@@ -11,7 +11,7 @@ import type { Hex } from "../../lib/hex.ts";
 import type { Committee } from "../../threshold/committee.ts";
 import { ceremonyCommittee } from "./ceremony.ts";
 import { type DevChain, startChains } from "./chains.ts";
-import { type DevnetLayout, writeDevnet } from "./committee.ts";
+import { apiUrlOf, type DevnetLayout, keysFolder, multiaddrOf, writeDevnet, writeNodeConfig } from "./committee.ts";
 import { buildContracts, type Deployment, deployDevnet } from "./deploy.ts";
 import { type MarketAdapter, startMarketAdapter } from "./market-adapter.ts";
 import { freePorts, type ManagedProcess, startProcess, waitUntilReady } from "./processes.ts";
@@ -36,16 +36,31 @@ export interface DevnetOptions {
   readonly signal: AbortSignal;
 }
 
+/** Where somebody lives who may be a member. */
+export interface DevnetPlace {
+  readonly person: number;
+  readonly keys: string;
+  readonly multiaddr: string;
+  readonly apiUrl: string;
+}
+
 export interface Devnet {
   readonly committee: Committee;
   readonly genesis: LedgerGenesis;
   readonly layout: DevnetLayout;
   readonly chains: readonly (DevChain & { readonly deployment: Deployment })[];
   readonly market: MarketAdapter;
+  /** By person: the first members by their index, then everybody who joined since (committee.ts). */
   readonly members: ManagedProcess[];
+  readonly places: readonly DevnetPlace[];
   readonly relayer: ManagedProcess;
   /** Starts member `index` again after it ended. */
   restart(index: number): Promise<void>;
+  /**
+   * A process that takes part as soon as a committee has it; until then it asks the members of `apis`. `prepare` makes its keys
+   * in the folder that it is given, before the process starts.
+   */
+  join(apis: readonly string[], prepare: (place: DevnetPlace) => Promise<void>): Promise<DevnetPlace>;
   /** Everything, in reverse order; idempotent. */
   stop(): Promise<void>;
 }
@@ -112,14 +127,15 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
     };
     const market = await startMarketAdapter(marketPort, time);
     running.push(() => market.close());
-    const layout = await writeDevnet({
-      directory,
-      dealt,
-      genesis,
-      ports: { p2p: rest.slice(0, n), api: rest.slice(n) },
-      chains,
-      marketUrl: market.url,
-    });
+    const surroundings = { chains, marketUrl: market.url };
+    const ports = { p2p: rest.slice(0, n), api: rest.slice(n) };
+    const written = await writeDevnet({ directory, dealt, genesis, ports, ...surroundings });
+    const [nodeConfigs, apiUrls] = [[...written.nodeConfigs], [...written.apiUrls]];
+    const layout: DevnetLayout = { ...written, nodeConfigs, apiUrls };
+    const placeOf = (person: number, p2p: number, api: number): DevnetPlace => {
+      return { person, keys: keysFolder(directory, person), multiaddr: multiaddrOf(p2p), apiUrl: apiUrlOf(api) };
+    };
+    const places = ports.p2p.map((port, index) => placeOf(index, port, ports.api[index]!));
     onProgress(`starting ${n} member processes`);
     const members = layout.nodeConfigs.map((file, index) => startMember(index, file, logs));
     running.push(() => Promise.all(members.map((member) => member.stop())));
@@ -134,11 +150,24 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
       chains,
       market,
       members,
+      places,
       relayer,
       async restart(index) {
         const member = startMember(index, layout.nodeConfigs[index]!, logs);
         members[index] = member;
         await untilAnswering(member, layout.apiUrls[index]!, signal);
+      },
+      async join(apis, prepare) {
+        const person = members.length;
+        const [p2p, api] = (await freePorts(2)) as [number, number]; // CAST: as many as asked for
+        const place = placeOf(person, p2p, api);
+        mkdirSync(place.keys, { recursive: true, mode: 0o700 });
+        nodeConfigs.push(writeNodeConfig(layout, { person, p2p, api }, surroundings, { joinApis: apis }));
+        apiUrls.push(place.apiUrl);
+        places.push(place);
+        await prepare(place);
+        members.push(startMember(person, nodeConfigs[person]!, logs));
+        return place;
       },
       stop,
     };
