@@ -49,6 +49,10 @@ const RULES: Readonly<Record<string, Rule>> = {
       otherAnnouncement: EXIT.configuration,
     },
   },
+  JoinError: {
+    otherwise: EXIT.verificationFailed,
+    codes: { staleEpoch: EXIT.unavailable, refusedReady: EXIT.unavailable, aborted: EXIT.unavailable },
+  },
   KeyError: { otherwise: EXIT.configuration },
   StoreError: { otherwise: EXIT.configuration },
   TransportError: { otherwise: EXIT.configuration },

@@ -1,0 +1,222 @@
+/**
+ * Learns the newest epoch from members' APIs, for whoever is no part of the network yet or fell out of it (join.ts). Each answer is
+ * verified on its own (epoch-proof.ts): a member that lies, or is behind, costs a request and the next one is asked.
+ */
+import { type ApiClient, createApiClient } from "../api/client.ts";
+import type { EpochAnswer } from "../api/reconfiguration.ts";
+import { KeyError } from "../keys/port.ts";
+import { Ledger } from "../ledger/ledger.ts";
+import { createReshareScheme } from "../ledger/reconfiguration/scheme.ts";
+import type { EpochsView, ReshareScheme } from "../ledger/reconfiguration/types.ts";
+import type { LedgerGenesis } from "../ledger/types.ts";
+import { assert } from "../lib/assert.ts";
+import { addressOf } from "../lib/ecdsa.ts";
+import { isClocklessError } from "../lib/errors.ts";
+import type { Address } from "../lib/hex.ts";
+import { compareBigint } from "../lib/math.ts";
+import type { Logger } from "../telemetry/port.ts";
+import type { Committee } from "../threshold/committee.ts";
+import { createDealEngines } from "../threshold/deal-engines.ts";
+import { ThresholdError } from "../threshold/errors.ts";
+import { JoinError, type Trust, verifyBeginning, verifyStart } from "./epoch-proof.ts";
+import { type EpochStart, indexOf, type LearnContext } from "./epoch-start.ts";
+import { isShareOf } from "./resharer.ts";
+
+export interface LearnOptions {
+  /** Replaces HTTP (tests). */
+  readonly createClient?: ((url: string) => ApiClient) | undefined;
+  /** Told of every answer that was refused, and why; they are logged as well. */
+  readonly onRefused?: ((url: string, error: unknown) => void) | undefined;
+}
+
+/** What one pass or many have to go on. */
+export interface Learner {
+  readonly context: LearnContext;
+  readonly address: Address;
+  readonly trust: Trust;
+  readonly clients: readonly ApiClient[];
+  readonly restore: Restore;
+  readonly scheme: ReshareScheme;
+  refused(client: ApiClient, error: unknown): void;
+}
+
+/** An epoch whose beginning is proven, and what its ledger keeps of the deals that made it. */
+export interface LearntEpoch {
+  readonly start: EpochStart;
+  readonly dealt: EpochsView["dealt"];
+}
+
+export async function createLearner(context: LearnContext, options: LearnOptions = {}): Promise<Learner> {
+  const { committee, genesis, engines, apis, logger, identity } = context;
+  const createClient = options.createClient ?? ((url) => createApiClient({ url }));
+  const scheme = createReshareScheme({ engines, deals: await createDealEngines("fast") });
+  return {
+    context,
+    address: addressOf(identity),
+    trust: { committee, engines },
+    clients: apis.map(createClient),
+    restore: createRestore(genesis, scheme),
+    scheme,
+    refused(client, error) {
+      logRefusal(logger, client.url, error);
+      options.onRefused?.(client.url, error);
+    },
+  };
+}
+
+/**
+ * The newest epoch above `after` that any of the APIs can prove; one pass over them. Undefined when none can.
+ * @throws JoinError aborted
+ */
+export async function findEpoch(learner: Learner, after: bigint): Promise<LearntEpoch | undefined> {
+  const { clients, trust, context } = learner;
+  const { signal } = context;
+  const answers = await askAll(learner, (client) => client.epoch("latest", { signal }));
+  const later = answers.filter(({ client, answer }) => {
+    if (answer.committee.epoch >= after) return answer.committee.epoch > after;
+    // An old beginning is as certified as ever: whoever took it would sign in an epoch that is over.
+    learner.refused(client, staleEpoch(answer, after));
+    return false;
+  });
+  // The newest first: if it is a lie, that costs one verification.
+  later.sort((a, b) => compareBigint(b.answer.committee.epoch, a.answer.committee.epoch));
+  for (const { client, answer } of later) {
+    const beginning = await tryClient(learner, client, async () => {
+      const { handovers } = await client.handovers({ signal });
+      return verifyBeginning(trust, answer, handovers);
+    });
+    if (beginning === undefined) continue;
+    // What is certified may come from anybody; the one that told us of it first.
+    for (const source of [client, ...clients.filter((other) => other !== client)]) {
+      const found = await tryClient(learner, source, async () => {
+        const snapshot = await source.snapshot(answer.committee.epoch, { signal });
+        const { start, ledger } = verifyStart(beginning, answer, snapshot, learner.restore);
+        return { start, dealt: ledger.dealt };
+      });
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Whether our shares of an epoch are in the key folder, after opening them if they can be opened.
+ * Throws KeyError when the folder fails, or holds shares that are not of this epoch.
+ */
+export async function openShares({ context, address }: Learner, { start, dealt }: LearntEpoch): Promise<boolean> {
+  const { keys, worker, engines, logger } = context;
+  const { committee } = start;
+  const { epoch } = committee;
+  const index = indexOf(committee, address);
+  assert(index !== undefined, "only members have shares");
+  const stored = await keys.shares(epoch);
+  if (stored !== undefined) {
+    if (isShareOf(engines, committee.keys, index, stored)) return true;
+    throw new KeyError("keyMismatch", `The stored shares of epoch ${epoch} are not those of member ${index}`, {
+      details: { epoch, index },
+    });
+  }
+  if (dealt === undefined) return false;
+  const { attempt: number, recipients } = dealt.contexts["bls12-381"];
+  const announced = recipients[index]!.encryptionKey;
+  const secret = await keys.encryptionKey(epoch, number, announced);
+  if (secret === undefined) {
+    logger.error("the encryption key that was announced is not in the key folder: this member follows without shares", {
+      epoch,
+      attempt: number,
+      announced,
+    });
+    return false;
+  }
+  try {
+    const shares = await worker.open(dealt.contexts, dealt.qualified, committee.keys, index, secret);
+    await keys.saveShares(epoch, shares, committee.keys, index);
+    return true;
+  } catch (error) {
+    // The deals are the ledger's: no member can mend this, and the others go on without our share.
+    if (!(error instanceof ThresholdError)) throw error;
+    logger.error("this member's shares do not open: it follows without them", { epoch, attempt: number, error });
+    return false;
+  } finally {
+    secret.fill(0);
+  }
+}
+
+/**
+ * For a node that starts, or was told that it is behind: the newest epoch above `after` that has us, with our shares opened if they
+ * can be. One pass over the APIs; undefined when none can prove such an epoch now. @throws JoinError aborted, KeyError
+ */
+export async function catchUp(context: LearnContext, options: LearnOptions = {}): Promise<EpochStart | undefined> {
+  const learner = await createLearner(context, options);
+  const found = await findEpoch(learner, context.after ?? context.committee.epoch);
+  if (found === undefined || indexOf(found.start.committee, learner.address) === undefined) return undefined;
+  await openShares(learner, found);
+  return found.start;
+}
+
+/** Asks all APIs at once; answers in their order, failures reported. @throws JoinError aborted */
+export async function askAll<A>(
+  learner: Learner,
+  ask: (client: ApiClient) => Promise<A>,
+): Promise<{ readonly client: ApiClient; readonly answer: A }[]> {
+  const answers = await Promise.all(
+    learner.clients.map(async (client) => {
+      const answer = await tryClient(learner, client, () => ask(client));
+      return answer === undefined ? [] : [{ client, answer }];
+    }),
+  );
+  return answers.flat();
+}
+
+/** What one API has to give, or undefined when it fails or lies: then the next one is asked. @throws JoinError aborted */
+export async function tryClient<A>(learner: Learner, client: ApiClient, ask: () => Promise<A>): Promise<A | undefined> {
+  const { signal } = learner.context;
+  if (signal.aborted) throw aborted();
+  try {
+    return await ask();
+  } catch (error) {
+    if (signal.aborted) throw aborted(error);
+    // Anything else is a bug of ours or a full disk, and must be seen.
+    if (!isClocklessError(error) || error instanceof KeyError) throw error;
+    learner.refused(client, error);
+    return undefined;
+  }
+}
+
+export function aborted(cause?: unknown): JoinError {
+  return new JoinError("aborted", "stopped by the caller", { cause });
+}
+
+export type Restore = (
+  header: EpochStart["header"],
+  snapshot: Uint8Array,
+) => {
+  readonly committee: Committee;
+  readonly peers: EpochsView["peers"];
+  readonly dealt: EpochsView["dealt"];
+};
+
+function createRestore(genesis: LedgerGenesis, reshare: ReshareScheme): Restore {
+  return (header, snapshot) => {
+    const { epochs } = Ledger.restore(genesis, header, snapshot, { reshare });
+    assert(epochs !== undefined, "a ledger with a scheme knows its epochs");
+    const { committee, peers, dealt } = epochs;
+    return { committee, peers, dealt };
+  };
+}
+
+function staleEpoch({ committee }: EpochAnswer, after: bigint): JoinError {
+  return new JoinError("staleEpoch", "an epoch that is over", { details: { served: committee.epoch, known: after } });
+}
+
+function logRefusal(logger: Logger, api: string, error: unknown): void {
+  const code = isClocklessError(error) ? error.code : "unknown";
+  const isLie = error instanceof JoinError;
+  // A member may be down, slow or a little behind. What is signed wrongly is not an accident.
+  const level = isLie && code !== "staleEpoch" ? "warn" : "debug";
+  logger[level]("cannot use what a member's API answers; the next one is asked", {
+    api,
+    code,
+    message: isClocklessError(error) ? error.shortMessage : String(error),
+  });
+}
