@@ -32,7 +32,7 @@ import {
   hashTranscript,
 } from "../../src/threshold/deal-transcript.ts";
 import { DEAL_CHECKS, type DealFault, faultOfDeal } from "../../src/threshold/deal-verify.ts";
-import { createKeyAgreement } from "../../src/threshold/key-agreement.ts";
+import { createKeyAgreement, type KeyAgreement } from "../../src/threshold/key-agreement.ts";
 import { encodeScalar, ORDERS, reduceWide } from "../../src/threshold/scalar.ts";
 import { evaluateAt, scalarsToBytes } from "../../src/threshold/scalar-bytes.ts";
 import { SUITES, type Suite, type ThresholdKey } from "../../src/threshold/types.ts";
@@ -215,6 +215,7 @@ export function dishonestDeal(
   instance: DealInstance,
   deviation: Deviation,
   label: string,
+  using: KeyAgreement = agreement,
 ): DishonestDeal {
   const { associatedData, rounds } = instance;
   const { order } = engine;
@@ -223,7 +224,7 @@ export function dishonestDeal(
   );
   const made = Array.from({ length: rounds.total }, (_, k) => {
     const seed = seeded(`${label} ${k}`);
-    const honest = expandRound(agreement, instance, order, k, seed, false);
+    const honest = expandRound(using, instance, order, k, seed, false);
     const round = deviation.round?.(k, honest) ?? honest;
     const bytes = scalarsToBytes(deviation.polynomial.map((w, j) => (w + round.polynomial[j]!) % order));
     const response = deviation.response?.(k, bytes) ?? bytes;

@@ -1,5 +1,3 @@
-import { bls12_381 } from "@noble/curves/bls12-381.js";
-import { bn254 } from "@noble/curves/bn254.js";
 import { expect } from "chai";
 import fc from "fast-check";
 import { bigintToBytes, bytesToBigint } from "../../src/lib/bytes.ts";
@@ -9,9 +7,7 @@ import { loadMcl } from "../../src/threshold/mcl-module.ts";
 import { ORDERS } from "../../src/threshold/scalar.ts";
 import { selfTest } from "../../src/threshold/self-test.ts";
 import { type Engine, SUITES, type Suite } from "../../src/threshold/types.ts";
-import { engines, expectCode, flipBit, hex, seeded, unhex } from "./support.ts";
-
-const MODULI: Record<Suite, bigint> = { "bls12-381": bls12_381.fields.Fp.ORDER, bn254: bn254.fields.Fp.ORDER };
+import { engines, expectCode, flipBit, hex, MODULI, offSubgroup, seeded, unhex } from "./support.ts";
 
 const secretOf = (label: string): Uint8Array => seeded(label).fill(0, 0, 1).fill(1, 31);
 
@@ -58,41 +54,6 @@ function withFlags(bytes: Uint8Array, flipped: number): Uint8Array {
   const out = Uint8Array.from(bytes);
   out[0] = out[0]! ^ flipped;
   return out;
-}
-
-/** The least x from `start` whose curve point is outside the prime-order subgroup. */
-function offSubgroup(suite: Suite, group: "G1" | "G2"): Uint8Array | undefined {
-  if (suite === "bn254" && group === "G1") return undefined;
-  for (let i = 1n; ; i++) {
-    if (suite === "bls12-381" && group === "G1") {
-      const { Fp } = bls12_381.fields;
-      const y = attempt(() => Fp.sqrt(Fp.add(Fp.pow(i, 3n), 4n)));
-      if (y === undefined || bls12_381.G1.Point.fromAffine({ x: i, y }).isTorsionFree()) continue;
-      const out = bigintToBytes(i, 48);
-      out[0] = 0x80 | (y * 2n > Fp.ORDER ? 0x20 : 0);
-      return out;
-    }
-    const { Fp2 } = suite === "bn254" ? bn254.fields : bls12_381.fields;
-    const { Point } = suite === "bn254" ? bn254.G2 : bls12_381.G2;
-    const x = Fp2.create({ c0: i, c1: 1n });
-    const y = attempt(() => Fp2.sqrt(Fp2.add(Fp2.mul(Fp2.sqr(x), x), Point.CURVE().b)));
-    if (y === undefined || Point.fromAffine({ x, y }).isTorsionFree()) continue;
-    if (suite === "bls12-381") {
-      const isLarge = y.c1 === 0n ? y.c0 * 2n > MODULI[suite] : y.c1 * 2n > MODULI[suite];
-      const out = Uint8Array.from([...bigintToBytes(x.c1, 48), ...bigintToBytes(x.c0, 48)]);
-      out[0] = out[0]! | 0x80 | (isLarge ? 0x20 : 0);
-      return out;
-    }
-    return Uint8Array.from([x.c1, x.c0, y.c1, y.c0].flatMap((limb) => [...bigintToBytes(limb, 32)]));
-  }
-}
-
-function attempt<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch {
-    return undefined;
-  }
 }
 
 describe("threshold/engines", () => {

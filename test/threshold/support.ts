@@ -1,5 +1,7 @@
+import { bls12_381 } from "@noble/curves/bls12-381.js";
+import { bn254 } from "@noble/curves/bn254.js";
 import { expect } from "chai";
-import { concatBytes, utf8ToBytes } from "../../src/lib/bytes.ts";
+import { bigintToBytes, concatBytes, utf8ToBytes } from "../../src/lib/bytes.ts";
 import { keccak256 } from "../../src/lib/hash.ts";
 import { bytesToHex, hexToBytes } from "../../src/lib/hex.ts";
 import { createMclEngine } from "../../src/threshold/engine-mcl.ts";
@@ -53,4 +55,53 @@ export function expectCode(action: () => unknown, code: ThresholdErrorCode): voi
     return;
   }
   expect.fail(`expected ${code}, nothing was thrown`);
+}
+
+/** p of each curve's base field. */
+export const MODULI: Record<Suite, bigint> = {
+  "bls12-381": bls12_381.fields.Fp.ORDER,
+  bn254: bn254.fields.Fp.ORDER,
+};
+
+/** A point of the curve outside the prime-order subgroup, encoded; BN254's G1 has none. */
+export function offSubgroup(suite: Suite, group: "G1" | "G2"): Uint8Array | undefined {
+  const known = strange.get(`${suite} ${group}`);
+  const point = known ?? findOffSubgroup(suite, group);
+  if (point !== undefined) strange.set(`${suite} ${group}`, point);
+  return point;
+}
+const strange = new Map<string, Uint8Array>();
+
+function findOffSubgroup(suite: Suite, group: "G1" | "G2"): Uint8Array | undefined {
+  if (suite === "bn254" && group === "G1") return undefined;
+  for (let i = 1n; ; i++) {
+    if (suite === "bls12-381" && group === "G1") {
+      const { Fp } = bls12_381.fields;
+      const y = attempt(() => Fp.sqrt(Fp.add(Fp.pow(i, 3n), 4n)));
+      if (y === undefined || bls12_381.G1.Point.fromAffine({ x: i, y }).isTorsionFree()) continue;
+      const out = bigintToBytes(i, 48);
+      out[0] = 0x80 | (y * 2n > Fp.ORDER ? 0x20 : 0);
+      return out;
+    }
+    const { Fp2 } = suite === "bn254" ? bn254.fields : bls12_381.fields;
+    const { Point } = suite === "bn254" ? bn254.G2 : bls12_381.G2;
+    const x = Fp2.create({ c0: i, c1: 1n });
+    const y = attempt(() => Fp2.sqrt(Fp2.add(Fp2.mul(Fp2.sqr(x), x), Point.CURVE().b)));
+    if (y === undefined || Point.fromAffine({ x, y }).isTorsionFree()) continue;
+    if (suite === "bls12-381") {
+      const isLarge = y.c1 === 0n ? y.c0 * 2n > MODULI[suite] : y.c1 * 2n > MODULI[suite];
+      const out = Uint8Array.from([...bigintToBytes(x.c1, 48), ...bigintToBytes(x.c0, 48)]);
+      out[0] = out[0]! | 0x80 | (isLarge ? 0x20 : 0);
+      return out;
+    }
+    return Uint8Array.from([x.c1, x.c0, y.c1, y.c0].flatMap((limb) => [...bigintToBytes(limb, 32)]));
+  }
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }
