@@ -1,22 +1,32 @@
 /**
- * Serves one hub: carries the newest certificate there, then delivers what the hub owes. Everything it decides comes from
- * the chain's own state (head, delivered bits) and the journal, so a restart at any point changes nothing.
+ * Serves one hub: brings it the handovers it lacks, carries the newest certificate there, then delivers what the hub owes.
+ * Everything it decides comes from the chain's own state (key, head, delivered bits) and the journal, so a restart at any
+ * point changes nothing.
  */
-import type { BatchHeader, Certificate } from "../batch/types.ts";
+import type { Certificate } from "../batch/types.ts";
 import { nameRevert } from "../chain/hub-client.ts";
-import { ChainError, type HubClient, type HubHead, type JournalRecord, type PreparedCall } from "../chain/port.ts";
+import {
+  ChainError,
+  type HubClient,
+  type HubHead,
+  type JournalRecord,
+  type PreparedCall,
+  type ProvenDestination,
+} from "../chain/port.ts";
 import type { RpcPool } from "../chain/rpc-pool.ts";
-import type { Quote, TransactionEvent, TransactionManager } from "../chain/transaction-manager.ts";
+import type { TransactionEvent, TransactionManager } from "../chain/transaction-manager.ts";
+import type { SignedHandover } from "../ledger/reconfiguration/types.ts";
 import { isClocklessError } from "../lib/errors.ts";
-import { bytesToHex, hexToBytes } from "../lib/hex.ts";
-import { compareBigint } from "../lib/math.ts";
+import type { Hex } from "../lib/hex.ts";
 import type { Logger } from "../telemetry/port.ts";
-import { encodeProof } from "../threshold/evm.ts";
 import { Backlog, Failures } from "./backlog.ts";
+import { acceptCall, costOf, handoverCall } from "./calls.ts";
 import type { RelayerChainConfig } from "./config.ts";
 import { RelayerError } from "./errors.ts";
-import { type Anchor, type CertificateSource, digestOf } from "./source.ts";
-import type { ChainStatus, Cost, Plan, PlannedAction, Problem, RelayerEvent, Waiting } from "./types.ts";
+import type { Anchor } from "./key-path.ts";
+import { deliveredBy, parsePurpose, purposeOf, type Task } from "./purpose.ts";
+import type { CertificateSource } from "./source.ts";
+import type { ChainStatus, Plan, PlannedAction, Problem, RelayerEvent, Waiting } from "./types.ts";
 
 export interface ChainWorkerOptions {
   readonly config: RelayerChainConfig;
@@ -45,17 +55,22 @@ export class ChainWorker {
   readonly #chainId: bigint;
   readonly #manager: TransactionManager;
   #anchor: Anchor | undefined;
+  /** The hub was seen to believe a committee that members' APIs belong to; its committee never changes. */
+  #isOurs = false;
   #head: HubHead | undefined;
   #certified: bigint | undefined;
   #pending = 0;
   #lastProblem: Problem | undefined;
   #isBalanceLow = false;
   readonly #backlog = new Backlog();
-  readonly #acceptFailures = new Failures<"accept">();
+  readonly #failures = new Failures<"accept" | "handover">();
+  #pendingHandovers = 0;
+  /** Handovers of ours that reverted: lost to a faster relayer if the hub has them, failed if not. */
+  #revertedHandovers: { readonly number: bigint; readonly gasUsed: bigint; readonly transaction: Hex }[] = [];
   /** When we first saw the head that the hub has. */
   #headSeen: { readonly sequence: bigint; readonly atMs: number } | undefined;
-  /** Head for which a newer certificate was first seen, and when. */
-  #behind: { readonly sequence: bigint; readonly sinceMs: number } | undefined;
+  /** Head and key for which something newer was first seen, and when. */
+  #behind: { readonly sequence: bigint; readonly keyNumber: bigint; readonly sinceMs: number } | undefined;
   constructor(options: ChainWorkerOptions) {
     this.#options = options;
     this.#chainId = options.config.chainId;
@@ -69,6 +84,8 @@ export class ChainWorker {
       sender: this.#manager.address,
       headSequence: this.#head?.sequence,
       certifiedSequence: this.#certified,
+      handovers: this.#head?.keyNumber,
+      pendingHandovers: this.#pendingHandovers,
       pendingEntries: this.#pending,
       inFlight: this.#manager.open(),
       isBalanceLow: this.#isBalanceLow,
@@ -79,7 +96,7 @@ export class ChainWorker {
 
   /** Forgets why entries were put aside: they are tried again at once. */
   retry(): void {
-    this.#acceptFailures.clearAll();
+    this.#failures.clearAll();
     this.#backlog.retry();
   }
 
@@ -93,7 +110,6 @@ export class ChainWorker {
     const turn: Turn = { actions: [], waiting: [], problems: [], dryRun, signal };
     try {
       if (!dryRun) await this.#manager.tend();
-      this.#anchor ??= await this.#findAnchor(signal);
       const head = await this.#options.hub.getHead(signal);
       // A head that fell is a reorg: what it delivered may be gone with it.
       if (this.#head !== undefined && head.sequence < this.#head.sequence) this.#backlog.rescan();
@@ -101,10 +117,13 @@ export class ChainWorker {
       if (this.#headSeen?.sequence !== head.sequence) {
         this.#headSeen = { sequence: head.sequence, atMs: this.#options.now() };
       }
+      this.#settleReverted(head);
+      // Another number is another key: a handover, or a reorg that took one back.
+      if (this.#anchor?.handovers !== head.keyNumber) await this.#guard(turn, () => this.#findAnchor(signal));
       const open = this.#manager.open().filter((record) => record.receipt?.succeeded !== false);
       // Deliveries do not wait for certificates and the other way round: each has its own way to fail.
-      await this.#guard(turn, () => this.#accept(turn, head, open));
-      await this.#guard(turn, () => this.#deliver(turn, head, open));
+      await this.#guard(turn, () => this.#advance(turn, head, open));
+      if (this.#isOurs) await this.#guard(turn, () => this.#deliver(turn, head, open));
     } catch (error) {
       this.#note(turn, error);
     }
@@ -130,19 +149,41 @@ export class ChainWorker {
       onEvent({ kind: "final", chainId, purpose, transaction });
     } else if (!receipt.succeeded) {
       const nowMs = this.#options.now();
-      if (task.kind === "accept") this.#acceptFailures.add("accept", nowMs);
+      if (task.kind === "handover") {
+        // Whether somebody was faster, the next look at the hub tells.
+        this.#revertedHandovers.push({ number: task.number, gasUsed, transaction });
+        return;
+      }
+      if (task.kind === "accept") this.#failures.add("accept", nowMs);
       else for (const index of task.indices) this.#backlog.fail(index, nowMs);
       onEvent({ kind: "reverted", chainId, purpose, gasUsed, transaction });
     } else if (receipt.logCount === 0) {
       onEvent({ kind: "raceLost", chainId, gasUsed, transaction });
     } else if (task.kind === "deliver") {
       onEvent({ kind: "delivered", chainId, indices: task.indices, gasUsed, feeWei, transaction });
+    } else if (task.kind === "handover") {
+      onEvent({ kind: "handedOver", chainId, number: task.number, gasUsed, feeWei, transaction });
     } else {
       onEvent({ kind: "accepted", chainId, sequence: task.sequence, gasUsed, feeWei, transaction });
     }
   }
 
-  async #findAnchor(signal: AbortSignal | undefined): Promise<Anchor> {
+  #settleReverted(head: HubHead): void {
+    const { now, onEvent } = this.#options;
+    for (const { number, gasUsed, transaction } of this.#revertedHandovers) {
+      const chainId = this.#chainId;
+      if (head.keyNumber >= number) {
+        onEvent({ kind: "raceLost", chainId, gasUsed, transaction });
+        continue;
+      }
+      this.#failures.add("handover", now());
+      onEvent({ kind: "reverted", chainId, purpose: purposeOf({ kind: "handover", number }), gasUsed, transaction });
+    }
+    this.#revertedHandovers = [];
+  }
+
+  async #findAnchor(signal: AbortSignal | undefined): Promise<void> {
+    this.#anchor = undefined;
     const { config, hub, source } = this.#options;
     const identity = await hub.getIdentity(signal);
     if (identity.suite !== config.suite) {
@@ -151,54 +192,84 @@ export class ChainWorker {
         `the hub verifies ${identity.suite}, the configuration says ${config.suite}`,
       );
     }
-    return source.getAnchor(identity, signal);
+    this.#anchor = await source.getAnchor(identity, signal);
+    this.#isOurs = true;
   }
 
-  async #accept(turn: Turn, head: HubHead, open: readonly JournalRecord[]): Promise<void> {
+  /** One step towards the newest head: a handover that it needs first, or the head itself. */
+  async #advance(turn: Turn, head: HubHead, open: readonly JournalRecord[]): Promise<void> {
     const anchor = this.#anchor;
     if (anchor === undefined) return;
-    const certificate = await this.#options.source.getNewest(anchor, turn.signal);
-    this.#certified = certificate?.header.sequence;
-    if (certificate === undefined || certificate.header.sequence <= head.sequence) {
+    const { hub, source, now } = this.#options;
+    const lead = await source.getLead(anchor, turn.signal);
+    this.#certified = lead?.certificate.header.sequence;
+    this.#pendingHandovers = lead?.handovers.length ?? 0;
+    if (lead === undefined || (lead.handovers.length === 0 && lead.certificate.header.sequence <= head.sequence)) {
       this.#behind = undefined;
       return;
     }
-    const wait = (reason: Waiting["reason"]) =>
-      void turn.waiting.push({ chainId: this.#chainId, what: "accept", reason });
-    if (open.some((record) => record.state !== "mined" && parsePurpose(record.purpose).kind === "accept")) {
-      return wait("inFlight");
-    }
-    if (BigInt(Math.floor(this.#options.now() / 1000)) < head.pausedUntil) return wait("paused");
-    if (this.#acceptFailures.isPaused("accept", this.#options.now())) return wait("retry");
+    const what = lead.handovers.length > 0 ? "handover" : "accept";
+    const wait = (reason: Waiting["reason"]) => void turn.waiting.push({ chainId: this.#chainId, what, reason });
+    const sent = open.filter((record) => record.state !== "mined").map((record) => parsePurpose(record.purpose).kind);
+    // One after the other: each is simulated against what the one before it left.
+    if (sent.some((kind) => kind !== "deliver")) return wait("inFlight");
+    if (BigInt(Math.floor(now() / 1000)) < head.pausedUntil) return wait("paused");
+    const isStuck = this.#failures.isPaused(what, now());
+    if (isStuck && what === "accept") return wait("retry");
     if (!this.#isOurTurnToAccept(head)) return wait("backup");
 
-    const { hub, source } = this.#options;
-    const destination = await source.getDestination(certificate.header, this.#chainId, hub.hub, turn.signal);
+    const { header } = lead.certificate;
+    const destination = await source.getDestination(header, this.#chainId, hub.hub, turn.signal);
     if (destination.destination.outboxSize === head.outboxSize && this.#isYoung(head)) return wait("idle");
-    const call = hub.prepareAccept({
-      header: certificate.header,
-      destination,
-      signature: this.#proof(certificate, anchor),
-    });
+    const [next] = lead.handovers;
+    if (next === undefined) return this.#carry(turn, lead.certificate, destination, anchor);
+    if (!isStuck) return this.#handOver(turn, next, anchor);
+    wait("retry");
+    // Money that the old key has certified need not wait until somebody finds out why.
+    const own = await source.getOwn(anchor, next, turn.signal);
+    if (own === undefined || own.header.sequence <= head.sequence || this.#failures.isPaused("accept", now())) return;
+    const leaf = await source.getDestination(own.header, this.#chainId, hub.hub, turn.signal);
+    await this.#carry(turn, own, leaf, anchor);
+  }
+
+  /** Brings the hub one certificate that its present key signed. */
+  async #carry(turn: Turn, certificate: Certificate, destination: ProvenDestination, anchor: Anchor): Promise<void> {
+    const { hub } = this.#options;
+    const call = acceptCall(hub, anchor, certificate, destination);
     try {
       const status = await hub.simulateAccept(call, this.#manager.address, turn.signal);
       // Somebody was faster between our reading the head and now.
       if (status === "stale" || status === "repeated") return;
-      const { cost, transaction } = await this.#send(turn, `accept:${certificate.header.sequence}`, call);
-      this.#acceptFailures.clear("accept");
-      turn.actions.push({
-        kind: "accept",
-        chainId: this.#chainId,
-        sequence: certificate.header.sequence,
-        cost,
-        transaction,
-      });
+      const { sequence } = certificate.header;
+      const { cost, transaction } = await this.#send(turn, { kind: "accept", sequence }, call);
+      this.#failures.clear("accept");
+      turn.actions.push({ kind: "accept", chainId: this.#chainId, sequence, cost, transaction });
     } catch (error) {
       if (isClocklessError(error, "callReverted")) {
-        this.#acceptFailures.add("accept", this.#options.now());
+        this.#failures.add("accept", this.#options.now());
         // The hub may believe another key by now: ask it again.
         this.#anchor = undefined;
       }
+      throw error;
+    }
+  }
+
+  /** Brings the hub the next handover; the head comes in a later turn, when this one is on chain. */
+  async #handOver(turn: Turn, handover: SignedHandover, anchor: Anchor): Promise<void> {
+    const { hub } = this.#options;
+    const { number } = handover.statement;
+    const call = handoverCall(hub, anchor, handover);
+    try {
+      await hub.simulateHandover(call, this.#manager.address, turn.signal);
+      const { cost, transaction } = await this.#send(turn, { kind: "handover", number }, call);
+      this.#failures.clear("handover");
+      turn.actions.push({ kind: "handover", chainId: this.#chainId, number, cost, transaction });
+    } catch (error) {
+      if (!isClocklessError(error, "callReverted")) throw error;
+      this.#anchor = undefined;
+      // Somebody was faster between our reading the head and now.
+      if (error.details.errorName === "HandoverOutOfTurn") return;
+      this.#failures.add("handover", this.#options.now());
       throw error;
     }
   }
@@ -231,7 +302,7 @@ export class ChainWorker {
     try {
       const sender = this.#manager.address;
       if ((await hub.simulateDeliver(call, sender, turn.signal)) === 0n) return; // delivered by others meanwhile
-      const { cost, transaction } = await this.#send(turn, `deliver:${indices.join(",")}`, call);
+      const { cost, transaction } = await this.#send(turn, { kind: "deliver", indices }, call);
       turn.actions.push({ kind: "deliver", chainId: this.#chainId, indices, cost, transaction });
     } catch (error) {
       if (!isClocklessError(error, "callReverted")) throw error;
@@ -246,8 +317,8 @@ export class ChainWorker {
     }
   }
 
-  async #send(turn: Turn, purpose: string, call: PreparedCall) {
-    const request = { purpose, call, maxGas: this.#options.config.maxGas };
+  async #send(turn: Turn, task: Task, call: PreparedCall) {
+    const request = { purpose: purposeOf(task), call, maxGas: this.#options.config.maxGas };
     try {
       const quote = await this.#manager.quote(request);
       const record = turn.dryRun ? undefined : await this.#manager.submit(request, quote);
@@ -257,14 +328,11 @@ export class ChainWorker {
     }
   }
 
-  #proof(certificate: Certificate, anchor: Anchor) {
-    const digest = hexToBytes(digestOf(certificate, anchor));
-    return bytesToHex(encodeProof(certificate.suite, hexToBytes(certificate.signature), digest));
-  }
-
   #isOurTurnToAccept(head: HubHead): boolean {
     const nowMs = this.#options.now();
-    if (this.#behind?.sequence !== head.sequence) this.#behind = { sequence: head.sequence, sinceMs: nowMs };
+    const { sequence, keyNumber } = head;
+    if (this.#behind?.sequence !== sequence || this.#behind.keyNumber !== keyNumber)
+      this.#behind = { sequence, keyNumber, sinceMs: nowMs };
     return nowMs - this.#behind.sinceMs >= this.#options.backupMs;
   }
 
@@ -296,24 +364,4 @@ export class ChainWorker {
     });
     this.#options.onEvent({ kind: "error", problem });
   }
-}
-
-type Task =
-  | { readonly kind: "accept"; readonly sequence: BatchHeader["sequence"] }
-  | { readonly kind: "deliver"; readonly indices: readonly bigint[] };
-
-function parsePurpose(purpose: string): Task {
-  const [kind, list = ""] = purpose.split(":");
-  if (kind === "accept") return { kind, sequence: BigInt(list) };
-  return { kind: "deliver", indices: list.split(",").map(BigInt).sort(compareBigint) };
-}
-
-function deliveredBy(record: JournalRecord): readonly bigint[] {
-  const task = parsePurpose(record.purpose);
-  return task.kind === "deliver" ? task.indices : [];
-}
-
-function costOf(quote: Quote): Cost {
-  const { gasLimit, maxFeePerGasWei, expectedCostWei: expectedWei, maxCostWei: maxWei } = quote;
-  return { gasLimit, maxFeePerGasWei, expectedWei, maxWei };
 }

@@ -18,6 +18,11 @@ export function createRelayerMetrics(metrics: Metrics): RelayerMetrics {
     help: "Outbox entries in this relayer's successful deliveries.",
     labels: ["chain_id"],
   });
+  const handovers = metrics.counter<"chain_id">({
+    name: "relayer_handovers_total",
+    help: "Handovers to a new group key that a hub carried out for this relayer.",
+    labels: ["chain_id"],
+  });
   const gas = metrics.counter<"chain_id" | "kind">({
     name: "relayer_gas_used_total",
     help: "Gas paid, by what came of the transaction.",
@@ -38,6 +43,11 @@ export function createRelayerMetrics(metrics: Metrics): RelayerMetrics {
     help: "Outbox entries that could be delivered and are not.",
     labels: ["chain_id"],
   });
+  const pendingHandovers = metrics.gauge<"chain_id">({
+    name: "relayer_pending_handovers_count",
+    help: "Handovers that a hub needs before it can accept the newest certificate.",
+    labels: ["chain_id"],
+  });
   const low = metrics.gauge<"chain_id">({
     name: "relayer_low_balance_count",
     help: "1 while the sender's balance is below its alarm.",
@@ -47,6 +57,7 @@ export function createRelayerMetrics(metrics: Metrics): RelayerMetrics {
     count(event) {
       const chain_id = (event.kind === "error" ? event.problem.chainId : event.chainId).toString();
       if (event.kind === "accepted") accepted.add({ chain_id });
+      if (event.kind === "handedOver") handovers.add({ chain_id });
       if (event.kind === "delivered") delivered.add({ chain_id }, event.indices.length);
       if (event.kind === "error") problems.add({ chain_id, code: event.problem.code });
       if ("gasUsed" in event) gas.add({ chain_id, kind: event.kind }, Number(event.gasUsed));
@@ -59,6 +70,7 @@ export function createRelayerMetrics(metrics: Metrics): RelayerMetrics {
           lag.set({ chain_id }, Math.max(0, Number(certifiedSequence - headSequence)));
         }
         pending.set({ chain_id }, chain.pendingEntries);
+        pendingHandovers.set({ chain_id }, chain.pendingHandovers);
         low.set({ chain_id }, chain.isBalanceLow ? 1 : 0);
       }
     },

@@ -1,27 +1,29 @@
 /**
- * Certificates, destinations and outbox entries from members' APIs. No member is trusted: every value is checked against
- * the committee's group key, which itself is checked against the hub's verifier on chain. A member that answers wrongly
- * is asked last for a while; one honest member is enough.
+ * Certificates, handovers, destinations and outbox entries from members' APIs. No member is trusted: every value is checked
+ * against the key in the hub's verifier on chain, or one that this key handed over to. A member that answers wrongly is asked
+ * last for a while; one honest member is enough.
  */
 import type { ApiClient } from "../api/client.ts";
 import { verifyCertificate } from "../batch/certificate.ts";
-import { headerDigest } from "../batch/header.ts";
 import { type MultiProof, verifyMultiProof } from "../batch/multiproof.ts";
 import { outboxEntryHash, verifyDestination } from "../batch/outbox.ts";
 import type { BatchHeader, Certificate, OutboxEntry } from "../batch/types.ts";
 import type { HubHead, HubIdentity, ProvenDestination } from "../chain/port.ts";
+import type { SignedHandover } from "../ledger/reconfiguration/types.ts";
 import { isClocklessError } from "../lib/errors.ts";
-import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
+import type { Address, Hex } from "../lib/hex.ts";
+import { compareBigint } from "../lib/math.ts";
 import type { Logger } from "../telemetry/port.ts";
-import { encodePublicKeyForVerifier } from "../threshold/evm.ts";
 import type { Engine, Suite } from "../threshold/types.ts";
 import { RelayerError } from "./errors.ts";
+import { type Anchor, anchorOf, extendPath, type KeyPath, pathFrom } from "./key-path.ts";
 
-/** Whom a hub believes, in this side's encoding. */
-export interface Anchor {
-  readonly committeeId: Hex;
-  readonly suite: Suite;
-  readonly groupKey: Hex;
+/** The newest head that a hub can be brought to, and what it needs before. */
+export interface Lead {
+  /** Verified under the hub's key, or under the key that `handovers` lead to. */
+  readonly certificate: Certificate;
+  /** What the hub must carry out before it can accept the certificate, in order; usually nothing. */
+  readonly handovers: readonly SignedHandover[];
 }
 
 export interface SourceOptions {
@@ -43,8 +45,10 @@ const MAX_PAUSE_MS = 60_000;
 export class CertificateSource {
   readonly #options: SourceOptions;
   readonly #members: readonly Member[];
-  /** Newest verified certificate per suite: not verified again when several members serve it. */
+  /** Newest verified certificate by the key that signed it: not verified again when several members serve it. */
   readonly #newest = new Map<Hex, Certificate>();
+  /** By the hub's key (and its number): where verified handovers lead from there. */
+  readonly #paths = new Map<string, KeyPath>();
 
   constructor(options: SourceOptions) {
     this.#options = options;
@@ -56,11 +60,13 @@ export class CertificateSource {
   }
 
   /**
-   * The group key behind a hub's verifier. Members propose it, the chain decides: it must encode to exactly the verifier's
-   * key. Throws RelayerError `foreignHub` when members answered but none knows it, `noSource` when none answered.
+   * The group key behind a hub's verifier, as the chain has it, after at least one member showed that it is of the same committee: it
+   * has that key now, or signed handovers lead from it to the one it has. Throws RelayerError `foreignHub` when members answered but
+   * none could show it, `noSource` when none answered.
    */
   async getAnchor(identity: HubIdentity, signal?: AbortSignal): Promise<Anchor> {
-    const { committeeId, suite, verifierKey } = identity;
+    const anchor = anchorOf(identity);
+    const { committeeId, suite } = anchor;
     let answers = 0;
     for (const member of this.#ranked()) {
       const answer = await this.#ask(member, "committee", () => member.api.committee({ signal }));
@@ -68,18 +74,22 @@ export class CertificateSource {
       answers++;
       const groupKey = answer.keys[suite]?.groupKey;
       if (answer.committeeId !== committeeId || groupKey === undefined) continue;
-      if (encodedKey(suite, groupKey) === verifierKey) return { committeeId, suite, groupKey };
+      if (this.#pathOf(anchor).keys.includes(groupKey)) return anchor;
+      await this.#lengthen(anchor, member, signal);
+      if (this.#pathOf(anchor).keys.includes(groupKey)) return anchor;
     }
     throw answers > 0
-      ? new RelayerError("foreignHub", "the hub believes a committee that these members do not belong to", {
-          details: { committeeId, suite },
+      ? new RelayerError("foreignHub", "the hub believes a key that these members' APIs cannot show to be theirs", {
+          details: { committeeId, suite, handovers: identity.handovers.toString() },
+          // A hub that has followed already may be ahead of members that have not.
+          isTransient: identity.handovers > 0n,
         })
       : noSource("committee");
   }
 
   /** The newest certificate that verifies, of all members that answer; undefined while there is none. */
-  async getNewest(anchor: Anchor, signal?: AbortSignal): Promise<Certificate | undefined> {
-    const { suite, groupKey } = anchor;
+  async getLead(anchor: Anchor, signal?: AbortSignal): Promise<Lead | undefined> {
+    const { suite } = anchor;
     const candidates: { member: Member; certificate: Certificate }[] = [];
     let answers = 0;
     await Promise.all(
@@ -97,17 +107,82 @@ export class CertificateSource {
       }),
     );
     if (answers === 0) throw noSource("latest certificate");
-    const known = this.#newest.get(groupKey);
-    candidates.sort((a, b) => (a.certificate.header.sequence > b.certificate.header.sequence ? -1 : 1));
+    candidates.sort((a, b) => compareBigint(b.certificate.header.sequence, a.certificate.header.sequence));
     for (const { member, certificate } of candidates) {
-      if (known !== undefined && certificate.header.sequence <= known.header.sequence) break;
-      if (verifyCertificate(this.#options.engines[suite], groupKey, anchor.committeeId, certificate)) {
-        this.#newest.set(groupKey, certificate);
-        return certificate;
-      }
-      this.#distrust(member, "a certificate that does not verify");
+      const lead = this.#leadOf(anchor);
+      const isUnderNewestKey = lead?.handovers.length === this.#pathOf(anchor).handovers.length;
+      if (isUnderNewestKey && certificate.header.sequence <= lead.certificate.header.sequence) break;
+      if (this.#keep(anchor, 0, certificate)) continue;
+      // Signed by a key that we have not heard of, perhaps. Whoever serves such a certificate has to show the way to its key.
+      const { length } = this.#pathOf(anchor).keys;
+      await this.#lengthen(anchor, member, signal);
+      if (!this.#keep(anchor, length, certificate)) this.#distrust(member, "a certificate that does not verify");
     }
-    return known;
+    return this.#leadOf(anchor);
+  }
+
+  /**
+   * The newest certificate under the hub's very own key, for a hub that cannot follow a handover now: what the old key signed before
+   * it handed over still serves there. `next` is the handover that the hub cannot carry out.
+   */
+  async getOwn(anchor: Anchor, next: SignedHandover, signal?: AbortSignal): Promise<Certificate | undefined> {
+    const { committeeId, suite, groupKey } = anchor;
+    for (const member of this.#ranked()) {
+      const answer = await this.#ask(member, "epoch", () => member.api.epoch(next.epoch, { signal }));
+      const closing = answer?.certificates.find((certificate) => certificate.suite === suite);
+      if (closing === undefined) continue;
+      const known = this.#newest.get(groupKey);
+      if (known !== undefined && known.header.sequence >= closing.header.sequence) break;
+      if (verifyCertificate(this.#options.engines[suite], groupKey, committeeId, closing)) {
+        this.#newest.set(groupKey, closing);
+        break;
+      }
+      this.#distrust(member, "the end of an epoch that does not verify");
+    }
+    return this.#newest.get(groupKey);
+  }
+
+  #pathOf(anchor: Anchor): KeyPath {
+    return this.#paths.get(pathId(anchor)) ?? pathFrom(anchor);
+  }
+
+  /** Asks a member for handovers and takes up those that lead on from the newest key known. */
+  async #lengthen(anchor: Anchor, member: Member, signal: AbortSignal | undefined): Promise<void> {
+    const answer = await this.#ask(member, "handovers", () => member.api.handovers({ signal }));
+    if (answer === undefined) return;
+    const engine = this.#options.engines[anchor.suite];
+    // Read only now: another hub's turn may have lengthened the same path meanwhile.
+    const { path, isForged } = extendPath(engine, anchor, this.#pathOf(anchor), answer.handovers);
+    this.#paths.set(pathId(anchor), path);
+    if (isForged) this.#distrust(member, "a handover that the key before it did not sign");
+  }
+
+  /** Keeps a certificate that a key of the path, from number `from` on, has signed. */
+  #keep(anchor: Anchor, from: number, certificate: Certificate): boolean {
+    const engine = this.#options.engines[anchor.suite];
+    const { signature, header } = certificate;
+    // The newest key first: it is the likeliest.
+    for (const key of this.#pathOf(anchor).keys.slice(from).reverse()) {
+      const known = this.#newest.get(key);
+      if (known?.signature === signature && known.header.sequence === header.sequence) return true;
+      if (!verifyCertificate(engine, key, anchor.committeeId, certificate)) continue;
+      if (known === undefined || known.header.sequence < header.sequence) this.#newest.set(key, certificate);
+      return true;
+    }
+    return false;
+  }
+
+  /**
+   * By the newest key that certified anything, not by the highest sequence: a key that was handed over may be in strangers' hands by
+   * now, and what it says it did afterwards counts nowhere that the handover has arrived.
+   */
+  #leadOf(anchor: Anchor): Lead | undefined {
+    const { keys, handovers } = this.#pathOf(anchor);
+    for (let k = keys.length - 1; k >= 0; k--) {
+      const certificate = this.#newest.get(keys[k] as Hex); // CAST: k is one of its positions
+      if (certificate !== undefined) return { certificate, handovers: handovers.slice(0, k) };
+    }
+    return undefined;
   }
 
   /** The leaf of one hub in a certified header. Throws RelayerError `noSource` when no member gives one that verifies. */
@@ -162,7 +237,8 @@ export class CertificateSource {
   async #ask<T>(member: Member, what: string, ask: () => Promise<T>): Promise<T | undefined> {
     try {
       const answer = await ask();
-      member.failures = 0;
+      // What was asked before a lie was found says nothing about the time after it.
+      if (member.pausedUntilMs <= this.#options.now()) member.failures = 0;
       return answer;
     } catch (error) {
       if (!isClocklessError(error) || error.code === "aborted") throw error;
@@ -188,11 +264,6 @@ export class CertificateSource {
   }
 }
 
-/** Digest that a hub must show for this header. */
-export function digestOf(certificate: Certificate, anchor: Anchor): Hex {
-  return headerDigest(certificate.header, anchor.committeeId);
-}
-
 function provesExactly(
   entries: readonly OutboxEntry[],
   proof: MultiProof,
@@ -212,12 +283,8 @@ function provesExactly(
   }
 }
 
-function encodedKey(suite: Suite, groupKey: Hex): Hex | undefined {
-  try {
-    return bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(groupKey)));
-  } catch {
-    return undefined; // a member's bytes that are no key
-  }
+function pathId({ groupKey, handovers }: Anchor): string {
+  return `${handovers} ${groupKey}`;
 }
 
 function noSource(what: string): RelayerError {

@@ -13,6 +13,15 @@ export interface Cost {
 
 /** `transaction` is the hash once it was signed; absent in a dry run. */
 export type PlannedAction =
+  /** The hub learns its committee's next group key; until then it can accept nothing that the next key signed. */
+  | {
+      readonly kind: "handover";
+      readonly chainId: bigint;
+      /** The hub's handovers after it. */
+      readonly number: bigint;
+      readonly cost: Cost;
+      readonly transaction?: Hex | undefined;
+    }
   | {
       readonly kind: "accept";
       readonly chainId: bigint;
@@ -31,7 +40,7 @@ export type PlannedAction =
 /** Why nothing is sent now although something could be. */
 export interface Waiting {
   readonly chainId: bigint;
-  readonly what: "accept" | "deliver";
+  readonly what: "handover" | "accept" | "deliver";
   /** `backup`: relayers of lower rank come first. `idle`: nothing to deliver and the last head is young. `retry`: it failed before. */
   readonly reason: "backup" | "inFlight" | "idle" | "paused" | "retry";
 }
@@ -53,6 +62,14 @@ export interface Plan {
 }
 
 export type RelayerEvent =
+  | {
+      readonly kind: "handedOver";
+      readonly chainId: bigint;
+      readonly number: bigint;
+      readonly gasUsed: bigint;
+      readonly feeWei: bigint;
+      readonly transaction: Hex;
+    }
   | {
       readonly kind: "accepted";
       readonly chainId: bigint;
@@ -90,8 +107,12 @@ export interface ChainStatus {
   readonly sender: Address;
   /** Newest sequence the hub accepted, as last read. */
   readonly headSequence: bigint | undefined;
-  /** Newest certificate that verified. */
+  /** Newest certificate that verified, under the hub's key or one that handovers lead to. */
   readonly certifiedSequence: bigint | undefined;
+  /** Handovers that the hub has carried out, as last read. */
+  readonly handovers: bigint | undefined;
+  /** Handovers that the hub needs before it can accept the newest certificate. */
+  readonly pendingHandovers: number;
   /** Entries that can be delivered and are not. */
   readonly pendingEntries: number;
   readonly inFlight: readonly JournalRecord[];

@@ -2,7 +2,7 @@
 import { type Command, Option } from "commander";
 import type { RelayerConfig } from "../../relayer/config.ts";
 import type { Relayer } from "../../relayer/relayer.ts";
-import type { Plan, RelayerEvent } from "../../relayer/types.ts";
+import type { Plan, PlannedAction, RelayerEvent } from "../../relayer/types.ts";
 import type { Metrics } from "../../telemetry/port.ts";
 import { type CliContext, stopRequested } from "../context.ts";
 import { EXIT } from "../exit.ts";
@@ -133,13 +133,16 @@ function describeEvent(event: RelayerEvent): string {
   return `${event.kind} ${JSON.stringify(event, jsonReplacer)}`;
 }
 
+function describeAction(action: PlannedAction): string {
+  if (action.kind === "handover") return `hand over to the committee's next group key (handover ${action.number})`;
+  if (action.kind === "accept") return `accept batch ${action.sequence}`;
+  return `deliver ${action.indices.length} entries (${action.indices.join(", ")})`;
+}
+
 function describePlan(plan: Plan, isDryRun: boolean): string {
   const lines: string[] = [];
   for (const action of plan.actions) {
-    const what =
-      action.kind === "accept"
-        ? `accept batch ${action.sequence}`
-        : `deliver ${action.indices.length} entries (${action.indices.join(", ")})`;
+    const what = describeAction(action);
     const { gasLimit, expectedWei, maxWei } = action.cost;
     lines.push(
       `chain ${action.chainId}: ${isDryRun ? "would " : ""}${what}; gas ≤ ${gasLimit}, about ${expectedWei} wei, at most ${maxWei}`,

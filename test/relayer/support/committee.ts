@@ -1,20 +1,49 @@
-/** A committee of one key with real signatures, trees and proofs, and the HTTP API that its members would serve. */
+/** A committee of one key at a time, with real signatures, trees and proofs, and the HTTP API that its members would serve. */
 import { createServer, type Server } from "node:http";
 import { z } from "zod";
+import { epochAnswer, handoversAnswer } from "../../../src/api/reconfiguration.ts";
 import * as schema from "../../../src/api/schema.ts";
 import { certificate as certificateSchema } from "../../../src/api/wire.ts";
+import { createHandover, handoverDigest } from "../../../src/batch/handover.ts";
 import { headerDigest } from "../../../src/batch/header.ts";
 import { outboxEntryHash, outboxesRoot, promisedRoot, proveDestination } from "../../../src/batch/outbox.ts";
 import { AppendOnlyTree } from "../../../src/batch/tree.ts";
 import type { BatchHeader, Certificate, Destination, OutboxEntry } from "../../../src/batch/types.ts";
+import type { SignedHandover } from "../../../src/ledger/reconfiguration/types.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../../../src/lib/hex.ts";
 import { createNobleEngine } from "../../../src/threshold/engine-noble.ts";
 import { SUITES, type Suite } from "../../../src/threshold/types.ts";
 
 export const COMMITTEE_ID: Hex = `0x${"c1".repeat(32)}`;
-const SECRET = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 1 : i + 7));
+/** Secret of the committee's k-th key. */
+const secretOf = (k: number) => Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 1 : i === 1 ? k : i + 7));
 
 export const engines = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
+
+/** The group keys after k handovers. */
+export function keysAfter(k: number): Record<Suite, Hex> {
+  const key = (suite: Suite) => bytesToHex(engines[suite].publicKey(secretOf(k)));
+  return { "bls12-381": key("bls12-381"), bn254: key("bn254") };
+}
+
+interface HandoverDraft {
+  readonly from?: number;
+  readonly to?: number;
+  readonly by?: number;
+  readonly committeeId?: Hex;
+}
+
+/** Handover `number`, from key `from` to key `to`, signed by key `by`: true by default, and anything else if told so. */
+export function handoverOf(
+  number: number,
+  { from = number - 1, to = number, by = from, committeeId = COMMITTEE_ID }: HandoverDraft = {},
+): SignedHandover {
+  const statement = createHandover(BigInt(number), keysAfter(from), keysAfter(to));
+  const digest = hexToBytes(handoverDigest(statement, committeeId));
+  const sign = (suite: Suite) => bytesToHex(engines[suite].sign(secretOf(by), digest));
+  const signatures = { "bls12-381": sign("bls12-381"), bn254: sign("bn254") };
+  return { statement, signatures, epoch: BigInt(number), groupKeys: keysAfter(to) };
+}
 
 export interface Mailbox {
   readonly chainId: bigint;
@@ -31,9 +60,27 @@ export class TestCommittee {
   readonly #outboxes = new Map<bigint, { mailbox: Mailbox; tree: AppendOnlyTree; entries: OutboxEntry[] }>();
   readonly #batches: { header: BatchHeader; destinations: Destination[]; certificates: Record<Suite, Certificate> }[] =
     [];
+  readonly handovers: SignedHandover[] = [];
+  #key: number;
+
+  /** `key`: the one it signs with at first; strangers start elsewhere. */
+  constructor(key = 0) {
+    this.#key = key;
+  }
 
   groupKey(suite: Suite): Hex {
-    return bytesToHex(engines[suite].publicKey(SECRET));
+    return keysAfter(this.#key)[suite];
+  }
+
+  /** The old key signs a handover, and goes on signing batches. */
+  announceHandover(): void {
+    this.handovers.push(handoverOf(this.handovers.length + 1));
+  }
+
+  /** From the next batch on, a new key signs in a new epoch. */
+  handOver(): void {
+    this.announceHandover();
+    this.#key = this.handovers.length;
   }
 
   open(mailbox: Mailbox): void {
@@ -71,7 +118,7 @@ export class TestCommittee {
     const previous = this.#batches.at(-1)?.header;
     const header: BatchHeader = {
       sequence: this.newest + 1n,
-      epoch: 0n,
+      epoch: BigInt(this.#key),
       previous: previous === undefined ? ZERO_BYTES32 : headerDigest(previous, COMMITTEE_ID),
       history: this.#history.root(),
       outboxes: outboxesRoot(destinations),
@@ -83,7 +130,7 @@ export class TestCommittee {
     const certificate = (suite: Suite): Certificate => ({
       header,
       suite,
-      signature: bytesToHex(engines[suite].sign(SECRET, hexToBytes(digest))),
+      signature: bytesToHex(engines[suite].sign(secretOf(this.#key), hexToBytes(digest))),
     });
     const certificates = { "bls12-381": certificate("bls12-381"), bn254: certificate("bn254") };
     this.#batches.push({ header, destinations, certificates });
@@ -96,6 +143,8 @@ export class TestCommittee {
     const suite = SUITES.find((known) => known === url.searchParams.get("suite")) ?? "bn254";
     const chainId = /^\d+$/.test(id ?? "") ? BigInt(id!) : -1n;
     if (resource === "committee") return z.encode(schema.committeeAnswer, this.#committee());
+    if (resource === "handovers") return z.encode(handoversAnswer, { handovers: this.handovers });
+    if (resource === "epochs") return this.#epoch(BigInt(id!));
     if (resource === "certificates") {
       const sequence = id === "latest" ? this.newest : BigInt(id!);
       const found = this.#batches[Number(sequence) - 1]?.certificates[suite];
@@ -125,11 +174,18 @@ export class TestCommittee {
     return undefined;
   }
 
+  #epoch(epoch: bigint): unknown {
+    const last = this.#batches.findLast(({ header }) => header.epoch < epoch);
+    const certificates = last === undefined ? [] : Object.values(last.certificates);
+    const committee = { ...this.#committee(), epoch };
+    return z.encode(epochAnswer, { committee, peers: [], header: last?.header, certificates });
+  }
+
   #committee(): schema.CommitteeAnswer {
     const key = (suite: Suite) => ({ groupKey: this.groupKey(suite), publicShares: [] });
     return {
       committeeId: COMMITTEE_ID,
-      epoch: 0n,
+      epoch: BigInt(this.#key),
       genesisHash: ZERO_BYTES32,
       members: [],
       threshold: 1,

@@ -31,6 +31,8 @@ export interface Deployment {
   readonly admin: Address;
   balanceOf(account: Address): Promise<bigint>;
   deposit(amount: bigint, account: Hex): Promise<void>;
+  /** How many handovers the hub has carried out. */
+  handovers(): Promise<bigint>;
 }
 
 const VERIFIERS = {
@@ -97,6 +99,9 @@ export async function deployHub(anvil: Anvil, committee: TestCommittee, suite: S
       await send({ to: token, data: encodeFunctionData(approve) });
       const args = [token, amount, account] as const;
       await send({ to: vault, data: encodeFunctionData({ abi: collateralVaultAbi, functionName: "deposit", args }) });
+    },
+    async handovers() {
+      return BigInt(await call(hub, encodeFunctionData({ abi: settlementHubAbi, functionName: "handovers" })));
     },
   };
   committee.open({ chainId: anvil.chainId, hub, token });
