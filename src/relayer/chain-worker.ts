@@ -211,8 +211,8 @@ export class ChainWorker {
     const what = lead.handovers.length > 0 ? "handover" : "accept";
     const wait = (reason: Waiting["reason"]) => void turn.waiting.push({ chainId: this.#chainId, what, reason });
     const sent = open.filter((record) => record.state !== "mined").map((record) => parsePurpose(record.purpose).kind);
-    // One after the other: each is simulated against what the one before it left.
-    if (sent.some((kind) => kind !== "deliver")) return wait("inFlight");
+    // A head waits for the handover that it needs, and never the other way round.
+    if (sent.includes("handover") || (what === "accept" && sent.includes("accept"))) return wait("inFlight");
     if (BigInt(Math.floor(now() / 1000)) < head.pausedUntil) return wait("paused");
     const isStuck = this.#failures.isPaused(what, now());
     if (isStuck && what === "accept") return wait("retry");
@@ -225,6 +225,7 @@ export class ChainWorker {
     if (next === undefined) return this.#carry(turn, lead.certificate, destination, anchor);
     if (!isStuck) return this.#handOver(turn, next, anchor);
     wait("retry");
+    if (sent.includes("accept")) return;
     // Money that the old key has certified need not wait until somebody finds out why.
     const own = await source.getOwn(anchor, next, turn.signal);
     if (own === undefined || own.header.sequence <= head.sequence || this.#failures.isPaused("accept", now())) return;

@@ -285,7 +285,7 @@ for (const suite of SUITES) {
       committee.handOver();
       committee.settle([payout(7n)]);
       // Too little gas for a new verifier, enough for everything else.
-      const { relayer, events } = await relay(configFor({}, { maxGas: 500_000 }));
+      const { relayer, events } = await relay(configFor({}, { maxGas: 900_000 }));
       await turns(relayer, 4);
       expect(await deployment.handovers()).to.equal(0n);
       expect(summary(events)).to.include.members(["callReverted", "accepted 1", "delivered 0"]);
