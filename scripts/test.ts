@@ -3,7 +3,8 @@
  * side by side, one for each core of a small machine. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
  *
  *   --quick   leaves the contracts' tests out
- *   --long    repeats what is random many times (hours); CLOCKLESS_SEEDS and CLOCKLESS_DAGS override how often
+ *   --long    repeats what is random many times and runs what is large (hours); CLOCKLESS_SEEDS, CLOCKLESS_DAGS and
+ *             CLOCKLESS_RESHARES (seeds from-to) override how often
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -24,7 +25,12 @@ interface Result {
 const root = fileURLToPath(new URL("..", import.meta.url));
 const isQuick = process.argv.includes("--quick");
 const isLong = process.argv.includes("--long");
-const LONG: Readonly<Record<string, string>> = { CLOCKLESS_SEEDS: "200", CLOCKLESS_DAGS: "5000" };
+const LONG: Readonly<Record<string, string>> = {
+  CLOCKLESS_LONG: "1",
+  CLOCKLESS_SEEDS: "200",
+  CLOCKLESS_DAGS: "5000",
+  CLOCKLESS_RESHARES: "0-9999",
+};
 
 const FIRST: readonly Suite[] = [
   { name: "import floors", command: ["node", "scripts/check-floors.ts"] },
