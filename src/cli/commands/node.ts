@@ -56,6 +56,7 @@ async function runNode(
     logger,
     version: context.version,
     onFatal: fatal.reject,
+    signal: context.signal,
   });
   try {
     await Promise.race([stopRequested(context.signal), fatal.promise]);
