@@ -10,13 +10,16 @@
  */
 import { closeSync, fstatSync, fsyncSync, openSync, readdirSync, rmdirSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import * as z from "zod";
 import { equalBytes } from "../lib/bytes.ts";
 import { type Hex, hexToBytes } from "../lib/hex.ts";
 import { SUITES, type Suite, type ThresholdKey } from "../threshold/types.ts";
+import { SCRYPT_COST } from "./cipher.ts";
 import { loadEncryptionKey } from "./encryption-key-file.ts";
 import { IDENTITY_FILE, loadIdentity, loadShare, saveShare, shareFile } from "./member-keys.ts";
 import { readPassword } from "./password.ts";
 import { KeyError, type KeystoreStrength, type MemberKeys, type PasswordSource } from "./port.ts";
+import { readSecretFile } from "./secret-file.ts";
 
 type Shares = MemberKeys["shares"];
 
@@ -57,12 +60,13 @@ export interface EpochKeysOptions {
   readonly directory: string;
   /** Asked once; new keystores get the same password. */
   readonly password: PasswordSource;
-  /** Of new keystores; default `full`. */
+  /** Of new keystores; default: as strong as the identity's. */
   readonly strength?: KeystoreStrength | undefined;
 }
 
-export function openEpochKeys({ directory, password: source, strength = "full" }: EpochKeysOptions): EpochKeys {
+export function openEpochKeys({ directory, password: source, strength: given }: EpochKeysOptions): EpochKeys {
   const password = askedOnce(source);
+  const strength = given ?? strengthOf(directory);
 
   const shares = async (epoch: bigint): Promise<Shares | undefined> => {
     const folder = epochFolder(directory, epoch);
@@ -114,6 +118,18 @@ export function openEpochKeys({ directory, password: source, strength = "full" }
       return erased;
     },
   };
+}
+
+/** A devnet's throw-away keys stay cheap to open; anything that is not plainly one of those gets the full cost. */
+function strengthOf(directory: string): KeystoreStrength {
+  const cost = z.object({ crypto: z.object({ kdf: z.literal("scrypt"), kdfparams: z.object({ n: z.int() }) }) });
+  try {
+    const found = cost.parse(JSON.parse(readSecretFile(join(directory, IDENTITY_FILE))));
+    return found.crypto.kdfparams.n <= SCRYPT_COST.lightForDevnet.n ? "lightForDevnet" : "full";
+  } catch {
+    // What is wrong with the identity is said when it is opened.
+    return "full";
+  }
 }
 
 async function ifThere<T>(load: () => Promise<T>): Promise<T | undefined> {

@@ -53,7 +53,8 @@ export const DEFAULT_PACING: Pacing = { busyIntervalMs: 5, idleIntervalMs: 500, 
 export const nodeConfigSchema = z.strictObject({
   /** Committee file (JSON), as `clockless committee assemble` or `clockless devnet` writes it. */
   committeeFile: z.string().min(1),
-  index: z.int().min(0).max(4095),
+  /** In the first epoch; found by the identity if absent. */
+  index: z.int().min(0).max(4095).optional(),
   dataDir: z.string().min(1),
   keys: z.strictObject({
     /** Folder with identity.json and the share keystores. */
@@ -64,14 +65,19 @@ export const nodeConfigSchema = z.strictObject({
   }),
   p2p: z.strictObject({
     listen: z.array(z.string().startsWith("/")).min(1).max(16),
-    /** By member index, ourselves included. */
+    /**
+     * In the first epoch: everybody by member index, ourselves included. Later the committee's own record says who its members are
+     * and where; addresses given here are tried first.
+     */
     peers: z
       .array(
         z.strictObject({ address: hexAddress, publicKey, multiaddrs: z.array(z.string().startsWith("/")).max(16) }),
       )
-      .min(1)
-      .max(4096),
+      .max(4096)
+      .default([]),
   }),
+  /** For who is no member yet, was one, or missed a change of the committee: members' APIs. Nothing they say is believed unproven. */
+  join: z.strictObject({ apis: z.array(url).min(1).max(64) }).optional(),
   api: z.strictObject({
     host: z.string().default("127.0.0.1"),
     port: z.int().min(0).max(65_535),

@@ -62,14 +62,20 @@ export class InboxFeed {
 
   /** Observations for everything the ledger, whose cursor is given, is ready to tally and was not told yet. */
   take(ledgerCursor: bigint): Observation[] {
-    this.#held = this.#held.filter((entry) => entry.index >= ledgerCursor && entry.index >= this.#next);
-    const ready = this.#held.filter((entry) => entry.index < ledgerCursor + this.#reach);
+    // What the ledger has not consumed is kept, because a new epoch forgets who reported what.
+    this.#held = this.#held.filter((entry) => entry.index >= ledgerCursor);
+    const reach = ledgerCursor + this.#reach;
+    const ready = this.#held.filter((entry) => entry.index >= this.#next && entry.index < reach);
     const observations: Observation[] = [];
     for (const entries of chunksOf(ready)) observations.push({ kind: "inbox", chainId: this.#chainId, entries });
     const last = ready.at(-1);
     if (last !== undefined) this.#next = last.index + 1n;
-    this.#held = this.#held.slice(ready.length);
     return observations;
+  }
+
+  /** A new epoch's ledger knows of no reports: the next `take` tells it everything it has not consumed. */
+  reset(): void {
+    this.#next = 0n;
   }
 
   /** The newest place from which nothing is lost if reading starts there again; undefined when there is no newer one. */

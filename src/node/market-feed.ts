@@ -18,6 +18,8 @@ export interface MarketFeed {
   take(answer: MarketAnswer, ledgerTime: bigint, nowMs: number): Observation[];
   /** The ledger fixed slots. */
   settled(events: readonly LedgerEvent[]): void;
+  /** A new epoch's ledger knows of no reports: everything that is not fixed is due again. */
+  reset(): void;
 }
 
 export function createMarketFeed(slotSecondsOf: (market: number) => bigint | undefined, repeatMs: number): MarketFeed {
@@ -62,6 +64,11 @@ export function createMarketFeed(slotSecondsOf: (market: number) => bigint | und
         flush();
       }
       return observations;
+    },
+
+    reset() {
+      reported.clear();
+      reportedTime = -1n;
     },
 
     settled(events) {

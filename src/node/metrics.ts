@@ -7,6 +7,9 @@ export interface NodeMetrics {
   readonly faults: Counter<"peer" | "code">;
   batch(batch: SettledBatch): void;
   /** Gauges that are read when somebody scrapes. */
+  readonly epoch: Gauge;
+  /** 0 nothing under way, 1 dealing, 2 opening, 3 handover, 4 closing. */
+  readonly reconfigurationPhase: Gauge;
   readonly round: Gauge;
   readonly settledSequence: Gauge;
   readonly certifiedSequence: Gauge;
@@ -30,6 +33,11 @@ export function createNodeMetrics(metrics: Metrics): NodeMetrics {
       batches.add();
       for (const receipt of batch.receipts) receipts.add({ code: receipt.code });
     },
+    epoch: metrics.gauge({ name: "epoch", help: "Epoch that this member takes part in." }),
+    reconfigurationPhase: metrics.gauge({
+      name: "reconfiguration_phase",
+      help: "Change of the committee: 0 none, 1 dealing, 2 opening, 3 handover, 4 closing.",
+    }),
     round: metrics.gauge({ name: "dag_round_count", help: "Highest round in the DAG." }),
     settledSequence: metrics.gauge({ name: "settled_batches_count", help: "Newest batch the ledger made." }),
     certifiedSequence: metrics.gauge({

@@ -2,51 +2,68 @@
  * Runs one member with real transport, storage, chains and API. All inputs go through one queue; a drain steps the member with
  * everything that waits, makes one durable write, and only then lets messages out: persist before send, one fsync for many.
  */
-import type { ChainInbox, InboxStatus } from "../chain/port.ts";
-import type { SignedInstruction } from "../ledger/types.ts";
-import type { Hex } from "../lib/hex.ts";
+
+import type { Certificate } from "../batch/types.ts";
+import type { ProposedMember } from "../ledger/reconfiguration/types.ts";
+import type { LedgerEvent, SignedInstruction } from "../ledger/types.ts";
+import { assert } from "../lib/assert.ts";
 import { Member } from "../member/member.ts";
-import type { MemberConfig, MemberEffect, MemberInput, SubmitVerdict } from "../member/types.ts";
+import type {
+  MemberConfig,
+  MemberEffect,
+  MemberInput,
+  ReshareTask,
+  SubmitVerdict,
+  TransactionCode,
+} from "../member/types.ts";
 import type { Store } from "../storage/port.ts";
 import type { Logger } from "../telemetry/port.ts";
-import type { Transport } from "../transport/port.ts";
+import type { Committee } from "../threshold/committee.ts";
+import type { Transport, TransportHandlers } from "../transport/port.ts";
 import type { NodeEvent } from "./api/view.ts";
 import { decodeBatchHead } from "./batch-json.ts";
-import { InboxFeed } from "./inbox-feed.ts";
-import type { MarketPoller } from "./market.ts";
-import { createMarketFeed, type MarketFeed } from "./market-feed.ts";
+import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
+import { type CreateTransport, type Session, Sessions } from "./sessions.ts";
 
-export interface NodeParts {
+export type { InboxStart } from "./feeds.ts";
+
+export interface NodeParts extends Pick<FeedsParts, "createInboxes" | "inboxReach" | "market"> {
   readonly member: MemberConfig;
+  /** Members of the epoch it starts in, by index; empty in the first. */
+  readonly peers: readonly ProposedMember[];
+  /** Stays open when the node stops. */
   readonly store: Store;
-  readonly transport: Transport;
-  /** Makes the watchers, each from where the ledger (or an earlier checkpoint) stands. */
-  readonly createInboxes: (from: (chainId: bigint) => InboxStart) => readonly ChainInbox[];
-  /** How far beyond its cursor the ledger tallies inbox reports. */
-  readonly inboxReach: bigint;
-  readonly market: MarketPoller | undefined;
+  readonly createTransport: CreateTransport;
+  /** Makes what carries out the member's tasks; without it they are left undone. */
+  readonly createResharer?: ((hooks: ResharerHooks) => NodeResharer) | undefined;
   readonly logger: Logger;
   readonly metrics: NodeMetrics;
   /** Milliseconds, monotone; performance only. */
   readonly nowMs: () => number;
   /** Called once when the node must not go on (failed disk, broken invariant). */
   readonly onFatal: (error: unknown) => void;
+  /** The committee went on to (at least) this epoch without us. Called as often as peers say so. */
+  readonly onBehind?: ((epoch: bigint) => void) | undefined;
+  /** The committee went on without us, as it decided; nobody decided these. Called again after a restart. */
+  readonly onLeft?: ((undecided: readonly SignedInstruction[]) => void) | undefined;
 }
 
-/** Where a watcher starts: undefined block means the configured deployment block. */
-export interface InboxStart {
-  readonly index: bigint;
-  readonly hash: Hex | undefined;
-  readonly block: bigint | undefined;
+/** See resharer.ts. */
+export interface NodeResharer {
+  take(task: ReshareTask): void;
+  began(committee: Committee, self: number | undefined): void;
 }
 
-/** A price that the ledger has not fixed by then is reported again. */
-const PRICE_REPEAT_MS = 3_000;
+export interface ResharerHooks {
+  readonly push: (input: MemberInput) => void;
+  readonly onFatal: (error: unknown) => void;
+}
 
 /** How long a peer that sent nonsense is not listened to. */
 const MUTE_MS = 10_000;
+const CERTIFICATES_AT_ONCE = 1_000;
 
 export class Node {
   readonly #parts: NodeParts;
@@ -54,91 +71,107 @@ export class Node {
   readonly #queue: MemberInput[] = [];
   readonly #writes = new WriteCollector();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
-  readonly #waiting: ((verdicts: readonly SubmitVerdict[]) => void)[] = [];
-  readonly #waitingCounts: number[] = [];
-  readonly #feeds = new Map<bigint, InboxFeed>();
-  readonly #market: MarketFeed;
-  #inboxes: readonly ChainInbox[] = [];
+  readonly #submitters: { readonly count: number; readonly resolve: (verdicts: readonly SubmitVerdict[]) => void }[] =
+    [];
+  readonly #handers: ((codes: readonly TransactionCode[]) => void)[] = [];
+  readonly #sessions: Sessions;
+  readonly #feeds: Feeds;
+  readonly #resharer: NodeResharer | undefined;
   #verdicts: SubmitVerdict[] = [];
   #draining = false;
   #stopped = false;
+  #hasLeft = false;
   #fatal: unknown;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
-    this.#member = new Member(parts.member);
-    const slotSeconds = new Map(parts.member.genesis.markets.map((market) => [market.id, BigInt(market.slotSeconds)]));
-    this.#market = createMarketFeed((market) => slotSeconds.get(market), PRICE_REPEAT_MS);
+    const { member, peers, createTransport, createResharer, logger, store, nowMs } = parts;
+    const { committee, self } = member;
+    assert(self !== undefined, "a node runs a member of the committee it starts in");
+    this.#member = new Member(member);
+    this.#sessions = new Sessions(
+      createTransport,
+      { committee, peers, self },
+      (session) => this.#handlersOf(session),
+      logger,
+    );
+    this.#feeds = new Feeds({
+      ...parts,
+      store,
+      nowMs,
+      markets: member.genesis.markets,
+      ledger: this.#member.ledger,
+      observe: (observations) => this.#push({ kind: "observe", observations }),
+      keep: (key, value) => this.#writes.meta(key, value),
+    });
+    this.#resharer = createResharer?.({
+      push: (input) => this.#push(input),
+      onFatal: (error) => this.#fail(error),
+    });
   }
 
   get member(): Member {
     return this.#member;
   }
 
+  /** Committee of the newest epoch that we are or were a member of. */
+  get committee(): Committee {
+    return this.#sessions.current.committee;
+  }
+
+  /** Own index in it. */
+  get self(): number {
+    return this.#sessions.current.self;
+  }
+
+  /** True when the committee went on without us, for good. */
+  get hasLeft(): boolean {
+    return this.#hasLeft;
+  }
+
+  get transport(): Transport {
+    return this.#sessions.current.transport;
+  }
+
   get isHealthy(): boolean {
     return this.#fatal === undefined && !this.#stopped;
   }
 
-  /** Inbox entries of a chain that this member saw final. */
-  inboxSeen(chainId: bigint): bigint {
-    return this.#feeds.get(chainId)?.seen ?? 0n;
-  }
-
-  inboxStatus(chainId: bigint): InboxStatus | undefined {
-    return this.#inboxes.find((inbox) => inbox.chainId === chainId)?.status();
+  get feeds(): Pick<Feeds, "inboxSeen" | "inboxStatus"> {
+    return this.#feeds;
   }
 
   /** Replays the store, then opens the doors. */
   async start(): Promise<void> {
-    const { transport, createInboxes, inboxReach, market, logger, nowMs } = this.#parts;
     this.#restore();
-    this.#inboxes = createInboxes((chainId) => this.#inboxStart(chainId));
-    await transport.start({
-      onMessage: (from, bytes) => this.#push({ kind: "message", from, bytes }),
-      onPeer: (peer, connected) => {
-        logger.info(connected ? "peer connected" : "peer lost; dialling again", { peer });
-        if (connected) this.#push({ kind: "connected", peer });
-      },
-      onFault: (peer, code, details) => {
-        logger.warn("a peer breaks the framing", { peer, code, ...details });
-        this.#parts.metrics.faults.add({ peer, code });
-      },
-      onStranger: (peerId) => logger.warn("somebody who is no committee member was turned away", { peerId }),
-    });
-    for (const inbox of this.#inboxes) {
-      const feed = new InboxFeed(inbox.chainId, inboxReach, this.#inboxStart(inbox.chainId).index);
-      this.#feeds.set(inbox.chainId, feed);
-      inbox.start((entries, cursor) => {
-        feed.add(entries, cursor);
-        this.#feed(inbox.chainId, feed);
-      });
-    }
-    market?.start((answer) => {
-      const observations = this.#market.take(answer, this.#member.ledger.time, nowMs());
-      if (observations.length > 0) this.#push({ kind: "observe", observations });
-    });
+    await this.#sessions.start();
+    this.#feeds.start();
     this.#push({ kind: "tick" });
   }
 
-  /** Finishes what is queued, then closes the doors. The store is closed last. */
+  /** Closes the doors. */
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
     clearTimeout(this.#timer);
-    const { transport, market, store } = this.#parts;
-    market?.stop();
-    await Promise.all(this.#inboxes.map((inbox) => inbox.stop()));
-    await transport.stop();
-    store.close();
+    await this.#feeds.stop();
+    await this.#sessions.stop();
   }
 
   /** Gives instructions to the member; resolves when it has answered for each, after what it promised is on disk and sent. */
   submit(instructions: readonly SignedInstruction[]): Promise<readonly SubmitVerdict[]> {
     return new Promise((resolve) => {
-      this.#waiting.push(resolve);
-      this.#waitingCounts.push(instructions.length);
+      this.#submitters.push({ count: instructions.length, resolve });
       this.#push({ kind: "submit", instructions });
+    });
+  }
+
+  /** Gives encoded EpochTransactions to the member; resolves with a code for each. */
+  submitTransactions(transactions: readonly Uint8Array[]): Promise<readonly TransactionCode[]> {
+    return new Promise((resolve) => {
+      this.#handers.push(resolve);
+      this.#queueInput({ kind: "transactions", transactions });
     });
   }
 
@@ -148,60 +181,60 @@ export class Node {
   }
 
   #restore(): void {
-    const { store, logger } = this.#parts;
-    const started = this.#parts.nowMs();
+    const { store, logger, nowMs, member } = this.#parts;
+    const started = nowMs();
     const newest = store.latestBatch()?.sequence ?? 0n;
-    const certificates = function* () {
-      for (const { sequence, suite, signature } of store.certificates({ limit: 1_000_000 })) {
-        const batch = store.batch(sequence);
-        if (batch !== undefined) yield { header: decodeBatchHead(batch.json).header, suite, signature };
-      }
-    };
     this.#member.restore(
       {
         log: store.log(),
         registered: (kind, position) => store.register(kind, position),
-        certificates: certificates(),
+        certificates: certificatesAfter(store, member.start?.header.sequence ?? 0n),
       },
       (effect) => {
-        // Batches that are stored already are checked against the store by writing them again: other content is a conflict.
-        if (effect.kind === "persist" || effect.kind === "batch") this.#collect(effect);
-        if (effect.kind === "batch") this.#market.settled(effect.batch.events);
+        if (effect.kind === "persist") this.#collect(effect);
+        if (effect.kind === "task") this.#resharer?.take(effect.task);
+        if (effect.kind !== "batch") return;
+        // With a batch everything that belongs to it was written; another one under its number must not get past the store.
+        if (store.batch(effect.batch.header.sequence)?.digest !== effect.batch.digest) this.#collect(effect);
+        this.#feeds.settled(effect.batch.events);
       },
     );
     if (!this.#writes.isEmpty) store.write(this.#writes.take());
+    // What a crash left to be erased.
+    this.#resharer?.began(this.committee, this.self);
     logger.info("replayed the store", {
+      epoch: this.committee.epoch,
       batches: this.#member.ledger.sequence,
       stored: newest,
       round: this.#member.consensus.highestRound,
-      ms: Math.round(this.#parts.nowMs() - started),
+      ms: Math.round(nowMs() - started),
     });
   }
 
-  /** Tells the member what the ledger is ready for, and keeps the place from which to read again. */
-  #feed(chainId: bigint, feed: InboxFeed): void {
-    const cursor = this.#inboxCursor(chainId);
-    const observations = feed.take(cursor);
-    if (observations.length > 0) this.#push({ kind: "observe", observations });
-    const checkpoint = feed.checkpoint(cursor);
-    if (checkpoint === undefined) return;
-    const { index, hash, block } = checkpoint;
-    this.#writes.meta(`inbox/${chainId}`, JSON.stringify({ index: index.toString(), hash, block: block.toString() }));
+  #handlersOf({ committee }: Session): TransportHandlers {
+    const { logger, metrics } = this.#parts;
+    const { epoch } = committee;
+    return {
+      onMessage: (from, bytes) => this.#push({ kind: "message", epoch, from, bytes }),
+      onPeer: (peer, connected) => {
+        logger.info(connected ? "peer connected" : "peer lost; dialling again", { peer, epoch });
+        if (connected) this.#push({ kind: "connected", epoch, peer });
+      },
+      onFault: (peer, code, details) => {
+        logger.warn("a peer breaks the framing", { peer, code, ...details });
+        metrics.faults.add({ peer, code });
+      },
+      onStranger: (peerId) => logger.warn("somebody who is no committee member was turned away", { peerId }),
+    };
   }
 
-  #inboxStart(chainId: bigint): InboxStart {
-    const text = this.#parts.store.meta(`inbox/${chainId}`);
-    if (text === undefined) return { index: 0n, hash: undefined, block: undefined };
-    // CAST: this node wrote the row, in the same shape.
-    const row = JSON.parse(text) as { index: string; hash: Hex; block: string };
-    return { index: BigInt(row.index), hash: row.hash, block: BigInt(row.block) };
-  }
-
-  #inboxCursor(chainId: bigint): bigint {
-    return this.#member.ledger.destinations.find((destination) => destination.chainId === chainId)?.inboxCursor ?? 0n;
-  }
-
+  /** From whoever does not wait for an answer. */
   #push(input: MemberInput): void {
+    if (input.kind === "transactions") this.#handers.push((codes) => this.#logRefused(codes));
+    this.#queueInput(input);
+  }
+
+  #queueInput(input: MemberInput): void {
     if (this.#stopped || this.#fatal !== undefined) return;
     this.#queue.push(input);
     if (this.#draining) return;
@@ -220,40 +253,42 @@ export class Node {
   }
 
   #stepAll(): void {
-    const { store, transport, nowMs } = this.#parts;
-    const later: MemberEffect[] = [];
+    const { store, nowMs } = this.#parts;
+    /** With the session in which it was said: indices are of its committee. */
+    const later: { readonly session: Session; readonly effect: MemberEffect }[] = [];
     for (const input of this.#queue.splice(0)) {
+      const session = this.#sessions.current;
       for (const effect of this.#member.step(input, nowMs())) {
-        if (effect.kind === "persist" || effect.kind === "batch") this.#collect(effect);
-        if (effect.kind !== "persist") later.push(effect);
+        this.#collect(effect);
+        if (effect.kind !== "persist") later.push({ session, effect });
       }
     }
     if (!this.#writes.isEmpty) store.write(this.#writes.take());
-    const n = this.#parts.member.committee.members.length;
-    for (const effect of later) {
-      if (effect.kind !== "send") continue;
-      if (effect.to !== "all") transport.send(effect.to, effect.bytes);
-      else
-        for (let peer = 0; peer < n; peer++) if (peer !== this.#parts.member.self) transport.send(peer, effect.bytes);
-    }
-    for (const effect of later) this.#show(effect);
-    if (later.some((effect) => effect.kind === "batch"))
-      for (const [chainId, feed] of this.#feeds) this.#feed(chainId, feed);
+    for (const { session, effect } of later) if (effect.kind === "send") sendTo(session, effect.to, effect.bytes);
+    for (const { session, effect } of later) this.#show(session, effect);
+    if (later.some(({ effect }) => effect.kind === "batch")) this.#feeds.report();
     this.#answerSubmitters();
     this.#schedule();
   }
 
+  /** What has to be on disk before anything of the step leaves, and what the member's next step counts on. */
   #collect(effect: MemberEffect): void {
     if (effect.kind === "persist") this.#writes.persist(effect.write);
     if (effect.kind === "batch") this.#writes.batch(effect.batch);
+    if (effect.kind !== "epoch") return;
+    const { change, header, certificates, self } = effect;
+    this.#writes.epoch({ ...change, header, certificates }, self !== undefined);
+    if (self === undefined) this.#hasLeft = true;
+    else this.#sessions.begin(change.committee, change.peers, self);
   }
 
-  #show(effect: MemberEffect): void {
-    const { logger, metrics, transport } = this.#parts;
+  #show(session: Session, effect: MemberEffect): void {
+    const { logger, metrics } = this.#parts;
     switch (effect.kind) {
       case "batch":
         metrics.batch(effect.batch);
-        this.#market.settled(effect.batch.events);
+        this.#feeds.settled(effect.batch.events);
+        this.#logChange(effect.batch.events);
         this.#notify({ kind: "batch", sequence: effect.batch.header.sequence });
         break;
       case "certificate":
@@ -274,7 +309,7 @@ export class Node {
           ...effect.details,
         });
         metrics.faults.add({ peer: effect.member, code: effect.code });
-        if (effect.member !== this.#parts.member.self) transport.mute(effect.member, MUTE_MS);
+        if (effect.member !== session.self) session.transport.mute(effect.member, MUTE_MS);
         break;
       case "exposed":
         logger.error("a member signed two blocks for one round: slashable, keep this line", {
@@ -285,17 +320,70 @@ export class Node {
         });
         break;
       case "behind":
-        logger.error("this member fell further behind than peers keep blocks for; restore it from a certificate", {
-          round: effect.round,
-        });
+        this.#behind(session, effect.epoch, effect.round);
+        break;
+      case "taken":
+        this.#handers.shift()?.(effect.codes);
+        break;
+      case "task":
+        this.#resharer?.take(effect.task);
+        break;
+      case "epoch":
+        this.#changeEpoch(effect);
         break;
     }
   }
 
+  #changeEpoch({ change, header, self, undecided }: MemberEffect & { readonly kind: "epoch" }): void {
+    const { logger, onLeft } = this.#parts;
+    const { epoch, members } = change.committee;
+    this.#resharer?.began(change.committee, self);
+    if (self === undefined) {
+      logger.warn("this member left the committee: it serves what it has, and signs nothing new", {
+        epoch,
+        closedBy: header.sequence,
+        undecided: undecided.length,
+      });
+      onLeft?.(undecided);
+      return;
+    }
+    logger.info("a new epoch begins", { epoch, members: members.length, self, closedBy: header.sequence });
+    this.#feeds.reset();
+    this.#feeds.report();
+    this.#sessions.start().catch((error: unknown) => this.#fail(error));
+  }
+
+  #behind({ committee }: Session, epoch: bigint, round: number): void {
+    const { logger, onBehind } = this.#parts;
+    if (epoch > committee.epoch) {
+      logger.warn("the committee went on to another epoch without this member", { epoch, own: committee.epoch });
+      onBehind?.(epoch);
+      return;
+    }
+    logger.error("this member fell further behind than peers keep blocks for; restore it from a certificate", {
+      epoch,
+      round,
+    });
+  }
+
+  #logChange(events: readonly LedgerEvent[]): void {
+    for (const event of events) {
+      if (event.kind !== "reconfiguration") continue;
+      const { kind: _, step, ...fields } = event;
+      this.#parts.logger.info(`the committee changes: ${step}`, fields);
+    }
+  }
+
+  #logRefused(codes: readonly TransactionCode[]): void {
+    const refused = codes.filter((code) => code !== "accepted" && code !== "known");
+    if (refused.length > 0) this.#parts.logger.warn("this member refused what its own node made", { codes: refused });
+  }
+
   #answerSubmitters(): void {
-    while (this.#waiting.length > 0 && this.#verdicts.length >= this.#waitingCounts[0]!) {
-      const count = this.#waitingCounts.shift()!;
-      this.#waiting.shift()!(this.#verdicts.splice(0, count));
+    for (let next = this.#submitters[0]; next !== undefined; next = this.#submitters[0]) {
+      if (this.#verdicts.length < next.count) return;
+      this.#submitters.shift();
+      next.resolve(this.#verdicts.splice(0, next.count));
     }
   }
 
@@ -312,9 +400,31 @@ export class Node {
 
   /** Fail-stop: a member whose disk or invariants are broken must not say another word. */
   #fail(error: unknown): void {
+    if (this.#fatal !== undefined || this.#stopped) return;
     this.#fatal = error;
     clearTimeout(this.#timer);
     this.#parts.logger.error("the node stops: it cannot go on safely", { error });
     this.#parts.onFatal(error);
+  }
+}
+
+function sendTo({ committee, self, transport }: Session, to: number | "all", bytes: Uint8Array): void {
+  const peers = to === "all" ? committee.members.keys() : [to];
+  for (const peer of peers) if (peer !== self) transport.send(peer, bytes);
+}
+
+/** Newest first; of this epoch only, because what came before is not replayed. Some come twice. */
+function* certificatesAfter(store: Store, sequence: bigint): Iterable<Certificate> {
+  for (let before: bigint | undefined; ; ) {
+    const page = store.certificates({ limit: CERTIFICATES_AT_ONCE, ...(before === undefined ? {} : { before }) });
+    for (const { sequence: at, suite, signature } of page) {
+      if (at <= sequence) return;
+      const batch = store.batch(at);
+      if (batch !== undefined) yield { header: decodeBatchHead(batch.json).header, suite, signature };
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < CERTIFICATES_AT_ONCE) return;
+    // A page may end between the suites of one batch.
+    before = last.sequence + 1n;
   }
 }

@@ -1,31 +1,40 @@
-/** Puts a node together from its configuration: keys, store, engines, transport, watchers, API. */
+/**
+ * Puts a node together from its configuration, decides where it begins, and begins again when the committee went on without it:
+ *
+ *   the store knows an epoch of ours     go on there, from its snapshot and log
+ *   the committee file lists us          the first epoch
+ *   otherwise                            learn from members' APIs when an epoch has us (join.ts)
+ */
 import { readFileSync } from "node:fs";
-import { createInboxWatcher } from "../chain/inbox-watcher.ts";
-import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
-import { checkMemberKeys, loadMemberKeys } from "../keys/member-keys.ts";
+import { createApiClient } from "../api/client.ts";
+import { openEpochKeys } from "../keys/epoch-keys.ts";
+import { createNativeKeyAgreement } from "../keys/native-agreement.ts";
 import type { PasswordSource } from "../keys/port.ts";
-import { INBOX_LOOKAHEAD } from "../ledger/limits.ts";
-import { isSignatureBy, signDigest } from "../lib/ecdsa.ts";
+import { createReshareScheme } from "../ledger/reconfiguration/scheme.ts";
+import type { SignedInstruction } from "../ledger/types.ts";
+import { assert } from "../lib/assert.ts";
+import { addressOf } from "../lib/ecdsa.ts";
 import { ClocklessError } from "../lib/errors.ts";
-import { DEFAULT_MEMBER_LIMITS } from "../member/limits.ts";
-import type { MemberConfig } from "../member/types.ts";
+import { lockDirectory, MEMBER_LOCK_FILE } from "../storage/lock.ts";
 import { openSqliteStore } from "../storage/sqlite.ts";
 import type { Logger } from "../telemetry/port.ts";
 import { createPrometheusMetrics } from "../telemetry/prometheus.ts";
-import { createCoin } from "../threshold/coin.ts";
 import type { Committee } from "../threshold/committee.ts";
+import { createDealEngines } from "../threshold/deal-engines.ts";
 import { createEngines } from "../threshold/engines.ts";
-import { createLibp2pTransport } from "../transport/libp2p.ts";
-import { createApiServer } from "./api/server.ts";
+import { catchUp } from "./catch-up.ts";
 import { parseCommitteeFile } from "./committee-file.ts";
 import type { NodeConfig } from "./config.ts";
-import { createMarketPoller } from "./market.ts";
+import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
+import { joinCommittee } from "./join.ts";
 import { createNodeMetrics } from "./metrics.ts";
-import { type InboxStart, Node } from "./node.ts";
-import { createNodeView } from "./view.ts";
+import type { Node } from "./node.ts";
+import { createReshareThread } from "./reshare-thread.ts";
+import { type EpochRun, type NodeTools, runEpoch } from "./run-epoch.ts";
+import { createVerdicts } from "./verdicts.ts";
 
-/** An answer to a fetch ends with the block that brings it past one block's size; references and framing come on top. */
-const MAX_FRAME_BYTES = 2 * DEFAULT_CONSENSUS_LIMITS.maxBlockBytes + 64 * DEFAULT_CONSENSUS_LIMITS.maxFetchRefs + 2048;
+/** Between two passes over members' APIs while peers say that we are behind. */
+const CATCH_UP_PAUSE_MS = 3_000;
 
 export class NodeConfigError extends ClocklessError<
   "notInCommittee" | "peersMismatch" | "unknownChain" | "unreadableFile"
@@ -34,6 +43,7 @@ export class NodeConfigError extends ClocklessError<
 }
 
 export interface RunningNode {
+  /** Another one after the node began again. */
   readonly node: Node;
   /** Where the API answers. */
   readonly url: string;
@@ -46,133 +56,218 @@ export interface StartOptions {
   readonly logger: Logger;
   readonly version: string;
   readonly onFatal: (error: unknown) => void;
+  /** Ends the wait of who is no member yet. */
+  readonly signal?: AbortSignal | undefined;
 }
 
-/** Opens everything, or nothing: whatever fails closes what was opened before and throws its typed error. */
-export async function startNode({ config, password, logger, version, onFatal }: StartOptions): Promise<RunningNode> {
-  const { committee, genesis, definition } = parseCommitteeFile(readText(config.committeeFile));
+/**
+ * Opens everything, or nothing: whatever fails closes what was opened before and throws its typed error. For who is no member yet
+ * it resolves when an epoch has it, which may take days.
+ */
+export async function startNode(options: StartOptions): Promise<RunningNode> {
+  const { config, password, logger, version, onFatal } = options;
+  const { committee: first, genesis, definition } = parseCommitteeFile(readText(config.committeeFile));
   if (definition === undefined) {
     logger.warn("INSECURE: the committee file holds no signed definition, so one process may have dealt all keys", {
       committeeFile: config.committeeFile,
     });
   }
-  checkConfig(
+  checkChains(
     config,
-    committee,
     genesis.chains.map(({ chainId }) => chainId),
   );
-  const engines = await createEngines("fast");
-  const keys = await loadMemberKeys(config.keys.directory, password);
-  checkMemberKeys(keys, { committee, index: config.index, engines });
-  const store = openSqliteStore({ directory: config.dataDir, committeeId: committee.id });
-  const closers: (() => Promise<void>)[] = [async () => store.close()];
+  const closers: (() => void | Promise<void>)[] = [];
+  const opened = <T>(thing: T, close: (thing: T) => void | Promise<void>): T => {
+    closers.unshift(() => close(thing));
+    return thing;
+  };
   try {
-    const metrics = createNodeMetrics(
-      createPrometheusMetrics({ withProcess: true, defaultLabels: { member: String(config.index) } }),
-    );
-    const transport = createLibp2pTransport({
-      committeeId: committee.id,
-      self: config.index,
-      identity: keys.identity,
-      listen: config.p2p.listen,
-      members: config.p2p.peers,
-      limits: { maxFrameBytes: MAX_FRAME_BYTES },
-    });
-    const member: MemberConfig = {
-      committee,
-      genesis,
-      self: config.index,
-      secrets: keys,
+    const keys = openEpochKeys({ directory: config.keys.directory, password });
+    const identity = await keys.identity();
+    const address = addressOf(identity);
+    // Two processes with one key folder would sign twice, whatever data directories they have.
+    opened(lockDirectory(config.keys.directory, MEMBER_LOCK_FILE), (lock) => lock.release());
+    const engines = await createEngines("fast");
+    const store = opened(openSqliteStore({ directory: config.dataDir, committeeId: first.id }), (it) => it.close());
+    const worker = opened(createReshareThread(), (it) => it.close());
+    const verdicts = createVerdicts(worker);
+    const reshare = createReshareScheme({
       engines,
-      coin: createCoin({
-        engine: engines["bls12-381"],
-        key: committee.keys["bls12-381"],
-        committeeId: committee.id,
-        epoch: committee.epoch,
-        secretShare: keys.shares["bls12-381"],
-      }),
-      identities: {
-        sign: signDigest,
-        verify: (digest, signature, address) => isSignatureBy(address, digest, signature),
-      },
-      retainedRounds: DEFAULT_RETAINED_ROUNDS,
-      activityWindow: DEFAULT_ACTIVITY_WINDOW,
-      consensusLimits: DEFAULT_CONSENSUS_LIMITS,
-      limits: DEFAULT_MEMBER_LIMITS,
-      pacing: config.pacing,
-    };
-    const node = new Node({
-      member,
-      store,
-      transport,
-      inboxReach: INBOX_LOOKAHEAD,
-      createInboxes: (from) =>
-        config.chains.map((chain) => {
-          const start: InboxStart = from(chain.chainId);
-          const { vault } = genesis.chains.find(({ chainId }) => chainId === chain.chainId)!;
-          return createInboxWatcher({
-            chainId: chain.chainId,
-            vault,
-            rpcs: chain.rpcUrls,
-            requiredAgreement: chain.requiredAgreement,
-            finality: chain.finality,
-            fromIndex: start.index,
-            fromHash: start.hash,
-            fromBlock: start.block ?? chain.fromBlock,
-            pollingIntervalMs: chain.pollingIntervalMs,
-            logger: logger.child({ chainId: chain.chainId.toString() }),
-          });
-        }),
-      market: config.market === undefined ? undefined : createMarketPoller({ ...config.market, logger }),
-      logger,
-      metrics,
-      nowMs: () => performance.now(),
-      onFatal,
+      deals: await createDealEngines("fast"),
+      agreement: createNativeKeyAgreement(),
+      faultOfDeal: verdicts.faultOfDeal,
     });
-    closers.unshift(() => node.stop());
-    await node.start();
-    const view = createNodeView({ node, committee, genesis, self: config.index, store, transport, metrics });
-    const { corsOrigins, requestsPerSecond } = config.api;
-    const server = createApiServer(
-      view,
-      {
-        version,
-        host: config.api.host,
-        port: config.api.port,
-        cors: corsOrigins.length === 0 ? undefined : { origins: corsOrigins },
-        rateLimit: requestsPerSecond === 0 ? undefined : { perSecond: requestsPerSecond, burst: 4 * requestsPerSecond },
-      },
-      logger,
+    const labels = { member: config.index === undefined ? address : String(config.index) };
+    const metrics = createNodeMetrics(createPrometheusMetrics({ withProcess: true, defaultLabels: labels }));
+    const shared = { config, first, genesis, identity, address, keys, engines, reshare, worker, verdicts, store };
+    const supervisor = new Supervisor(
+      { ...shared, metrics, logger, version, apiPort: config.api.port, onFatal },
+      options.signal,
     );
-    closers.unshift(() => server.close());
-    const { url } = await server.listen();
-    logger.info("the node runs", {
-      index: config.index,
-      committeeId: committee.id,
-      api: url,
-      address: committee.members[config.index]!.address,
-    });
-    return { node, url, stop: () => closeAll(closers) };
+    closers.unshift(() => supervisor.stop());
+    await supervisor.begin();
+    return {
+      get node() {
+        return supervisor.run.node;
+      },
+      get url() {
+        return supervisor.run.url;
+      },
+      stop: () => closeAll(closers),
+    };
   } catch (error) {
     await closeAll(closers);
     throw error;
   }
 }
 
-/** The node itself closes the store; closing twice is harmless. */
-async function closeAll(closers: readonly (() => Promise<void>)[]): Promise<void> {
+async function closeAll(closers: readonly (() => void | Promise<void>)[]): Promise<void> {
   for (const close of closers) await close();
 }
 
-function checkConfig(config: NodeConfig, committee: Committee, chainIds: readonly bigint[]): void {
-  const n = committee.members.length;
-  if (config.index >= n) {
-    throw new NodeConfigError(
-      "notInCommittee",
-      `index ${config.index} is no member: the committee has members 0 to ${n - 1}`,
-    );
+/** Runs one epoch's beginning after the other; what the node goes through by itself needs none of this. */
+class Supervisor {
+  #tools: NodeTools;
+  readonly #stopping = new AbortController();
+  readonly #signal: AbortSignal;
+  #run: EpochRun | undefined;
+  #begun: Promise<void> = Promise.resolve();
+  /** Learning in the background, or beginning again: one at a time. */
+  #learning: Promise<void> | undefined;
+
+  constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
+    this.#tools = {
+      ...tools,
+      onBehind: () => this.#learn(() => this.#catchUp()),
+      onLeft: (undecided) => this.#left(undecided),
+    };
+    this.#signal = signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal]);
   }
-  const mismatch = committee.members.findIndex(({ address }, index) => config.p2p.peers[index]?.address !== address);
+
+  get run(): EpochRun {
+    assert(this.#run !== undefined, "there is a run between begin and stop");
+    return this.#run;
+  }
+
+  async begin(): Promise<void> {
+    const { store, first, address, config } = this.#tools;
+    const stored = loadEpochStart(store);
+    if (stored !== undefined) return this.#begin(stored);
+    if (config.index !== undefined || indexOf(first, address) !== undefined) return this.#begin(undefined);
+    if (config.join === undefined) {
+      throw new NodeConfigError(
+        "notInCommittee",
+        `${address} is no member in the committee file; join.apis says whom to ask for a later epoch that has it`,
+        { details: { address } },
+      );
+    }
+    const start = await joinCommittee(this.#context(undefined));
+    store.write({ epoch: storedEpochOf(start, true) });
+    await this.#begin(start);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#learning;
+    await this.#run?.close();
+    this.#run = undefined;
+  }
+
+  async #begin(start: EpochStart | undefined): Promise<void> {
+    const index = start === undefined ? firstIndex(this.#tools) : indexOf(start.committee, this.#tools.address);
+    assert(index !== undefined, "an epoch that a node begins in has it");
+    this.#begun = runEpoch(this.#tools, start, index).then((run) => {
+      this.#run = run;
+    });
+    await this.#begun;
+  }
+
+  /** Peers went on to an epoch that we did not see begin: what they keep of ours is not enough to follow any more. */
+  async #catchUp(): Promise<void> {
+    const { logger, config } = this.#tools;
+    const start = await catchUp(this.#context(this.run.node.committee.epoch));
+    if (start !== undefined) return this.#beginAgain(start);
+    logger.warn("no API of join.apis could prove a later epoch that has this member; it is tried again", {
+      apis: config.join?.apis,
+    });
+    await pause(CATCH_UP_PAUSE_MS, this.#signal);
+  }
+
+  #left(undecided: readonly SignedInstruction[]): void {
+    void this.#handOn(undecided);
+    // Whoever left may be elected again.
+    this.#learn(async () => this.#beginAgain(await joinCommittee(this.#context(this.run.node.committee.epoch + 1n))));
+  }
+
+  async #beginAgain(start: EpochStart): Promise<void> {
+    const { store, logger } = this.#tools;
+    logger.info("going on in a later epoch, from what members' APIs proved", {
+      epoch: start.committee.epoch,
+      sequence: start.header.sequence,
+    });
+    const { node, url, close } = this.run;
+    const undecided = node.member.undecided();
+    await close();
+    store.write({ epoch: storedEpochOf(start, true) });
+    this.#tools = { ...this.#tools, apiPort: Number(new URL(url).port) };
+    await this.#begin(start);
+    if (undecided.length > 0) await this.run.node.submit(undecided);
+  }
+
+  /** In the background, unless that is going on. Its failure ends the node: it neither follows nor is where it was. */
+  #learn(work: () => Promise<void>): void {
+    const { config, logger, onFatal } = this.#tools;
+    if (config.join === undefined) {
+      logger.error("set join.apis to other members' APIs: without them this node cannot learn what it missed");
+      return;
+    }
+    if (this.#learning !== undefined || this.#signal.aborted) return;
+    // Peers may speak before the run is there; if it cannot begin, whoever wanted it hears of that.
+    this.#learning = this.#begun
+      .then(work, () => {})
+      .catch((error: unknown) => {
+        if (!this.#signal.aborted) onFatal(error);
+      })
+      .finally(() => {
+        this.#learning = undefined;
+      });
+  }
+
+  /** To members who can still decide them; each checks for itself. */
+  async #handOn(instructions: readonly SignedInstruction[]): Promise<void> {
+    const { config, logger } = this.#tools;
+    if (instructions.length === 0) return;
+    for (const url of config.join?.apis ?? []) {
+      try {
+        await createApiClient({ url }).submit(instructions, { signal: this.#signal });
+        return logger.info("handed on what this member's users were waiting for", { url, count: instructions.length });
+      } catch (error) {
+        logger.warn("a member did not take what this member's users were waiting for", { url, error });
+      }
+    }
+    logger.error("instructions of this member's users are not decided: they have to be submitted to another member", {
+      count: instructions.length,
+    });
+  }
+
+  #context(after: bigint | undefined): LearnContext {
+    const { config, genesis, identity, keys, worker, engines, logger, first } = this.#tools;
+    const committee: Committee = this.#run?.node.committee ?? first;
+    return {
+      ...{ apis: config.join?.apis ?? [], committee, genesis, identity, keys, worker, engines, logger, after },
+      signal: this.#signal,
+    };
+  }
+}
+
+/** In the first epoch the configuration says which member this is; the keys are checked against it. */
+function firstIndex({ config, first, address }: Pick<NodeTools, "config" | "first" | "address">): number {
+  const n = first.members.length;
+  const index = config.index ?? indexOf(first, address);
+  if (index === undefined || index >= n) {
+    throw new NodeConfigError("notInCommittee", `index ${index} is no member: the committee has members 0 to ${n - 1}`);
+  }
+  const mismatch = first.members.findIndex((member, i) => config.p2p.peers[i]?.address !== member.address);
   if (mismatch >= 0 || config.p2p.peers.length !== n) {
     throw new NodeConfigError(
       "peersMismatch",
@@ -182,6 +277,10 @@ function checkConfig(config: NodeConfig, committee: Committee, chainIds: readonl
       },
     );
   }
+  return index;
+}
+
+function checkChains(config: NodeConfig, chainIds: readonly bigint[]): void {
   for (const { chainId } of config.chains) {
     if (!chainIds.includes(chainId)) {
       throw new NodeConfigError("unknownChain", `the committee serves no hub on chain ${chainId}`, {
@@ -189,6 +288,18 @@ function checkConfig(config: NodeConfig, committee: Committee, chainIds: readonl
       });
     }
   }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
 }
 
 function readText(path: string): string {

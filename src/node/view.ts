@@ -13,34 +13,44 @@ import type {
 } from "../api/schema.ts";
 import { proveDestination } from "../batch/outbox.ts";
 import type { AccountId, Certificate, OutboxEntry } from "../batch/types.ts";
+import type { AttemptPhase } from "../ledger/reconfiguration/types.ts";
 import type { LedgerGenesis, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import { quorumOf } from "../lib/math.ts";
 import type { Store } from "../storage/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Suite } from "../threshold/types.ts";
-import type { Transport } from "../transport/port.ts";
 import type { NodeEvent, NodeView, OutboxSelection, ReadyCheck } from "./api/view.ts";
 import { type BatchHead, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
 import { createBatches } from "./batches.ts";
-import { committeeAnswerOf } from "./committee-file.ts";
+import { createEpochView } from "./epoch-view.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import type { Node } from "./node.ts";
 
 export interface NodeViewParts {
   readonly node: Node;
-  readonly committee: Committee;
+  /** Of the committee file: epoch 0. */
+  readonly first: Committee;
   readonly genesis: LedgerGenesis;
-  readonly self: number;
   readonly store: Store;
-  readonly transport: Transport;
   readonly metrics: NodeMetrics;
 }
 
+const MAX_SEQUENCE = (1n << 63n) - 1n;
+
+const PHASES: readonly (AttemptPhase | undefined)[] = [undefined, "dealing", "opening", "handover", "closing"];
+
 export function createNodeView(parts: NodeViewParts): NodeView {
-  const { node, committee, genesis, self, store, transport, metrics } = parts;
+  const { node, first, genesis, store, metrics } = parts;
   const { member } = node;
   const { ledger } = member;
-  const committeeAnswer = committeeAnswerOf(committee, genesis);
+  const epochs = createEpochView({
+    first,
+    genesis,
+    store,
+    epochs: () => ledger.epochs,
+    submit: (transactions) => node.submitTransactions(transactions),
+  });
 
   const batches = createBatches(store);
   const isSettled = (sequence: bigint): boolean => sequence >= 1n && sequence <= ledger.sequence;
@@ -48,24 +58,25 @@ export function createNodeView(parts: NodeViewParts): NodeView {
   const certified = (sequence: bigint | undefined): bigint => sequence ?? member.certifiedSequence;
 
   return {
-    committee: (): CommitteeAnswer => committeeAnswer,
+    ...epochs,
+    committee: (): CommitteeAnswer => epochs.current.committee,
 
     status(): StatusAnswer {
       return {
-        index: self,
-        epoch: committee.epoch,
+        index: node.self,
+        epoch: node.committee.epoch,
         round: member.consensus.highestRound,
         settledSequence: ledger.sequence,
         certifiedSequence: member.certifiedSequence,
-        peers: transport.peers().map(({ index, connected }) => ({ index, connected })),
+        peers: node.transport.peers().map(({ index, connected }) => ({ index, connected })),
         mempool: member.pendingInstructions,
         chains: ledger.destinations.map(({ chainId, hub, inboxCursor, outboxSize }) => {
-          const inbox = node.inboxStatus(chainId);
+          const inbox = node.feeds.inboxStatus(chainId);
           return {
             chainId,
             hub,
             inboxCursor,
-            inboxSeen: node.inboxSeen(chainId),
+            inboxSeen: node.feeds.inboxSeen(chainId),
             outboxSize,
             reachable: inbox?.state === "following",
           };
@@ -110,7 +121,7 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       const known = head(sequence);
       return known && { header: known.header, digest: known.digest, ...known.counts };
     },
-    oldestBatch: () => 1n,
+    oldestBatch: () => store.batches(1n, MAX_SEQUENCE, 1)[0]?.sequence ?? 1n,
 
     destination(chainId: bigint, sequence: bigint | undefined): DestinationAnswer | undefined {
       const at = certified(sequence);
@@ -162,17 +173,28 @@ export function createNodeView(parts: NodeViewParts): NodeView {
     isHealthy: () => node.isHealthy,
 
     readiness(): readonly ReadyCheck[] {
-      const connected = transport.peers().filter((peer) => peer.connected).length;
-      const needed = committeeAnswer.threshold - 1;
+      const connected = node.transport.peers().filter((peer) => peer.connected).length;
+      const { length: n } = node.committee.members;
+      const needed = quorumOf(n) - 1;
       const checks: ReadyCheck[] = [
         {
           name: "peers",
           ok: connected >= needed,
-          message: `${connected} of ${committee.members.length - 1} peers are connected; ${needed} make a quorum with us`,
+          message: `${connected} of ${n - 1} peers are connected; ${needed} make a quorum with us`,
         },
       ];
+      if (node.hasLeft) {
+        checks.push({ name: "member", ok: false, message: "this member left the committee: ask another one" });
+      } else if (!member.isSigner) {
+        checks.push({
+          name: "shares",
+          ok: false,
+          message:
+            "this member has no share of the current epoch and signs nothing: its log says why it could not open it",
+        });
+      }
       for (const { chainId } of ledger.destinations) {
-        const inbox = node.inboxStatus(chainId);
+        const inbox = node.feeds.inboxStatus(chainId);
         const ok = inbox?.state === "following";
         checks.push({
           name: `chain ${chainId}`,
@@ -189,8 +211,10 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       metrics.round.set(member.consensus.highestRound);
       metrics.settledSequence.set(Number(ledger.sequence));
       metrics.certifiedSequence.set(Number(member.certifiedSequence));
+      metrics.epoch.set(Number(node.committee.epoch));
+      metrics.reconfigurationPhase.set(PHASES.indexOf(ledger.epochs?.attempt?.phase));
       metrics.pendingInstructions.set(member.pendingInstructions);
-      const peers = transport.peers();
+      const peers = node.transport.peers();
       metrics.connectedPeers.set(peers.filter((peer) => peer.connected).length);
       for (const { index, queuedBytes } of peers) metrics.peerQueueBytes.set({ peer: index }, queuedBytes);
       return metrics.expose();

@@ -16,6 +16,9 @@ const UNIT_SUFFIXES = [
   "_sequence",
   "_wei",
   "_info",
+  // Without a unit: an ordinal, and one of several states.
+  "epoch",
+  "_phase",
 ];
 
 export interface PrometheusOptions {
