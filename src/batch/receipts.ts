@@ -94,9 +94,25 @@ function restHash(receipts: bigint, receiptsRoot: Uint8Array, core: Hex): Uint8A
   return hashStruct(LEDGER_REST_TYPE_HASH, word(receipts), receiptsRoot, words.bytes32(core, "core"));
 }
 
-/** `rest` of a state root: the batch's receipts, in order of position, and the hash of all else. @throws BatchError malformedReceipt */
+/** What `rest` holds of a batch's receipts: enough to come to the same state root without them. */
+export interface ReceiptsCommitment {
+  readonly size: bigint;
+  readonly root: Hex;
+}
+
+/** Receipts in order of position. @throws BatchError malformedReceipt */
+export function commitToReceipts(receipts: readonly ReceiptLeaf[]): ReceiptsCommitment {
+  return { size: BigInt(receipts.length), root: bytesToHex(merkleRoot(receipts.map(receiptHash))) };
+}
+
+/** `rest` of a state root: the batch's receipts and the hash of all else. */
+export function ledgerRestOf({ size, root }: ReceiptsCommitment, core: Hex): Hex {
+  return bytesToHex(restHash(size, hexToBytes(root), core));
+}
+
+/** The same from the receipts, in order of position. @throws BatchError malformedReceipt */
 export function ledgerRest(receipts: readonly ReceiptLeaf[], core: Hex): Hex {
-  return bytesToHex(restHash(BigInt(receipts.length), merkleRoot(receipts.map(receiptHash)), core));
+  return ledgerRestOf(commitToReceipts(receipts), core);
 }
 
 /** Proves many receipts of one batch: the tree is hashed once. */

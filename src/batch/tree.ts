@@ -55,6 +55,14 @@ export class AppendOnlyTree {
   /** levels[h][i]: root of the complete subtree over leaves i·2^h … (i+1)·2^h − 1. */
   private readonly levels: Uint8Array[][] = [[]];
 
+  /** The tree over leaves whose hashes (32 bytes each) are concatenated here: see {@link leafHashes}. @throws BatchError malformedLeaf */
+  static fromLeafHashes(bytes: Uint8Array): AppendOnlyTree {
+    if (bytes.length % 32 !== 0) throw new BatchError("malformedLeaf", "a leaf's hash has 32 bytes");
+    const tree = new AppendOnlyTree();
+    for (let at = 0; at < bytes.length; at += 32) tree.push(bytes.slice(at, at + 32));
+    return tree;
+  }
+
   /** @throws BatchError malformedLeaf */
   static from(leaves: Iterable<Hex>): AppendOnlyTree {
     const tree = new AppendOnlyTree();
@@ -68,7 +76,19 @@ export class AppendOnlyTree {
 
   /** Appends 32 bytes and returns their index. @throws BatchError malformedLeaf */
   append(data: Hex): bigint {
-    let node = hashLeaf(leafBytes(data));
+    return this.push(hashLeaf(leafBytes(data)));
+  }
+
+  /** All leaves' hashes, concatenated: with them another machine has the whole tree. */
+  leafHashes(): Uint8Array {
+    const leaves = this.levels[0]!;
+    const bytes = new Uint8Array(32 * leaves.length);
+    for (const [i, leaf] of leaves.entries()) bytes.set(leaf, 32 * i);
+    return bytes;
+  }
+
+  private push(leaf: Uint8Array): bigint {
+    let node = leaf;
     const index = this.levels[0]!.length;
     this.levels[0]!.push(node);
     for (let h = 0, i = index; i % 2 === 1; h++, i = (i - 1) / 2) {

@@ -91,6 +91,12 @@ export class Book {
     this.dirty.add(account.id);
   }
 
+  /** Cash as a snapshot has it, 0 too: who ever held an asset has a leaf in its tree. */
+  restoreCash(account: Account, asset: Hex, amount: bigint): void {
+    account.cash.set(asset, amount);
+    this.cashTotals.set(asset, (this.cashTotals.get(asset) ?? 0n) + amount);
+  }
+
   setGrant(account: Account, laneKey: string, grant: Grant): void {
     account.grants.set(laneKey, grant);
     this.dirty.add(account.id);

@@ -5,6 +5,8 @@ import { AppendOnlyTree } from "../batch/tree.ts";
 import type { Destination, InboxEntry, OutboxEntry, PayoutEntry } from "../batch/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import { compareText } from "../lib/math.ts";
+import type { ByteReader, ByteWriter } from "./snapshot/bytes.ts";
 import type { ChainConfig, TokenConfig } from "./types.ts";
 
 export class ChainBook {
@@ -13,7 +15,7 @@ export class ChainBook {
   readonly tokenByAsset: ReadonlyMap<Hex, TokenConfig>;
   /** Ledger units per asset that this vault still holds for us: credited − written to the outbox; ≥ 0. */
   readonly backing = new Map<Hex, bigint>();
-  readonly outbox = new AppendOnlyTree();
+  outbox = new AppendOnlyTree();
   private readonly promised = new Map<Address, bigint>();
   inboxCursor = 0n;
   inboxHash: Hex = EMPTY_INBOX_HASH;
@@ -80,6 +82,27 @@ export class ChainBook {
       promisedRoot: promisedRoot(this.promisedList()),
     };
     return this.cached;
+  }
+
+  /** With every leaf of the outbox: whoever holds the state can prove each payout there ever was. */
+  save(out: ByteWriter, assets: Iterable<Hex>): void {
+    out.u64(this.inboxCursor).hex(this.inboxHash);
+    for (const asset of assets) out.int(this.backingOf(asset));
+    const promised = [...this.promised].sort(([a], [b]) => compareText(a, b));
+    out.list(promised, ([token, cumulative]) => out.hex(token).int(cumulative));
+    out.blob(this.outbox.leafHashes());
+  }
+
+  load(reader: ByteReader, assets: Iterable<Hex>): void {
+    this.inboxCursor = reader.u64();
+    this.inboxHash = reader.hex(32);
+    for (const asset of assets) {
+      const amount = reader.int();
+      if (amount !== 0n) this.backing.set(asset, amount);
+    }
+    reader.list(21, () => this.promised.set(reader.hex(20), reader.int()));
+    this.outbox = AppendOnlyTree.fromLeafHashes(reader.blob());
+    this.cached = undefined;
   }
 
   /** Cumulative token units ever promised, by token. */

@@ -4,6 +4,7 @@
  */
 import { compareBigint } from "../lib/math.ts";
 import { MAX_UINT64 } from "./limits.ts";
+import type { ByteReader, ByteWriter } from "./snapshot/bytes.ts";
 import type { WordWriter } from "./words.ts";
 
 /** Element ⌊(m − 1)/2⌋ of the sorted values; `values` is not empty and is sorted in place. */
@@ -15,7 +16,7 @@ export function lowerMedian(values: bigint[]): bigint {
 export class LedgerClock {
   /** Seconds since the Unix epoch; 0 until n − f members have reported. */
   time = 0n;
-  private readonly quorum: number;
+  private quorum: number;
   private readonly newest = new Map<number, bigint>();
   private changed = false;
 
@@ -37,6 +38,28 @@ export class LedgerClock {
     this.changed = false;
     const median = lowerMedian([...this.newest.values()]);
     if (median > this.time) this.time = median;
+  }
+
+  /** Time stays; the reports were other members'. */
+  startEpoch(quorum: number): void {
+    this.quorum = quorum;
+    this.newest.clear();
+    this.changed = false;
+  }
+
+  save(out: ByteWriter): void {
+    out.int(this.time);
+    out.list(
+      [...this.newest].sort(([a], [b]) => a - b),
+      ([member, seconds]) => out.u32(member).u64(seconds),
+    );
+  }
+
+  load(reader: ByteReader): void {
+    this.time = reader.int();
+    reader.list(12, () => this.newest.set(reader.u32(), reader.u64()));
+    // What the median was last taken of is not kept: taken again, it is the same.
+    this.changed = true;
   }
 
   write(w: WordWriter): void {

@@ -67,8 +67,15 @@ export type DropCode = keyof typeof DROP_CODES;
  * - `malformedJson`: JSON that does not describe the expected value; `details.issues` says where.
  * - `badInstrument`: not a canonical instrument id, or terms that no id can carry.
  * - `badGenesis`: a genesis no ledger can start from.
+ * - `badSnapshot`: not the state that the header commits to, or not in its one encoding.
  */
-export type LedgerErrorCode = "malformedBytes" | "tooLarge" | "malformedJson" | "badInstrument" | "badGenesis";
+export type LedgerErrorCode =
+  | "malformedBytes"
+  | "tooLarge"
+  | "malformedJson"
+  | "badInstrument"
+  | "badGenesis"
+  | "badSnapshot";
 
 export class LedgerError extends ClocklessError<LedgerErrorCode> {
   override readonly name = "LedgerError";

@@ -6,7 +6,8 @@ import type { DepositEntry, ForcedEntry, InboxEntry, OutboxEntry } from "../batc
 import { assert } from "../lib/assert.ts";
 import { isSignatureBy } from "../lib/ecdsa.ts";
 import { type Address, type Hex, hexToBytes } from "../lib/hex.ts";
-import { compareBigint, compareText, divFloor } from "../lib/math.ts";
+import { compareBigint, compareText, divFloor, quorumOf } from "../lib/math.ts";
+import type { Committee } from "../threshold/committee.ts";
 import { Book } from "./book.ts";
 import { ChainBook } from "./chains.ts";
 import { LedgerClock } from "./clock.ts";
@@ -14,15 +15,17 @@ import { tryDecodeSignedInstruction } from "./codec.ts";
 import type { DropCode, InboxCode, ReceiptCode } from "./codes.ts";
 import { decide, type Effects, type World } from "./decide.ts";
 import { type FundingModel, NO_FUNDING } from "./funding.ts";
-import { quorumsOf } from "./genesis.ts";
+import { checkCommittee } from "./genesis.ts";
 import { InboxTally } from "./inbox.ts";
 import { digestOfId, instructionId } from "./instruction.ts";
-import { groupKeyOf } from "./instrument.ts";
 import { Lanes, type Parked } from "./lanes.ts";
 import { MAX_AMOUNT } from "./limits.ts";
 import type { MarginModel } from "./margin.ts";
+import { applyExpiries, applyPrices, applyTime } from "./phases.ts";
 import { MarketPrices } from "./prices.ts";
-import { payFunding, remark, settleExpiry } from "./settlement.ts";
+import { Epochs } from "./reconfiguration/epochs.ts";
+import type { ReshareScheme } from "./reconfiguration/types.ts";
+import { payFunding } from "./settlement.ts";
 import type { BatchInput, LedgerEvent, LedgerGenesis, MarketConfig, Receipt, SignedInstruction } from "./types.ts";
 import { createWorstIntrinsic } from "./worst-intrinsic.ts";
 
@@ -33,6 +36,9 @@ export interface LedgerOptions {
   readonly margin?: MarginModel;
   /** Default: no funding. Part of the rules: every member must use the same. */
   readonly funding?: FundingModel;
+  /** Of the genesis. Without it and `reshare` the committee never changes, and transactions are dropped. */
+  readonly committee?: Committee;
+  readonly reshare?: ReshareScheme;
 }
 
 /** What `preview` says: a receipt code, or why the instruction would leave no trace yet. */
@@ -47,6 +53,8 @@ export interface Making {
   readonly receipts: Receipt[];
   readonly events: LedgerEvent[];
   readonly entries: { readonly chainId: bigint; readonly hub: Address; readonly entry: OutboxEntry }[];
+  /** The round ends an epoch: the state is already the next one's. */
+  readonly closes: boolean;
 }
 
 export class Fold {
@@ -63,18 +71,27 @@ export class Fold {
   dropped = 0;
   /** Ledger time as of the newest batch. */
   announcedTime = 0n;
+  epochs: Epochs | undefined;
+  /** Number of members of the current epoch. */
+  private members: number;
   private readonly genesis: LedgerGenesis;
   private readonly verify: (digest: Hex, signature: Hex, signer: Address) => boolean;
   private readonly margin: MarginModel;
   private readonly funding: FundingModel;
-  private readonly markets: ReadonlyMap<number, MarketConfig>;
+  readonly markets: ReadonlyMap<number, MarketConfig>;
 
   constructor(genesis: LedgerGenesis, options: LedgerOptions) {
     this.genesis = genesis;
     this.verify = options.verify ?? ((digest, signature, signer) => isSignatureBy(signer, digest, signature));
     this.margin = options.margin ?? createWorstIntrinsic();
     this.funding = options.funding ?? NO_FUNDING;
-    const { quorum } = quorumsOf(genesis);
+    this.members = genesis.members;
+    const quorum = quorumOf(genesis.members);
+    const { committee, reshare } = options;
+    if (committee !== undefined && reshare !== undefined) {
+      checkCommittee(genesis, committee);
+      this.epochs = new Epochs(committee, reshare);
+    }
     this.assets = new Set(genesis.assets.map((asset) => asset.id).sort(compareText));
     this.book = new Book(genesis.markets);
     this.lanes = new Lanes(genesis.window);
@@ -89,16 +106,17 @@ export class Fold {
 
   /** Runs all phases of one output round as batch `sequence`. Throws InvariantError only. */
   settle(input: BatchInput, sequence: bigint): Making {
-    const making: Making = { sequence, receipts: [], events: [], entries: [] };
+    const making: Making = { sequence, receipts: [], events: [], entries: [], closes: this.epochs?.tick() === true };
     // Before anything can fill a gap: what waited past its window must not apply at prices it never named.
     this.expireParked(making);
     this.applyInbox(input, making);
-    this.applyTime(input, making);
-    this.applyPrices(input, making);
+    applyTime(this, input, making);
+    applyPrices(this, input, making);
     payFunding(this.book, this.funding);
-    this.applyExpiries(making);
+    applyExpiries(this, making);
     this.applyInstructions(input, making);
     this.book.sweep();
+    this.applyTransactions(input, making);
     return making;
   }
 
@@ -143,7 +161,7 @@ export class Fold {
 
   private applyInbox(input: BatchInput, making: Making): void {
     for (const { author, observations } of input.items) {
-      assert(author >= 0 && author < this.genesis.members, "a block by nobody of this committee");
+      assert(author >= 0 && author < this.members, "a block by nobody of this committee");
       for (const observation of observations) {
         if (observation.kind !== "inbox") continue;
         const chain = this.chains.get(observation.chainId);
@@ -199,55 +217,6 @@ export class Fold {
     return undefined;
   }
 
-  private applyTime(input: BatchInput, making: Making): void {
-    for (const { author, observations } of input.items) {
-      for (const observation of observations) {
-        if (observation.kind === "time") this.clock.report(author, observation.seconds);
-      }
-    }
-    this.clock.advance();
-    for (const expiries of this.book.expiries.values()) expiries.advance(this.clock.time);
-    if (this.clock.time > this.announcedTime) making.events.push({ kind: "time", seconds: this.clock.time });
-  }
-
-  private applyPrices(input: BatchInput, making: Making): void {
-    const { time } = this.clock;
-    for (const { author, observations } of input.items) {
-      for (const observation of observations) {
-        if (observation.kind !== "prices") continue;
-        const prices = this.prices.get(observation.market);
-        if (prices === undefined) continue;
-        const { firstSlotEnd, values, market } = observation;
-        const slot = BigInt(prices.market.slotSeconds);
-        for (const [i, value] of values.entries()) {
-          prices.report(author, firstSlotEnd + BigInt(i) * slot, value, time, this.book.expiries.get(market)!);
-        }
-      }
-    }
-    for (const [market, prices] of this.prices) {
-      const before = prices.latest;
-      for (const { slotEnd, value } of prices.fix()) making.events.push({ kind: "price", market, slotEnd, value });
-      if (prices.latest !== undefined && prices.latest !== before)
-        remark(this.book, market, prices.latest.value, before?.value);
-    }
-  }
-
-  private applyExpiries(making: Making): void {
-    for (const [market, prices] of this.prices) {
-      for (const expiry of this.book.expiries.get(market)!.due(this.clock.time)) {
-        const price = prices.expiryPrice(expiry);
-        if (price === undefined) continue;
-        const group = this.book.open.get(market)!.get(groupKeyOf(market, expiry));
-        assert(group !== undefined, "an expiry without open instruments");
-        making.events.push(settleExpiry(this.book, group, price));
-      }
-    }
-    this.book.sweep();
-    for (const [market, prices] of this.prices) {
-      prices.prune(this.clock.time, this.book.expiries.get(market)!);
-    }
-  }
-
   private expireParked(making: Making): void {
     for (const { id, signed } of this.lanes.expireParked(making.sequence)) {
       const { namedBatch } = signed.instruction.head;
@@ -286,6 +255,37 @@ export class Fold {
       current = this.lanes.consume(head.signer, head.lane, head.namedBatch);
       mayFall = false;
     }
+  }
+
+  private applyTransactions(input: BatchInput, making: Making): void {
+    const { epochs } = this;
+    if (epochs === undefined) return;
+    const emit = (event: LedgerEvent): void => void making.events.push(event);
+    if (!making.closes) {
+      epochs.fold(input.items, emit);
+      return;
+    }
+    epochs.advance(emit);
+    this.startEpoch(epochs.committee);
+  }
+
+  get committeeId(): Hex {
+    return this.genesis.committeeId;
+  }
+
+  /** Of a snapshot; comes before everything that n − f members report. */
+  restoreEpochs(epochs: Epochs): void {
+    this.epochs = epochs;
+    this.startEpoch(epochs.committee);
+  }
+
+  /** What members reported one by one means nothing under other members; what n − f of them agreed on stays. */
+  private startEpoch({ members }: Committee): void {
+    this.members = members.length;
+    const quorum = quorumOf(members.length);
+    this.clock.startEpoch(quorum);
+    for (const prices of this.prices.values()) prices.startEpoch(quorum);
+    for (const tally of this.tallies.values()) tally.startEpoch(quorum);
   }
 
   private effects(making: Making, id: Hex): Effects {

@@ -1,7 +1,8 @@
 /** What a ledger starts from, and its hash: consensus binds it, so members with different terms never build on each other. */
 import { utf8ToBytes } from "../lib/bytes.ts";
 import { bytesToHex, type Hex, isHex, ZERO_ADDRESS } from "../lib/hex.ts";
-import { compareBigint, compareText, maxFaulty } from "../lib/math.ts";
+import { compareBigint, compareText } from "../lib/math.ts";
+import type { Committee } from "../threshold/committee.ts";
 import { LedgerError } from "./codes.ts";
 import { MAX_AMOUNT, MAX_PRICE, MAX_UINT64 } from "./limits.ts";
 import type { ChainConfig, LedgerGenesis, MarketConfig } from "./types.ts";
@@ -145,8 +146,11 @@ export function genesisHash(genesis: LedgerGenesis): Hex {
   return w.keccakHex();
 }
 
-/** n − f and f of a genesis. */
-export function quorumsOf(genesis: LedgerGenesis): { quorum: number; faulty: number } {
-  const faulty = maxFaulty(genesis.members);
-  return { quorum: genesis.members - faulty, faulty };
+/** Throws LedgerError `badGenesis` unless this is the committee that the genesis is of. */
+export function checkCommittee(genesis: LedgerGenesis, committee: Committee): void {
+  const { id, epoch, members } = committee;
+  if (id === genesis.committeeId && epoch === genesis.epoch && members.length === genesis.members) return;
+  throw new LedgerError("badGenesis", "bad genesis: the committee is another one", {
+    details: { id, epoch, members: members.length },
+  });
 }

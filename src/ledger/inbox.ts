@@ -5,8 +5,10 @@
 import { inboxEntryHash } from "../batch/inbox.ts";
 import type { InboxEntry } from "../batch/types.ts";
 import type { Hex } from "../lib/hex.ts";
-import { compareBigint } from "../lib/math.ts";
+import { compareBigint, compareText } from "../lib/math.ts";
+import { decodeObservations, encodeObservations } from "./codec.ts";
 import { INBOX_LOOKAHEAD } from "./limits.ts";
+import { type ByteReader, type ByteWriter, badSnapshot } from "./snapshot/bytes.ts";
 import type { WordWriter } from "./words.ts";
 
 interface Report {
@@ -21,7 +23,7 @@ function shared(slot: ReadonlyMap<number, Report>, report: Report): Report {
 }
 
 export class InboxTally {
-  private readonly quorum: number;
+  private quorum: number;
   /** By index, then member. Only indices in [cursor, cursor + INBOX_LOOKAHEAD). */
   private readonly reports = new Map<bigint, Map<number, Report>>();
   /** The index after a member's last counted report. */
@@ -76,6 +78,56 @@ export class InboxTally {
       if (slot.size === 0) this.reports.delete(index);
     }
     this.next.set(member, from);
+  }
+
+  /** The reports were other members'; the cursor is the chain's. */
+  startEpoch(quorum: number): void {
+    this.quorum = quorum;
+    this.reports.clear();
+    this.next.clear();
+    this.dirty = true;
+  }
+
+  save(out: ByteWriter, chainId: bigint): void {
+    out.list(
+      [...this.next].sort(([a], [b]) => a - b),
+      ([member, next]) => out.u32(member).u64(next),
+    );
+    out.list(
+      [...this.reports].sort(([a], [b]) => compareBigint(a, b)),
+      ([, slot]) => {
+        const entries = [...new Map([...slot.values()].map(({ hash, entry }) => [hash, entry]))];
+        entries.sort(([a], [b]) => compareText(a, b));
+        out.list(entries, ([, entry]) => out.blob(encodeObservations([{ kind: "inbox", chainId, entries: [entry] }])));
+        const place = new Map(entries.map(([hash], at) => [hash, at]));
+        out.list(
+          [...slot].sort(([a], [b]) => a - b),
+          ([member, { hash }]) => out.u32(member).u32(place.get(hash)!),
+        );
+      },
+    );
+  }
+
+  load(reader: ByteReader): void {
+    reader.list(12, () => this.next.set(reader.u32(), reader.u64()));
+    reader.list(8, () => {
+      const entries = reader.list(4, () => {
+        const [observation] = decodeObservations(reader.blob());
+        const entry = observation?.kind === "inbox" ? observation.entries[0] : undefined;
+        if (entry === undefined) throw badSnapshot("not an inbox entry");
+        return { hash: inboxEntryHash(entry), entry };
+      });
+      const slot = new Map<number, Report>();
+      reader.list(8, () => {
+        const member = reader.u32();
+        const report = entries[reader.u32()];
+        if (report === undefined) throw badSnapshot("a report of nothing");
+        slot.set(member, report);
+      });
+      const [first] = slot.values();
+      if (first === undefined) throw badSnapshot("an entry that nobody reported");
+      this.reports.set(first.entry.index, slot);
+    });
   }
 
   write(w: WordWriter): void {

@@ -8,9 +8,12 @@
  */
 import type { Address, Hex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
+import { decodeSignedInstruction, encodeSignedInstruction } from "./codec.ts";
 import type { DropCode, ReceiptCode } from "./codes.ts";
+import { instructionId } from "./instruction.ts";
 import { MAX_LANES_PER_SIGNER } from "./limits.ts";
 import { MerkleList } from "./merkle-list.ts";
+import type { ByteReader, ByteWriter } from "./snapshot/bytes.ts";
 import type { SignedInstruction } from "./types.ts";
 import { WordWriter } from "./words.ts";
 
@@ -40,6 +43,9 @@ export type Admission =
   | { readonly kind: "park" }
   /** Its nonce is next. */
   | { readonly kind: "turn" };
+
+/** Verified when it was parked, and read by nobody since: the state does not commit to which of its signatures an instruction had. */
+const NO_SIGNATURE: Hex = `0x${"00".repeat(65)}`;
 
 export function laneKeyOf(signer: Address, lane: bigint): string {
   return `${signer}:${lane}`;
@@ -192,13 +198,55 @@ export class Lanes {
     for (const lane of this.dirty) this.list.set(lane.index, this.hashLane(lane));
     this.dirty.clear();
     const root = this.list.root();
-    const ids = this.recentByBatch.get(sequence) ?? [];
-    this.words.reset();
-    for (const id of ids) this.words.hex(id).int(this.isDecided(id) ? 1 : 0);
-    this.recentHashes.set(sequence, this.words.keccak());
+    this.hashRecent(sequence);
     this.words.reset().int(this.list.size).raw(root).int(this.recentHashes.size);
     for (const hash of this.recentHashes.values()) this.words.raw(hash);
     return this.words.keccak();
+  }
+
+  private hashRecent(sequence: bigint): void {
+    this.words.reset();
+    for (const id of this.recentByBatch.get(sequence) ?? []) this.words.hex(id).int(this.isDecided(id) ? 1 : 0);
+    this.recentHashes.set(sequence, this.words.keccak());
+  }
+
+  /** Opened lanes are not here: they follow from the accounts' grants. */
+  save(out: ByteWriter): void {
+    const lanes = [...this.lanes.values()].sort((a, b) => a.index - b.index);
+    out.list(lanes, ({ signer, number, isOwn, next, lastNamed, parked }) => {
+      out.hex(signer).u64(number).flag(isOwn).u64(next).u64(lastNamed);
+      const waiting = [...parked].sort(([a], [b]) => compareBigint(a, b));
+      out.list(waiting, ([, { signed }]) => out.blob(encodeSignedInstruction({ ...signed, signature: NO_SIGNATURE })));
+    });
+    const batches = [...this.recentHashes.keys()];
+    out.list(batches, (sequence) => {
+      const ids = this.recentByBatch.get(sequence) ?? [];
+      out.u64(sequence).list(ids, (id) => {
+        const newest = this.recent.get(id);
+        // One that has a later receipt was not consumed here, or it could not have had that.
+        out.hex(id).flag(newest?.sequence === sequence && newest.isConsumed);
+      });
+    });
+  }
+
+  load(reader: ByteReader): void {
+    reader.list(41, () => {
+      const signer = reader.hex(20);
+      const number = reader.u64();
+      const isOwn = reader.flag();
+      const lane = this.addLane(signer, number, isOwn);
+      lane.next = reader.u64();
+      lane.lastNamed = reader.u64();
+      reader.list(4, () => {
+        const signed = decodeSignedInstruction(reader.blob());
+        this.park(instructionId(signed.instruction), signed);
+      });
+    });
+    reader.list(12, () => {
+      const sequence = reader.u64();
+      reader.list(33, () => this.remember(reader.hex(32), sequence, reader.flag()));
+      this.hashRecent(sequence);
+    });
   }
 
   private hashLane(lane: Lane): Uint8Array {
@@ -216,14 +264,14 @@ export class Lanes {
 
   private laneOf(signer: Address, number: bigint): Lane {
     const key = laneKeyOf(signer, number);
-    let lane = this.lanes.get(key);
-    if (lane === undefined) {
-      const isOwn = !this.opened.has(key);
-      lane = { signer, number, index: this.lanes.size, isOwn, next: 0n, lastNamed: 0n, parked: new Map() };
-      this.lanes.set(key, lane);
-      if (isOwn) this.ownLanes.set(signer, (this.ownLanes.get(signer) ?? 0) + 1);
-      this.dirty.add(lane);
-    }
+    return this.lanes.get(key) ?? this.addLane(signer, number, !this.opened.has(key));
+  }
+
+  private addLane(signer: Address, number: bigint, isOwn: boolean): Lane {
+    const lane = { signer, number, index: this.lanes.size, isOwn, next: 0n, lastNamed: 0n, parked: new Map() };
+    this.lanes.set(laneKeyOf(signer, number), lane);
+    if (isOwn) this.ownLanes.set(signer, (this.ownLanes.get(signer) ?? 0) + 1);
+    this.dirty.add(lane);
     return lane;
   }
 }

@@ -5,17 +5,24 @@
 import { headerDigest } from "../batch/header.ts";
 import type { MultiProof } from "../batch/multiproof.ts";
 import { outboxesRoot } from "../batch/outbox.ts";
-import { ledgerRest, type StateParts } from "../batch/receipts.ts";
+import { commitToReceipts, ledgerRestOf, type ReceiptsCommitment, type StateParts } from "../batch/receipts.ts";
 import { type AccountProof, combineState } from "../batch/state.ts";
 import { AppendOnlyTree } from "../batch/tree.ts";
 import type { AccountId, BatchHeader, Destination, InclusionProof } from "../batch/types.ts";
+import { assert } from "../lib/assert.ts";
+import { equalBytes } from "../lib/bytes.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../lib/hex.ts";
+import type { Committee } from "../threshold/committee.ts";
+import { LedgerError } from "./codes.ts";
 import { assertConserved, auditBook } from "./conservation.ts";
 import { Fold, type LedgerOptions, type Making, type Preview } from "./fold.ts";
 import { genesisHash } from "./genesis.ts";
 import { isOption } from "./instrument.ts";
 import { AUDIT_INTERVAL } from "./limits.ts";
+import type { EpochsView, ReshareScheme } from "./reconfiguration/types.ts";
 import { RestHash } from "./rest.ts";
+import { badSnapshot } from "./snapshot/bytes.ts";
+import { readSnapshot, writeSnapshot } from "./snapshot/snapshot.ts";
 import { StateRoots } from "./state.ts";
 import type { AccountView, BatchInput, LedgerGenesis, SettledBatch, SignedInstruction } from "./types.ts";
 
@@ -27,9 +34,12 @@ export class Ledger {
   private readonly fold: Fold;
   private readonly state: StateRoots;
   private readonly rest: RestHash;
-  private readonly history = new AppendOnlyTree();
+  private history = new AppendOnlyTree();
   private currentHeader: BatchHeader | undefined;
   private headerHash: Hex = ZERO_BYTES32;
+  private receipts: ReceiptsCommitment | undefined;
+  /** Nothing was applied since the newest batch. */
+  private isAtBatch = false;
 
   /** Throws LedgerError `badGenesis`. */
   constructor(genesis: LedgerGenesis, options: LedgerOptions = {}) {
@@ -39,6 +49,68 @@ export class Ledger {
     this.rest = new RestHash(this.genesisHash);
     const assets = [...this.fold.assets];
     this.state = new StateRoots(assets, genesis.markets[0]?.quote ?? assets[0]!);
+  }
+
+  /**
+   * The ledger as `snapshot` gave it right after the batch of `header`, which must be a header that the committee certified: everything
+   * else is checked against it. `options` as for a new ledger; of the committee nothing is needed but `reshare`, if it can change.
+   * Throws LedgerError `badGenesis`, `badSnapshot`.
+   */
+  static restore(
+    genesis: LedgerGenesis,
+    header: BatchHeader,
+    snapshot: Uint8Array,
+    { committee: _, ...options }: LedgerOptions = {},
+  ): Ledger {
+    const ledger = new Ledger(genesis, options);
+    try {
+      ledger.load(header, snapshot, options.reshare);
+    } catch (cause) {
+      if (cause instanceof LedgerError && cause.code === "badSnapshot") throw cause;
+      // A stranger chose these bytes; whatever they run into, an assertion of ours included, means the same.
+      throw new LedgerError("badSnapshot", "bad snapshot: not a possible state", { cause });
+    }
+    return ledger;
+  }
+
+  private load(header: BatchHeader, bytes: Uint8Array, reshare: ReshareScheme | undefined): void {
+    const { fold, state } = this;
+    const { sequence, receipts, history } = readSnapshot(bytes, this.genesisHash, fold, state, reshare);
+    if (sequence !== header.sequence) throw badSnapshot("of another batch", { sequence });
+    this.receipts = receipts;
+    this.history = history;
+    const { header: made } = this.headerOf(header.epoch, header.previous, header.commit, sequence, receipts);
+    if (made.history !== header.history) throw badSnapshot("another history than the header's");
+    if (made.outboxes !== header.outboxes) throw badSnapshot("other outboxes than the header's");
+    if (made.state !== header.state) throw badSnapshot("another state than the header's");
+    this.audit();
+    this.accept(header);
+    if (!equalBytes(this.snapshot(), bytes)) throw badSnapshot("not the one encoding of this state");
+  }
+
+  /**
+   * Everything the fold reads, right after a batch: the same bytes on every member. Not to be called after an `apply` that made no batch
+   * (what it changed is in no header yet).
+   */
+  snapshot(): Uint8Array {
+    const { sequence, receipts, history, genesisHash } = this;
+    assert(this.isAtBatch && receipts !== undefined, "a snapshot is taken right after a batch");
+    return writeSnapshot({ genesisHash, sequence, receipts, history }, this.fold, this.state);
+  }
+
+  /** Committees, and where a change of them stands; undefined when the committee cannot change. */
+  get epochs(): EpochsView | undefined {
+    return this.fold.epochs?.view;
+  }
+
+  /** Of the current epoch; undefined when the ledger was given none. */
+  get committee(): Committee | undefined {
+    return this.fold.epochs?.committee;
+  }
+
+  /** The epoch whose order is applied next. */
+  get epoch(): bigint {
+    return this.fold.epochs?.committee.epoch ?? this.genesis.epoch;
   }
 
   /** Sequence of the newest batch; 0 before the first. */
@@ -77,9 +149,12 @@ export class Ledger {
    * would sign a batch for every round in which somebody reports the time. Throws InvariantError only.
    */
   apply(input: BatchInput): SettledBatch | undefined {
+    this.isAtBatch = false;
+    // A batch is of the epoch that ordered it, also the one after which there is another.
+    const { epoch } = this;
     const making = this.fold.settle(input, this.sequence + 1n);
     if (making.receipts.length === 0 && making.events.every((event) => event.kind === "time")) return undefined;
-    return this.close(input.commit, making);
+    return this.close(input.commit, epoch, making);
   }
 
   /** What would become of an instruction if the next batch held nothing before it. Verifies the signature; changes nothing. */
@@ -166,30 +241,42 @@ export class Ledger {
     assertConserved(this.fold.book, this.fold.assets, this.fold.chains.values());
   }
 
-  private close(commit: Hex, making: Making): SettledBatch {
-    const { sequence } = making;
-    const { book, assets, chains, lanes, clock } = this.fold;
+  private close(commit: Hex, epoch: bigint, making: Making): SettledBatch {
+    const { sequence, receipts, events, entries } = making;
+    const { book, assets, chains, lanes, clock, epochs } = this.fold;
     assertConserved(book, assets, chains.values());
     if (sequence % AUDIT_INTERVAL === 0n) this.audit();
     lanes.forget(sequence);
     this.fold.announcedTime = clock.time;
-    const destinations = this.destinations;
     if (this.currentHeader !== undefined) this.history.append(this.headerHash);
-    const { receipts, events, entries } = making;
+    this.receipts = commitToReceipts(receipts);
+    const { header, stateParts } = this.headerOf(epoch, this.headerHash, commit, sequence, this.receipts);
+    this.accept(header);
+    const { destinations, headerHash: digest } = this;
+    const batch = { header, digest, stateParts, receipts, events, entries, destinations };
+    if (!making.closes || epochs === undefined) return batch;
+    return { ...batch, closes: { committee: epochs.committee, peers: epochs.peers, snapshot: this.snapshot() } };
+  }
+
+  /** The header of the state as it is now, and what its `state` is made of. */
+  private headerOf(
+    epoch: bigint,
+    previous: Hex,
+    commit: Hex,
+    sequence: bigint,
+    receipts: ReceiptsCommitment,
+  ): { readonly header: BatchHeader; readonly stateParts: StateParts } {
     const core = this.rest.close(sequence, this.fold);
-    const rest = ledgerRest(receipts, core);
-    const stateParts: StateParts = { ...this.state.close(sequence, book, this.fold.priceOf, rest), core };
-    const header: BatchHeader = {
-      sequence,
-      epoch: this.genesis.epoch,
-      previous: this.headerHash,
-      history: this.history.root(),
-      outboxes: outboxesRoot(destinations),
-      state: bytesToHex(combineState(stateParts.assets, hexToBytes(stateParts.assetsRoot), hexToBytes(rest))),
-      commit,
-    };
+    const rest = ledgerRestOf(receipts, core);
+    const stateParts: StateParts = { ...this.state.close(sequence, this.fold.book, this.fold.priceOf, rest), core };
+    const state = bytesToHex(combineState(stateParts.assets, hexToBytes(stateParts.assetsRoot), hexToBytes(rest)));
+    const outboxes = outboxesRoot(this.destinations);
+    return { header: { sequence, epoch, previous, history: this.history.root(), outboxes, state, commit }, stateParts };
+  }
+
+  private accept(header: BatchHeader): void {
     this.currentHeader = header;
     this.headerHash = headerDigest(header, this.genesis.committeeId);
-    return { header, digest: this.headerHash, stateParts, receipts, events, entries, destinations };
+    this.isAtBatch = true;
   }
 }

@@ -63,6 +63,12 @@ export const MAX_MULTIADDR_BYTES = 256;
 /** Output rounds between the last thing a change waits for and the end of its epoch: time for the slow to store their shares. */
 export const ACTIVATION_ROUNDS = 8;
 
+/** Epochs of one group key whose members are remembered; the next change makes a new key. */
+export const MAX_PAST_COMMITTEES = 64;
+
+/** Transactions of one carrier in one round that may fail a signature check. Honest members check before they carry. */
+export const MAX_FAILED_CHECKS = 8;
+
 /** Batches whose account trees are kept for proofs. */
 export const RETAINED_BATCHES = 64n;
 

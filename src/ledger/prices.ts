@@ -10,6 +10,7 @@ import { compareBigint, divFloor, minBigint } from "../lib/math.ts";
 import { lowerMedian } from "./clock.ts";
 import type { ExpiryQueue } from "./expiry-queue.ts";
 import { MAX_AMOUNT, SLOT_SLACK } from "./limits.ts";
+import type { ByteReader, ByteWriter } from "./snapshot/bytes.ts";
 import type { MarketConfig } from "./types.ts";
 import type { WordWriter } from "./words.ts";
 
@@ -22,7 +23,7 @@ export class MarketPrices {
   readonly market: MarketConfig;
   /** The newest slot that has a value. */
   latest: SlotPrice | undefined;
-  private readonly quorum: number;
+  private quorum: number;
   private readonly slotSeconds: bigint;
   /** Seconds behind ledger time for which slots are kept whether or not an expiry needs them. */
   private readonly retention: bigint;
@@ -103,10 +104,40 @@ export class MarketPrices {
     return price;
   }
 
+  /** Fixed values stay; the reports were other members'. */
+  startEpoch(quorum: number): void {
+    this.quorum = quorum;
+    this.reports.clear();
+    this.pending.clear();
+    this.dirty = true;
+  }
+
   private isKept(slotEnd: bigint, time: bigint, expiries: ExpiryQueue): boolean {
     if (slotEnd > time - this.retention) return true;
     // So old that only an expiry which is due can need it: time has reached its hour.
     return expiries.has(slotEnd, slotEnd + BigInt(this.market.expirySlots) * this.slotSeconds);
+  }
+
+  save(out: ByteWriter): void {
+    const bySlot = <T>(slots: ReadonlyMap<bigint, T>): [bigint, T][] =>
+      [...slots].sort(([a], [b]) => compareBigint(a, b));
+    out.flag(this.latest !== undefined);
+    if (this.latest !== undefined) out.int(this.latest.slotEnd).int(this.latest.value);
+    out.list(bySlot(this.values), ([slotEnd, value]) => out.int(slotEnd).int(value));
+    out.list(bySlot(this.reports), ([slotEnd, slot]) => {
+      const reports = [...slot].sort(([a], [b]) => a - b);
+      out.int(slotEnd).list(reports, ([member, value]) => out.u32(member).int(value));
+    });
+  }
+
+  load(reader: ByteReader): void {
+    if (reader.flag()) this.latest = { slotEnd: reader.int(), value: reader.int() };
+    reader.list(2, () => this.values.set(reader.int(), reader.int()));
+    reader.list(5, () => {
+      const slotEnd = reader.int();
+      const reports = reader.list(5, () => [reader.u32(), reader.int()] as const);
+      this.reports.set(slotEnd, new Map(reports));
+    });
   }
 
   write(w: WordWriter): void {

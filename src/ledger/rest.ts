@@ -5,6 +5,7 @@
 import type { Hex } from "../lib/hex.ts";
 import { compareText } from "../lib/math.ts";
 import type { Fold } from "./fold.ts";
+import { commitToEpochs } from "./reconfiguration/bytes.ts";
 import { WordWriter } from "./words.ts";
 
 export class RestHash {
@@ -31,6 +32,11 @@ export class RestHash {
     for (const [id, tally] of fold.tallies) section(`inbox ${id}`, tally.dirty, (w) => tally.write(w));
     section("chains", true, (w) => writeChains(w, fold));
     section("marks", true, (w) => writeMarks(w, fold));
+    const { epochs } = fold;
+    if (epochs !== undefined) {
+      section("epochs", epochs.dirty, (w) => w.raw(commitToEpochs(epochs)));
+      epochs.dirty = false;
+    }
     const w = this.words.reset().int(this.sections.size);
     // Sections were inserted in the order of the lines above, on every machine alike.
     for (const hash of this.sections.values()) w.raw(hash);

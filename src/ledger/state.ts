@@ -8,7 +8,7 @@ import { type AccountProof, assetsRootOf, proveAccount } from "../batch/state.ts
 import type { AccountId, AccountLeaf } from "../batch/types.ts";
 import { assert } from "../lib/assert.ts";
 import { type Hex, ZERO_BYTES32 } from "../lib/hex.ts";
-import { maxBigint } from "../lib/math.ts";
+import { compareText, maxBigint } from "../lib/math.ts";
 import type { Account, Book } from "./book.ts";
 import { describeHoldings, type Holdings, holdingsHash, holdingsOf } from "./details.ts";
 import { intrinsicValue, isOption } from "./instrument.ts";
@@ -25,7 +25,7 @@ export type PriceOf = (market: number) => bigint | undefined;
 
 export class StateRoots {
   /** The asset that positions settle in; its leaves carry positions and lanes. */
-  private readonly collateral: Hex;
+  readonly collateral: Hex;
   private readonly trees: Map<Hex, AccountTree>;
   /** An account's index in an asset's tree, given once and for ever. */
   private readonly indices = new Map<Hex, Map<AccountId, number>>();
@@ -51,16 +51,36 @@ export class StateRoots {
     priceOf: PriceOf,
     rest: Hex,
   ): { readonly assets: bigint; readonly assetsRoot: Hex } {
+    // New leaves by account id: the order in which accounts changed is nothing that a restored ledger could know.
+    const fresh: [asset: Hex, account: Account][] = [];
     for (const id of book.dirty) {
       const account = book.accounts.get(id);
       assert(account !== undefined, "a changed account does not exist");
-      this.setLeaf(account, this.collateral, priceOf);
-      for (const asset of account.cash.keys()) if (asset !== this.collateral) this.setLeaf(account, asset, priceOf);
+      for (const asset of new Set([this.collateral, ...account.cash.keys()])) {
+        if (this.indices.get(asset)?.has(id) === true) this.setLeaf(account, asset, priceOf);
+        else fresh.push([asset, account]);
+      }
     }
+    fresh.sort(([, a], [, b]) => compareText(a.id, b.id));
+    for (const [asset, account] of fresh) this.setLeaf(account, asset, priceOf);
     book.dirty.clear();
     this.snapshots.set(sequence, { trees: new Map(this.trees), rest });
     this.snapshots.delete(sequence - RETAINED_BATCHES);
     return assetsRootOf(this.assetRoots(this.trees));
+  }
+
+  /** Accounts of an asset's tree, by index. */
+  order(asset: Hex): AccountId[] {
+    return [...(this.indices.get(asset)?.keys() ?? [])];
+  }
+
+  /** Builds an asset's tree, empty so far, of these accounts in this order. */
+  restore(asset: Hex, ids: readonly AccountId[], book: Book, priceOf: PriceOf): void {
+    for (const id of ids) {
+      const account = book.accounts.get(id);
+      assert(account !== undefined, "a leaf without an account");
+      this.setLeaf(account, asset, priceOf);
+    }
   }
 
   /** Leaf of an account as it is now. */

@@ -7,6 +7,7 @@
 import type { StateParts } from "../batch/receipts.ts";
 import type { AccountId, BatchHeader, Destination, InboxEntry, OutboxEntry } from "../batch/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import type { EpochChange, EpochFault } from "./reconfiguration/types.ts";
 
 export interface AssetConfig {
   /** bytes32; by convention keccak256 of the symbol. */
@@ -196,7 +197,49 @@ export type LedgerEvent =
       readonly accounts: number;
     }
   | { readonly kind: "time"; readonly seconds: bigint }
-  | { readonly kind: "price"; readonly market: number; readonly slotEnd: bigint; readonly value: bigint };
+  | { readonly kind: "price"; readonly market: number; readonly slotEnd: bigint; readonly value: bigint }
+  | ReconfigurationEvent;
+
+/** A step of a change of committee (reconfiguration/types.ts). */
+export interface ReconfigurationEvent {
+  readonly kind: "reconfiguration";
+  readonly step: ReconfigurationStep;
+  /** The epoch that the change would make. */
+  readonly epoch: bigint;
+  readonly attempt: bigint;
+  /** Digest of the proposal. */
+  readonly proposal: Hex;
+  /** Who took the step: approver, dealer, new member, signer. */
+  readonly member?: Address;
+  /** Step `blamed`. */
+  readonly fault?: EpochFault;
+  /** Steps `refused` and `failed`: why. */
+  readonly code?: string;
+}
+
+/**
+ * proposed: first approval; approved: each further one; refused: a member approved something that no committee can become;
+ * tookEffect: n − f approvals; superseded: by a later attempt that took effect; dealt: a deal counts; blamed: see `fault`;
+ * keysMade: enough deals, waits for READYs; ready: one counts; handover: enough READYs for a new key, waits for partials;
+ * handoverSigned: one counts; handedOver: the old key signed; closing: nothing stops it any more; closed: this batch ends the epoch;
+ * failed: the deals make no key, the committee goes on as it is.
+ */
+export type ReconfigurationStep =
+  | "proposed"
+  | "approved"
+  | "refused"
+  | "tookEffect"
+  | "superseded"
+  | "dealt"
+  | "blamed"
+  | "keysMade"
+  | "ready"
+  | "handover"
+  | "handoverSigned"
+  | "handedOver"
+  | "closing"
+  | "closed"
+  | "failed";
 
 /** What the ledger made of one output round. */
 export interface SettledBatch {
@@ -211,6 +254,8 @@ export interface SettledBatch {
   readonly entries: readonly { readonly chainId: bigint; readonly hub: Address; readonly entry: OutboxEntry }[];
   /** All destinations as this header commits to them, sorted. */
   readonly destinations: readonly Destination[];
+  /** Present on the last batch of an epoch: whatever the old epoch's order has after it is no longer applied. */
+  readonly closes?: EpochChange;
 }
 
 export interface Position {
