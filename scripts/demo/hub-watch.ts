@@ -5,7 +5,9 @@ import { clientsOf } from "./users.ts";
 
 export interface HubWatch {
   readonly chainId: bigint;
-  readonly heads: readonly { readonly sequence: bigint; readonly seenMs: number }[];
+  readonly heads: readonly { readonly sequence: bigint; readonly epoch: bigint; readonly seenMs: number }[];
+  /** New verifiers, by the number of the handover that brought them. */
+  readonly keyChanges: readonly { readonly number: number; readonly verifier: Address }[];
   headSequence(): bigint;
   /** Mean gas of acceptances and of deliveries per entry, from the transactions' receipts. */
   costs(): Promise<{
@@ -18,7 +20,8 @@ export interface HubWatch {
 
 export function watchHub(place: { readonly chainId: bigint; readonly url: string; readonly hub: Address }): HubWatch {
   const { reader } = clientsOf(place);
-  const heads: { sequence: bigint; seenMs: number }[] = [];
+  const heads: { sequence: bigint; epoch: bigint; seenMs: number }[] = [];
+  const keyChanges: { number: number; verifier: Address }[] = [];
   const accepts = new Set<`0x${string}`>();
   const deliveries = new Map<`0x${string}`, number>();
   let next = 0n;
@@ -28,8 +31,10 @@ export function watchHub(place: { readonly chainId: bigint; readonly url: string
   const take = (logs: readonly Log[]): void => {
     for (const log of parseEventLogs({ abi: settlementHubAbi, logs: [...logs] })) {
       if (log.eventName === "HeadAdvanced") {
-        heads.push({ sequence: log.args.sequence, seenMs: performance.now() });
+        heads.push({ sequence: log.args.sequence, epoch: log.args.epoch, seenMs: performance.now() });
         accepts.add(log.transactionHash);
+      } else if (log.eventName === "KeyChanged") {
+        keyChanges.push({ number: log.args.keyNumber, verifier: log.args.verifier });
       } else if (log.eventName === "PayoutDelivered" || log.eventName === "CallDelivered") {
         deliveries.set(log.transactionHash, (deliveries.get(log.transactionHash) ?? 0) + 1);
       }
@@ -52,6 +57,7 @@ export function watchHub(place: { readonly chainId: bigint; readonly url: string
   return {
     chainId: place.chainId,
     heads,
+    keyChanges,
     headSequence: () => heads.at(-1)?.sequence ?? 0n,
     async costs() {
       let acceptGas = 0n;

@@ -3,6 +3,7 @@
  *
  *   npm run demo                                                     a book generated from a seed
  *   npm run demo -- --input FILE --delivery-price P [--accounts N]   a real expiry
+ *   npm run demo -- --reshare-to N                                   members change on the way, three times
  *   npm run demo -- --json                                           one JSON object on stdout
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -25,6 +26,7 @@ interface Options {
   readonly deliveryPrice: string | undefined;
   readonly accounts: number;
   readonly seed: number;
+  readonly reshareTo: number | undefined;
   readonly isJson: boolean;
   readonly keep: boolean;
 }
@@ -36,11 +38,12 @@ function readOptions(): Options {
       "delivery-price": { type: "string" },
       accounts: { type: "string", default: "64" },
       seed: { type: "string", default: "1" },
+      "reshare-to": { type: "string" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
     },
   });
-  const number = (name: "accounts" | "seed", least: number, most: number): number => {
+  const number = (name: "accounts" | "seed" | "reshare-to", least: number, most: number): number => {
     const value = Number(values[name]);
     if (!Number.isSafeInteger(value) || value < least || value > most) {
       throw new InputError(`--${name} takes a whole number from ${least} to ${most}, not "${values[name]}"`);
@@ -55,6 +58,7 @@ function readOptions(): Options {
     deliveryPrice: values["delivery-price"],
     accounts: number("accounts", 2, 1024),
     seed: number("seed", 0, 2 ** 31),
+    reshareTo: values["reshare-to"] === undefined ? undefined : number("reshare-to", 4, 31),
     isJson: values.json,
     keep: values.keep,
   };
@@ -105,7 +109,10 @@ async function main(): Promise<number> {
     const interrupted = new Promise<never>((_, reject) =>
       stop.signal.addEventListener("abort", () => reject(stop.signal.reason)),
     );
-    const outcome = await Promise.race([runMainJob(devnet, book, plan, options.seed, progress), interrupted]);
+    const outcome = await Promise.race([
+      runMainJob(devnet, book, plan, { ...options, signal: stop.signal }, progress),
+      interrupted,
+    ]);
     const report = await makeReport(devnet, book, outcome);
     const found = complaints(report, book, plan, options.accounts);
     process.stdout.write(options.isJson ? `${JSON.stringify(report)}\n` : `\n${describe(report, options.accounts)}\n`);

@@ -2,6 +2,7 @@
 import type { Devnet } from "../../src/cli/devnet/devnet.ts";
 import { maxFaulty } from "../../src/lib/math.ts";
 import { type Book, CASH_DECIMALS, formatDecimal, QUANTITY_DECIMALS } from "./book.ts";
+import type { HandoverReport, ReshareReport } from "./changes.ts";
 import type { Plan } from "./plan.ts";
 import type { Outcome } from "./run.ts";
 
@@ -36,6 +37,10 @@ export interface Report {
   readonly instructionsPerSecond: number;
   readonly balancesChecked: number;
   readonly conserved: boolean;
+  /** With --reshare-to: changes under the same group key. */
+  readonly reshares?: readonly ReshareReport[];
+  /** With --reshare-to: changes to a new group key. */
+  readonly handovers?: readonly HandoverReport[];
 }
 
 export async function makeReport(devnet: Devnet, book: Book, outcome: Outcome): Promise<Report> {
@@ -67,8 +72,8 @@ export async function makeReport(devnet: Devnet, book: Book, outcome: Outcome): 
       payoutUsd: formatDecimal(outcome.payout, CASH_DECIMALS),
     },
     committee: {
-      members: devnet.members.length,
-      faulty: maxFaulty(devnet.members.length),
+      members: devnet.committee.members.length,
+      faulty: maxFaulty(devnet.committee.members.length),
       killed: outcome.killed,
       batches: Number(tracker.newestSequence),
       certificates: tracker.certificates,
@@ -78,6 +83,7 @@ export async function makeReport(devnet: Devnet, book: Book, outcome: Outcome): 
     instructionsPerSecond: Math.round((outcome.instructions / outcome.activeMs) * 100_000) / 100,
     balancesChecked: outcome.balancesChecked,
     conserved: outcome.conserved,
+    ...outcome.changes,
   };
 }
 
@@ -101,6 +107,11 @@ export function complaints(report: Report, book: Book, plan: Plan, accounts: num
   if (!report.conserved) found.push("money was created or lost: ledger, vaults and balances do not add up");
   if (report.chains.some((chain) => chain.entriesDelivered === 0 && Number(chain.headSequence) === 0))
     found.push("a hub accepted nothing");
+  for (const { epoch, groupKeyUnchanged } of report.reshares ?? [])
+    if (!groupKeyUnchanged) found.push(`the reshare to epoch ${epoch} changed the group key`);
+  for (const { number, chains } of report.handovers ?? [])
+    if (chains.length !== report.chains.length)
+      found.push(`only ${chains.length} of ${report.chains.length} hubs followed handover ${number}`);
   return found;
 }
 
@@ -131,6 +142,14 @@ export function describe(report: Report, accounts: number): string {
         `${engine}, ${suite}: head ${headSequence}, ${acceptGas} gas an acceptance, ${entriesDelivered} entries at ${deliverGasPerEntry} gas`,
       ],
     ),
+    ...(report.reshares ?? []).map(({ from, to, epoch, durationMs, groupKeyUnchanged }): [string, string] => [
+      `reshare to epoch ${epoch}`,
+      `${from} became ${to} members in ${durationMs} ms under traffic; ${groupKeyUnchanged ? "the same group key and verifiers" : "ANOTHER GROUP KEY"}`,
+    ]),
+    ...(report.handovers ?? []).map(({ number, chains: followed, from, to, epoch, durationMs }): [string, string] => [
+      `handover ${number}`,
+      `${from} became ${to} members in ${durationMs} ms with a new key for epoch ${epoch}; followed by chains ${followed.join(", ")}`,
+    ]),
     ["balances", `${report.balancesChecked} of ${accounts} accounts are exactly as the input says, on every chain`],
     ["conserved", report.conserved ? "yes: ledger empty, vaults empty, every token accounted for" : "NO"],
   ];

@@ -2,16 +2,19 @@
 import { createApiClient } from "../../src/api/client.ts";
 import { API_LIMITS } from "../../src/api/schema.ts";
 import { DEVNET_ASSET, DEVNET_DEPLOYER_KEY, type Devnet } from "../../src/cli/devnet/devnet.ts";
+import type { MemberChange } from "../../src/cli/devnet/reshare.ts";
 import { accountIdOf, instructionId, signInstruction } from "../../src/ledger/instruction.ts";
 import { encodeInstrument } from "../../src/ledger/instrument.ts";
 import type { Fill, InstructionBody, SignedInstruction } from "../../src/ledger/types.ts";
 import type { Address, Hex } from "../../src/lib/hex.ts";
 import { createEngines } from "../../src/threshold/engines.ts";
 import type { Book } from "./book.ts";
+import { type Changes, carryOut, changesOf, planChanges } from "./changes.ts";
 import { type HubWatch, watchHub } from "./hub-watch.ts";
 import { type Plan, sum } from "./plan.ts";
 import type { Progress } from "./progress.ts";
 import { DemoFailure, startTracker, type Tracker } from "./tracker.ts";
+import { startTraffic } from "./traffic.ts";
 import { balanceOf, balancesOn, createUsers, fundAndDeposit, type TokenPlace, type User } from "./users.ts";
 
 export const MARKET = 1;
@@ -31,6 +34,8 @@ export interface Outcome {
   /** Accounts whose balance on every chain is exactly what the input says. */
   readonly balancesChecked: number;
   readonly conserved: boolean;
+  /** With --reshare-to. */
+  readonly changes: Changes | undefined;
 }
 
 interface Run {
@@ -41,8 +46,12 @@ interface Run {
   readonly places: readonly TokenPlace[];
   readonly tracker: Tracker;
   readonly progress: Progress;
-  /** Members that take submissions: never the one that is killed. */
-  readonly entrances: readonly string[];
+  readonly hubs: readonly HubWatch[];
+  readonly signal: AbortSignal;
+  /** Members that take submissions: never the one that is killed, nor one that is about to leave. */
+  entrances: readonly string[];
+  /** Persons of the current committee, by index. */
+  seats: readonly number[];
   instructions: number;
   activeMs: number;
 }
@@ -51,11 +60,13 @@ export async function runMainJob(
   devnet: Devnet,
   book: Book,
   plan: Plan,
-  seed: number,
+  options: { readonly seed: number; readonly reshareTo: number | undefined; readonly signal: AbortSignal },
   progress: Progress,
 ): Promise<Outcome> {
+  const { seed, reshareTo, signal } = options;
   const victim = devnet.members.length - 1;
   const engines = await createEngines("fast");
+  const hubs = devnet.chains.map(({ chainId, url, deployment }) => watchHub({ chainId, url, hub: deployment.hub }));
   const run: Run = {
     devnet,
     book,
@@ -70,16 +81,23 @@ export async function runMainJob(
     })),
     tracker: startTracker(createApiClient({ url: devnet.layout.apiUrls[0]! }), devnet.committee, engines),
     progress,
+    hubs,
+    signal,
     entrances: devnet.layout.apiUrls.slice(0, victim),
+    seats: devnet.members.map((_, person) => person),
     instructions: 0,
     activeMs: 0,
   };
-  const hubs = devnet.chains.map(({ chainId, url, deployment }) => watchHub({ chainId, url, hub: deployment.hub }));
   try {
     await deposit(run);
     await openLanes(run);
+    const changing = reshareTo === undefined ? undefined : startChanging(run, reshareTo, victim);
+    await changing?.next();
     await trade(run, victim);
+    await changing?.next();
     const { price, payout } = await expire(run);
+    await changing?.next();
+    const changes = await changing?.finish();
     await withdraw(run);
     const verdict = await untilDelivered(run);
     return {
@@ -90,12 +108,51 @@ export async function runMainJob(
       activeMs: run.activeMs,
       expiryPrice: price,
       payout,
+      changes,
       ...verdict,
     };
   } finally {
     run.tracker.stop();
     for (const hub of hubs) hub.stop();
   }
+}
+
+/** Changes members at the main job's pace, under instructions that flow all the time. */
+function startChanging(run: Run, largest: number, victim: number) {
+  const { devnet, hubs, progress, signal, tracker, users } = run;
+  const plans = planChanges(largest)[Symbol.iterator]();
+  const done: MemberChange[] = [];
+  const entrances = (): readonly string[] => run.entrances;
+  const committeeId = devnet.committee.id;
+  const traffic = startTraffic({ committeeId, asset: DEVNET_ASSET, users, entrances, tracker });
+  const setEntrances = (persons: readonly number[]): void => {
+    run.entrances = persons.filter((person) => person !== victim).map((person) => devnet.layout.apiUrls[person]!);
+  };
+  const check = (): void => {
+    tracker.check();
+    traffic.check();
+  };
+  return {
+    async next(): Promise<void> {
+      const change = await carryOut(
+        { devnet, hubs, progress, signal, setEntrances, check },
+        run.seats,
+        plans.next().value!,
+      );
+      run.seats = change.seats;
+      done.push(change);
+    },
+    /** Nobody may have more or less for it before everything is withdrawn. */
+    async finish(): Promise<Changes> {
+      progress.phase("waiting until every instruction that flowed meanwhile is certified");
+      const started = performance.now();
+      run.instructions += await traffic.finish(PHASE_TIMEOUT_MS, (count, total) =>
+        progress.count(count, total, "transfers certified"),
+      );
+      run.activeMs += performance.now() - started;
+      return changesOf(done, hubs);
+    },
+  };
 }
 
 async function deposit(run: Run): Promise<void> {

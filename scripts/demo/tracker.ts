@@ -1,14 +1,15 @@
 /**
- * Follows one member's event stream and believes nothing: every certificate is verified under the group key before it counts.
+ * Follows one member's event stream and believes nothing: every certificate is verified under the group key before it counts,
+ * the pinned one or one that handovers lead to.
  * Answers when an instruction was final, and measures how long that took.
  */
 import type { ApiClient } from "../../src/api/client.ts";
-import { verifyCertificate } from "../../src/batch/certificate.ts";
 import type { Receipt } from "../../src/ledger/types.ts";
 import type { Hex } from "../../src/lib/hex.ts";
 import { minBigint } from "../../src/lib/math.ts";
 import type { Committee } from "../../src/threshold/committee.ts";
 import type { Engine, Suite } from "../../src/threshold/types.ts";
+import { createKeyFollower } from "./key-follower.ts";
 
 export interface Tracker {
   submitted(id: Hex): void;
@@ -20,6 +21,8 @@ export interface Tracker {
   readonly settled: ReadonlyMap<Hex, { readonly submittedMs: number; readonly sequence: bigint }>;
   readonly certificates: number;
   readonly newestSequence: bigint;
+  /** Throws what went wrong while nobody waited. */
+  check(): void;
   stop(): void;
 }
 
@@ -29,6 +32,7 @@ export class DemoFailure extends Error {
 
 export function startTracker(api: ApiClient, committee: Committee, engines: Readonly<Record<Suite, Engine>>): Tracker {
   const stop = new AbortController();
+  const keys = createKeyFollower(api, committee, engines);
   const submitted = new Map<Hex, number>();
   const receipts = new Map<Hex, Receipt>();
   const settled = new Map<Hex, { submittedMs: number; sequence: bigint }>();
@@ -58,12 +62,7 @@ export function startTracker(api: ApiClient, committee: Committee, engines: Read
         settle();
       } else if (event.type === "certificate") {
         const { suite, header } = event.certificate;
-        const isValid = verifyCertificate(
-          engines[suite],
-          committee.keys[suite].groupKey,
-          committee.id,
-          event.certificate,
-        );
+        const isValid = await keys.verify(event.certificate);
         if (!isValid) throw new DemoFailure(`certificate ${header.sequence} (${suite}) does not verify`);
         certificates++;
         if (header.sequence > certified.get(suite)!) certified.set(suite, header.sequence);
@@ -75,7 +74,12 @@ export function startTracker(api: ApiClient, committee: Committee, engines: Read
     failure = error;
   });
 
+  const check = (): void => {
+    if (failure !== undefined) throw failure;
+  };
+
   return {
+    check,
     latenciesMs,
     settled,
     get certificates() {
@@ -92,7 +96,7 @@ export function startTracker(api: ApiClient, committee: Committee, engines: Read
     async waitFinal(ids, timeoutMs, onProgress) {
       const deadline = performance.now() + timeoutMs;
       for (;;) {
-        if (failure !== undefined) throw failure;
+        check();
         let done = 0;
         for (const id of ids) {
           const receipt = receipts.get(id);

@@ -5,16 +5,19 @@ import {
   fsyncSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   rmSync,
   statfsSync,
   statSync,
   writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { checkMemberKeys, IDENTITY_FILE, loadMemberKeys, shareFile } from "../../keys/member-keys.ts";
+import { epochFolder, openEpochKeys } from "../../keys/epoch-keys.ts";
+import { checkMemberKeys, IDENTITY_FILE, shareFile } from "../../keys/member-keys.ts";
 import type { PasswordSource } from "../../keys/port.ts";
 import { readSecretFile } from "../../keys/secret-file.ts";
 import type { LedgerGenesis } from "../../ledger/types.ts";
+import { addressOf } from "../../lib/ecdsa.ts";
 import type { NodeConfig } from "../../node/config.ts";
 import type { Committee } from "../../threshold/committee.ts";
 import { createEngines } from "../../threshold/engines.ts";
@@ -37,17 +40,25 @@ export function checkCommittee(config: NodeConfig): { finding: Finding; pinned: 
     const advice = "Get the committee file again from a source you trust.";
     return { finding: { ...base, level: "problem", message: reasonOf(error), advice }, pinned: undefined };
   }
+  const { index, join: joining } = config;
   const { members } = pinned.committee;
-  const wrong = members.findIndex(({ address }, index) => config.p2p.peers[index]?.address !== address);
-  if (config.index >= members.length || wrong >= 0 || config.p2p.peers.length !== members.length) {
-    const message =
-      config.index >= members.length
-        ? `index ${config.index} is no member: there are ${members.length}`
-        : `p2p.peers does not list the committee's ${members.length} addresses in its order`;
+  const problem = (message: string): { finding: Finding; pinned: Pinned } => {
     return { finding: { ...base, level: "problem", message, advice: "Correct the configuration." }, pinned };
+  };
+  if (index !== undefined && index >= members.length) {
+    return problem(`index ${index} is no member: there are ${members.length}`);
   }
-  const message = `member ${config.index} of ${members.length}, committee ${pinned.committee.id}`;
-  return { finding: { ...base, level: "ok", message }, pinned };
+  const { peers } = config.p2p;
+  const wrong = members.findIndex(({ address }, k) => peers[k]?.address !== address);
+  // Who joins later learns from the committee's own record where its members are.
+  if (
+    (wrong >= 0 || peers.length !== members.length) &&
+    (index !== undefined || joining === undefined || peers.length > 0)
+  ) {
+    return problem(`p2p.peers does not list the committee's ${members.length} addresses in its order`);
+  }
+  const who = index === undefined ? "found by its identity, or joining" : `member ${index} of ${members.length}`;
+  return { finding: { ...base, level: "ok", message: `${who}, committee ${pinned.committee.id}` }, pinned };
 }
 
 /** Opens the keystores if their password needs no person; else only checks that they are there and private. */
@@ -59,16 +70,42 @@ export async function checkKeys(
   const base = { name: "keys", where: "here" } as const;
   const { directory } = config.keys;
   try {
-    for (const file of [IDENTITY_FILE, ...SUITES.map(shareFile)]) readSecretFile(join(directory, file));
-    if (password.kind === "prompt" || pinned === undefined || config.index >= pinned.committee.members.length) {
-      return { ...base, level: "ok", message: "there and private; not opened" };
+    const newest = newestShares(directory);
+    const shares =
+      newest === undefined ? [] : SUITES.map((suite) => join(epochFolder(directory, newest), shareFile(suite)));
+    for (const file of [join(directory, IDENTITY_FILE), ...shares]) readSecretFile(file);
+    if (newest === undefined && config.join === undefined) throw new Error("there are no shares in the key folder");
+    if (password.kind === "prompt") return { ...base, level: "ok", message: "there and private; not opened" };
+    const keys = openEpochKeys({ directory, password });
+    const identity = await keys.identity();
+    if (newest === undefined) {
+      return { ...base, level: "ok", message: "the identity opens; no shares yet: it joins when a committee has it" };
     }
-    const keys = await loadMemberKeys(directory, password);
-    checkMemberKeys(keys, { committee: pinned.committee, index: config.index, engines: await createEngines("fast") });
+    const opened = await keys.shares(newest);
+    const index = config.index ?? pinned?.committee.members.findIndex(({ address }) => address === addressOf(identity));
+    const isFirst = newest === 0n && index !== undefined && pinned?.committee.members[index] !== undefined;
+    if (!isFirst || opened === undefined) {
+      return { ...base, level: "ok", message: `they open; the newest shares are of epoch ${newest}` };
+    }
+    const engines = await createEngines("fast");
+    checkMemberKeys({ identity, shares: opened }, { committee: pinned.committee, index, engines });
     return { ...base, level: "ok", message: "they open, and they are this member's" };
   } catch (error) {
     return { ...base, level: "problem", message: reasonOf(error), advice: "Restore this member's own keystores." };
   }
+}
+
+/** The newest epoch that a key folder has shares of. */
+function newestShares(directory: string): bigint | undefined {
+  const epochs = readdirSync(directory).flatMap((name) => {
+    if (name === shareFile("bls12-381")) return 0n;
+    const folder = /^epoch-([0-9]{1,20})$/.exec(name);
+    return folder === null ? [] : BigInt(folder[1]!);
+  });
+  return epochs.reduce<bigint | undefined>(
+    (best, epoch) => (best === undefined || epoch > best ? epoch : best),
+    undefined,
+  );
 }
 
 /** Measures what decides a member's speed: how long a small write takes to be durable. */
