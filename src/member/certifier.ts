@@ -45,9 +45,12 @@ export class Certifier {
   readonly #certified = new Map<Suite, bigint>();
   /** Members that sent a wrong partial anywhere: theirs are verified before they are combined, so each costs us one retry. */
   readonly #distrusted = new Set<number>();
-  #settled = 0n;
+  #settled: bigint;
 
-  constructor(committee: Committee, engines: Readonly<Record<Suite, Engine>>, maxFuture: number) {
+  /** `settled`: the batch that the committee's epoch starts after, certified by the committee before; 0 in the first epoch. */
+  constructor(committee: Committee, engines: Readonly<Record<Suite, Engine>>, maxFuture: number, settled = 0n) {
+    this.#settled = settled;
+    for (const suite of committee.requiredSuites) this.#certified.set(suite, settled);
     this.#committee = committee;
     this.#engines = engines;
     this.#maxFuture = maxFuture;

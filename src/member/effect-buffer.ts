@@ -2,7 +2,7 @@
 import type { Certificate } from "../batch/types.ts";
 import type { VerifiedBlock } from "../consensus/types.ts";
 import type { Hex } from "../lib/hex.ts";
-import type { MemberEffect, PersistWrite } from "./types.ts";
+import type { MemberEffect, PersistWrite, RegisterKind } from "./types.ts";
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
 
@@ -30,7 +30,7 @@ export class EffectBuffer {
     this.#write.coins.push({ round, signature });
   }
 
-  persistRegister(kind: "batch" | "block", position: bigint, digest: Hex): void {
+  persistRegister(kind: RegisterKind, position: bigint, digest: Hex): void {
     this.#write.register.push({ kind, position, digest });
   }
 

@@ -6,6 +6,7 @@
 import { encodeObservations, encodePayload, encodeSignedInstruction } from "../ledger/codec.ts";
 import { MAX_PAYLOAD_INSTRUCTIONS, MAX_PAYLOAD_OBSERVATIONS } from "../ledger/limits.ts";
 import type { Observation, SignedInstruction } from "../ledger/types.ts";
+import { assert } from "../lib/assert.ts";
 import { bytesToHex, type Hex } from "../lib/hex.ts";
 import type { MemberLimits } from "./types.ts";
 
@@ -13,7 +14,7 @@ interface PendingInstruction {
   readonly signed: SignedInstruction;
   readonly bytes: number;
   /** Whose gossip brought it; undefined: its user came to us. */
-  readonly from: number | undefined;
+  from: number | undefined;
   /** First round in which this member may (again) put it into a block. */
   proposeFrom: number;
 }
@@ -35,7 +36,7 @@ interface Share {
 
 export class Mempool {
   readonly #limits: MemberLimits;
-  readonly #members: number;
+  #members: number;
   /** K/2: rounds after which somebody else's or our own earlier attempt counts as failed. */
   readonly #patience: number;
   readonly #instructions = new Map<Hex, PendingInstruction>();
@@ -140,10 +141,41 @@ export class Mempool {
     return this.#due.size > 0;
   }
 
-  /** Takes what fits a block of this round, observations first (they are few, and expiries wait for them). */
-  take(round: number, maxBytes: number): Uint8Array {
+  /** What users of this member handed in and nobody decided, in the order in which they did. */
+  own(): SignedInstruction[] {
+    return [...this.#instructions.values()].flatMap(({ from, signed }) => (from === undefined ? [signed] : []));
+  }
+
+  /**
+   * A new epoch begins, with rounds from 1 and other indices: what blocks of the old one carried undecided is proposed again.
+   * `indexOf` maps an old index; what a member that left had gossiped is ours from now on, because it cannot propose it any more.
+   * Observations go: the ledger forgot what the old members said, and watchers report again.
+   */
+  renew(members: number, indexOf: (old: number) => number | undefined): void {
+    this.#members = members;
+    this.#observations.clear();
+    this.#shares.clear();
+    this.#due.clear();
+    this.#later.clear();
+    this.#dueRound = 0;
+    for (const [id, pending] of this.#instructions) {
+      pending.from = pending.from === undefined ? undefined : indexOf(pending.from);
+      if (pending.from !== undefined) {
+        const share = this.#shares.get(pending.from) ?? { count: 0, bytes: 0 };
+        share.count++;
+        share.bytes += pending.bytes;
+        this.#shares.set(pending.from, share);
+      }
+      this.#schedule(id, pending, pending.from === undefined ? 1 : 1 + this.#patience);
+    }
+  }
+
+  /** Takes what fits a block of this round: transactions and observations first (they are few, and epochs and expiries wait for them). */
+  take(round: number, maxBytes: number, transactions: readonly Uint8Array[] = []): Uint8Array {
     // Offsets and counts of the payload's encoding: 4 bytes an element, and a constant.
     let room = maxBytes - 64;
+    for (const bytes of transactions) room -= bytes.length + 8;
+    assert(room > 0, "transactions leave room in a payload");
     const fits = (pending: { readonly bytes: number }): boolean => {
       if (pending.bytes + 8 > room) return false;
       room -= pending.bytes + 8;
@@ -166,8 +198,8 @@ export class Mempool {
         instructions.push(pending.signed);
       } else passedOver++;
     }
-    if (observations.length === 0 && instructions.length === 0) return new Uint8Array(0);
-    return encodePayload({ instructions, observations, transactions: [] });
+    if (observations.length + instructions.length + transactions.length === 0) return new Uint8Array(0);
+    return encodePayload({ instructions, observations, transactions });
   }
 
   #schedule(id: Hex, pending: PendingInstruction, round: number): void {

@@ -159,6 +159,8 @@ export type TransactionCode =
   /** Not by a member that may send this. */
   | "stranger"
   | "badSignature"
+  /** Proposes members whose announcements are not what they must be (fresh keys, for this attempt, with proofs). */
+  | "badProposal"
   /** Its author has several others waiting. */
   | "tooMany"
   /** This committee cannot change, or this member left it. */

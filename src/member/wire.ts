@@ -1,4 +1,7 @@
-/** Messages between members as bytes: one tag byte, then SSZ. Every list and string has a limit that is checked before it is read. */
+/**
+ * Messages between members as bytes: the epoch that they are about (uint32, little-endian), one tag byte, then SSZ. Every list and
+ * string has a limit that is checked before it is read. Nothing of one epoch is ever read as if it were of another.
+ */
 import {
   ByteListType,
   ByteVectorType,
@@ -11,6 +14,7 @@ import { decodeCertificate, encodeCertificate } from "../batch/certificate.ts";
 import type { BatchPartial } from "../consensus/types.ts";
 import { decodeSignedInstruction, encodeSignedInstruction } from "../ledger/codec.ts";
 import { MAX_INSTRUCTION_BYTES } from "../ledger/limits.ts";
+import { assert } from "../lib/assert.ts";
 import { equalBytes } from "../lib/bytes.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import { bytesToHex, hexToBytes } from "../lib/hex.ts";
@@ -21,7 +25,9 @@ export class MemberWireError extends ClocklessError<"malformedMessage"> {
   override readonly name = "MemberWireError";
 }
 
-const TAGS = { consensus: 0, partials: 1, certificates: 2, certificatesWanted: 3, instructions: 4 } as const;
+const EPOCH_BYTES = 4;
+const MAX_EPOCH = 0xffff_ffff;
+const TAGS = { consensus: 0, partials: 1, certificates: 2, certificatesWanted: 3, instructions: 4, closed: 5 } as const;
 
 /** Certificates in one answer: enough to close a gap quickly, small enough that a request costs little. */
 export const MAX_CERTIFICATES = 64;
@@ -42,14 +48,31 @@ const CertificatesSsz = new ListCompositeType(new ByteListType(512), MAX_CERTIFI
 const WantedSsz = new ContainerType({ from: new UintBigintType(8) });
 const InstructionsSsz = new ListCompositeType(new ByteListType(MAX_INSTRUCTION_BYTES), MAX_INSTRUCTIONS);
 
-export function encodeMessage(message: MemberMessage): Uint8Array {
+export function encodeMessage(epoch: bigint, message: MemberMessage): Uint8Array {
+  const { tag, body } = bodyOf(message);
+  assert(epoch >= 0n && epoch <= MAX_EPOCH, "an epoch has 32 bits on the wire");
+  const out = new Uint8Array(EPOCH_BYTES + 1 + body.length);
+  new DataView(out.buffer).setUint32(0, Number(epoch), true);
+  out[EPOCH_BYTES] = tag;
+  out.set(body, EPOCH_BYTES + 1);
+  return out;
+}
+
+/** The epoch that a message is about; undefined when it is too short for a message. */
+export function epochOfMessage(bytes: Uint8Array): bigint | undefined {
+  if (bytes.length <= EPOCH_BYTES) return undefined;
+  return BigInt(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true));
+}
+
+function bodyOf(message: MemberMessage): { readonly tag: number; readonly body: Uint8Array } {
+  const tag = TAGS[message.kind];
   switch (message.kind) {
     case "consensus":
-      return tagged(TAGS.consensus, message.bytes);
+      return { tag, body: message.bytes };
     case "partials":
-      return tagged(
-        TAGS.partials,
-        PartialsSsz.serialize(
+      return {
+        tag,
+        body: PartialsSsz.serialize(
           message.partials.map(({ sequence, suite, digest, signature }) => ({
             sequence,
             suite: SUITES.indexOf(suite),
@@ -57,21 +80,23 @@ export function encodeMessage(message: MemberMessage): Uint8Array {
             signature,
           })),
         ),
-      );
+      };
     case "certificates":
-      return tagged(TAGS.certificates, CertificatesSsz.serialize(message.certificates.map(encodeCertificate)));
+    case "closed":
+      return { tag, body: CertificatesSsz.serialize(message.certificates.map(encodeCertificate)) };
     case "certificatesWanted":
-      return tagged(TAGS.certificatesWanted, WantedSsz.serialize({ from: message.from }));
+      return { tag, body: WantedSsz.serialize({ from: message.from }) };
     case "instructions":
-      return tagged(TAGS.instructions, InstructionsSsz.serialize(message.instructions.map(encodeSignedInstruction)));
+      return { tag, body: InstructionsSsz.serialize(message.instructions.map(encodeSignedInstruction)) };
   }
 }
 
-/** @throws MemberWireError malformedMessage: the peer is not honest; nothing of the message is used. */
+/** What stands behind the epoch. @throws MemberWireError malformedMessage: the peer is not honest; nothing of the message is used. */
 export function decodeMessage(bytes: Uint8Array): MemberMessage {
-  const body = bytes.subarray(1);
+  const tag = bytes[EPOCH_BYTES];
+  const body = bytes.subarray(EPOCH_BYTES + 1);
   try {
-    switch (bytes[0]) {
+    switch (tag) {
       case TAGS.consensus:
         return { kind: "consensus", bytes: body };
       case TAGS.partials:
@@ -82,15 +107,17 @@ export function decodeMessage(bytes: Uint8Array): MemberMessage {
         return { kind: "certificatesWanted", from: canonical(WantedSsz, body).from };
       case TAGS.instructions:
         return { kind: "instructions", instructions: canonical(InstructionsSsz, body).map(decodeSignedInstruction) };
+      case TAGS.closed:
+        return { kind: "closed", certificates: canonical(CertificatesSsz, body).map(decodeCertificate) };
     }
   } catch (cause) {
     throw new MemberWireError("malformedMessage", "a peer sent bytes that are no message", {
-      details: { tag: bytes[0], length: bytes.length },
+      details: { tag, length: bytes.length },
       cause,
     });
   }
   throw new MemberWireError("malformedMessage", "a peer sent an unknown message tag", {
-    details: { tag: bytes[0], length: bytes.length },
+    details: { tag, length: bytes.length },
   });
 }
 
@@ -103,13 +130,6 @@ function toPartial(value: {
   const suite: Suite | undefined = SUITES[value.suite];
   if (suite === undefined) throw new RangeError("unknown suite");
   return { sequence: value.sequence, suite, digest: bytesToHex(value.digest), signature: value.signature };
-}
-
-function tagged(tag: number, body: Uint8Array): Uint8Array {
-  const out = new Uint8Array(body.length + 1);
-  out[0] = tag;
-  out.set(body, 1);
-  return out;
 }
 
 /** One encoding per value: SSZ decoders accept some others (offsets with gaps), so re-encode and compare. */

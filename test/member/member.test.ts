@@ -26,7 +26,7 @@ describe("member", () => {
       self,
       secrets: test.secrets[self]!,
       engines: test.engines,
-      coin: test.coinOf(self),
+      createCoin: test.createCoin,
       identities: test.identities,
       blockSigner: test.identities,
       retainedRounds: 64,
@@ -58,7 +58,7 @@ describe("member", () => {
     const instructions = Array.from({ length: MAX_INSTRUCTIONS + 500 }, (_, user) => signed(user, 0n));
     const effects = create(0).step({ kind: "submit", instructions }, 0);
     const gossiped = effects.flatMap((effect) => {
-      if (effect.kind !== "send" || effect.bytes[0] !== 4) return [];
+      if (effect.kind !== "send" || effect.bytes[4] !== 4) return [];
       const message = decodeMessage(effect.bytes);
       assert(message.kind === "instructions");
       return [message.instructions.length];
@@ -70,8 +70,8 @@ describe("member", () => {
   it("holds what a faster member gossips although it names a batch that is not settled here, within reason", () => {
     const member = create(0);
     const [next, far] = [signed(1, 2n), signed(2, 10_000n)];
-    const gossip = encodeMessage({ kind: "instructions", instructions: [next, far] });
-    const effects = member.step({ kind: "message", from: 1, bytes: gossip }, 0);
+    const gossip = encodeMessage(0n, { kind: "instructions", instructions: [next, far] });
+    const effects = member.step({ kind: "message", epoch: 0n, from: 1, bytes: gossip }, 0);
     expect(codes(effects)).to.deep.equal([]);
     expect(member.isPending(instructionId(next.instruction))).to.equal(true);
     expect(member.isPending(instructionId(far.instruction))).to.equal(false);
@@ -95,10 +95,11 @@ describe("member", () => {
     const random = createRandom(7n);
     for (let i = 0; i < 3000; i++) {
       const bytes = random.bytes(1 + random.below(200));
-      // Valid tags get further.
-      bytes[0] = random.below(6);
-      if (bytes.length > 1) bytes[1] = random.below(9);
-      for (const effect of member.step({ kind: "message", from: 2, bytes }, i)) {
+      // Valid epochs and tags get further.
+      if (random.chance(900)) bytes.fill(0, 0, 4);
+      if (bytes.length > 4) bytes[4] = random.below(7);
+      if (bytes.length > 5) bytes[5] = random.below(9);
+      for (const effect of member.step({ kind: "message", epoch: 0n, from: 2, bytes }, i)) {
         if (effect.kind === "punish") expect(effect.member).to.equal(2);
       }
     }
@@ -108,8 +109,8 @@ describe("member", () => {
   it("answers a request for all certificates without walking every batch there ever was", () => {
     const member = create(0);
     const startedMs = cpuMs();
-    const bytes = encodeMessage({ kind: "certificatesWanted", from: 0n });
-    for (let i = 0; i < 1000; i++) member.step({ kind: "message", from: 1, bytes }, 0);
+    const bytes = encodeMessage(0n, { kind: "certificatesWanted", from: 0n });
+    for (let i = 0; i < 1000; i++) member.step({ kind: "message", epoch: 0n, from: 1, bytes }, 0);
     expect(cpuMs() - startedMs).to.be.below(2000);
   });
 });

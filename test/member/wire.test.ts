@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { Hex } from "../../src/lib/hex.ts";
 import { bytesToHex, ZERO_BYTES32 } from "../../src/lib/hex.ts";
 import type { MemberMessage } from "../../src/member/types.ts";
-import { decodeMessage, encodeMessage, MemberWireError } from "../../src/member/wire.ts";
+import { decodeMessage, encodeMessage, epochOfMessage, MemberWireError } from "../../src/member/wire.ts";
 
 const hash: fc.Arbitrary<Hex> = fc.uint8Array({ minLength: 32, maxLength: 32 }).map(bytesToHex);
 const uint64 = fc.bigInt({ min: 0n, max: (1n << 64n) - 1n });
@@ -24,9 +24,9 @@ const message: fc.Arbitrary<MemberMessage> = fc.oneof(
   fc.uint8Array({ maxLength: 64 }).map((bytes): MemberMessage => ({ kind: "consensus", bytes })),
   partials,
   uint64.map((from): MemberMessage => ({ kind: "certificatesWanted", from })),
-  hash.map(
-    (state): MemberMessage => ({
-      kind: "certificates",
+  fc.tuple(hash, fc.constantFrom("certificates" as const, "closed" as const)).map(
+    ([state, kind]): MemberMessage => ({
+      kind,
       certificates: [
         {
           header: {
@@ -49,8 +49,10 @@ const message: fc.Arbitrary<MemberMessage> = fc.oneof(
 describe("member wire", () => {
   it("decodes what it encodes", () => {
     fc.assert(
-      fc.property(message, (value) => {
-        expect(decodeMessage(encodeMessage(value))).to.deep.equal(value);
+      fc.property(message, fc.bigInt({ min: 0n, max: 0xffff_ffffn }), (value, epoch) => {
+        const bytes = encodeMessage(epoch, value);
+        expect(decodeMessage(bytes)).to.deep.equal(value);
+        expect(epochOfMessage(bytes)).to.equal(epoch);
       }),
     );
   });
@@ -60,7 +62,7 @@ describe("member wire", () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {
           // What it accepts it would have written itself: one encoding per message.
-          expect(bytesToHex(encodeMessage(decodeMessage(bytes)))).to.equal(bytesToHex(bytes));
+          expect(bytesToHex(encodeMessage(epochOfMessage(bytes)!, decodeMessage(bytes)))).to.equal(bytesToHex(bytes));
         } catch (error) {
           expect(error).to.be.instanceOf(MemberWireError);
         }
@@ -70,7 +72,8 @@ describe("member wire", () => {
   });
 
   it("refuses a count that promises more than the bytes hold before allocating for it", () => {
-    expect(() => decodeMessage(Uint8Array.of(1, 0xff, 0xff, 0xff, 0xff))).to.throw(MemberWireError);
+    expect(() => decodeMessage(Uint8Array.of(0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff))).to.throw(MemberWireError);
     expect(() => decodeMessage(new Uint8Array(0))).to.throw(MemberWireError);
+    expect(epochOfMessage(new Uint8Array(4))).to.equal(undefined);
   });
 });

@@ -15,6 +15,7 @@ const ADVERSARIES = Object.keys({
   "crash-chaos": true,
   loss: true,
   partition: true,
+  reshare: true,
 } satisfies Record<Adversary, true>);
 
 interface SimulateFlags {

@@ -1,41 +1,55 @@
 /** What must hold whatever the schedule does; every violation is reported with the members and positions that show it. */
 import type { Certificate } from "../../batch/types.ts";
-import type { OutputRound } from "../../consensus/types.ts";
+import type { Commit } from "../../consensus/types.ts";
+import type { SettledBatch } from "../../ledger/types.ts";
 import type { Hex } from "../../lib/hex.ts";
 
 export interface Checker {
-  /** Agreement: the same commits for the same index, at everybody and over every restart. */
-  output(member: number, output: OutputRound): void;
-  /** S1: one content per sequence. */
-  batch(member: number, sequence: bigint, digest: Hex): void;
+  /** Agreement: the same commits for the same index of the same epoch, at everybody and over every restart. */
+  commit(member: number, commit: Commit): void;
+  /** S1, S2: one content per sequence, in whichever epoch it is made; one receipt per instruction. */
+  batch(member: number, batch: SettledBatch): void;
   certificate(member: number, certificate: Certificate, digest: Hex): void;
   /** S6: one digest per (member, kind, position), over any restart. */
   signed(member: number, kind: string, position: bigint, digest: Hex): void;
   violation(text: string): void;
+  isCertified(sequence: bigint, suite: string): boolean;
   readonly violations: readonly string[];
   readonly commits: number;
   readonly batches: number;
   readonly certificates: number;
 }
 
+/** More say nothing new, and a broken run makes millions. */
+const MAX_VIOLATIONS = 100;
+
 export function createChecker(): Checker {
   const violations: string[] = [];
-  const commits = new Map<bigint, Hex>();
+  const commits = new Map<string, Hex>();
   const batches = new Map<bigint, Hex>();
   const certificates = new Map<string, Hex>();
   const signed = new Map<string, Hex>();
+  const receipts = new Map<Hex, bigint>();
+  const violation = (text: string): void => {
+    if (violations.length < MAX_VIOLATIONS) violations.push(text);
+  };
   const agree = <K>(known: Map<K, Hex>, key: K, digest: Hex, what: string): void => {
     const other = known.get(key);
     if (other === undefined) known.set(key, digest);
-    else if (other !== digest) violations.push(`${what}: ${digest} against ${other}`);
+    else if (other !== digest) violation(`${what}: ${digest} against ${other}`);
   };
   return {
-    output(member, { commits: made }) {
-      for (const commit of made)
-        agree(commits, commit.index, commit.digest, `agreement: member ${member}, commit ${commit.index}`);
+    commit(member, { index, digest, blocks }) {
+      const epoch = blocks[0]?.epoch ?? 0n;
+      agree(commits, `${epoch}/${index}`, digest, `agreement: member ${member}, commit ${index} of epoch ${epoch}`);
     },
-    batch(member, sequence, digest) {
+    batch(member, { header: { sequence }, digest, receipts: made }) {
       agree(batches, sequence, digest, `S1: member ${member}, batch ${sequence}`);
+      for (const { instructionId: id } of made) {
+        const earlier = receipts.get(id) ?? sequence;
+        receipts.set(id, sequence);
+        if (earlier !== sequence) violation(`instruction ${id} was settled in batch ${earlier} and in ${sequence}`);
+      }
     },
     certificate(member, { header, suite }, digest) {
       agree(
@@ -54,9 +68,8 @@ export function createChecker(): Checker {
         `S6: member ${member} signed twice for ${kind} ${position}`,
       );
     },
-    violation(text) {
-      violations.push(text);
-    },
+    violation,
+    isCertified: (sequence, suite) => certificates.has(`${sequence}/${suite}`),
     violations,
     get commits() {
       return commits.size;

@@ -40,6 +40,8 @@ export function createWorkload(
   addressOf: (secret: Uint8Array) => Address,
   owners: number,
   random: Random,
+  /** Deposits beyond the first one of each owner. */
+  later = 0,
 ): Workload {
   const chain = genesis.chains[0]!;
   const { asset, token } = chain.tokens[0]!;
@@ -48,8 +50,9 @@ export function createWorkload(
     return { secret, address: addressOf(secret), nonce: 0n, pending: undefined };
   });
   const amount = 1_000_000n;
-  const deposits = people.map(
-    ({ address }, index): DepositEntry => ({
+  const deposits = Array.from({ length: people.length === 0 ? 0 : people.length + later }, (_, index): DepositEntry => {
+    const { address } = people[index % people.length]!;
+    return {
       kind: "deposit",
       index: BigInt(index),
       token,
@@ -57,8 +60,8 @@ export function createWorkload(
       account: accountIdOf(address),
       refundTo: address,
       total: amount * BigInt(index + 1),
-    }),
-  );
+    };
+  });
   const pending = new Set<Hex>();
   let submitted = 0;
   let applied = 0;

@@ -1,0 +1,51 @@
+/** What goes into a simulation and what comes out. */
+import type { Hex } from "../../lib/hex.ts";
+import type { Engine, Suite } from "../../threshold/types.ts";
+import type { LatencyReport } from "./latency.ts";
+import type { DelayModel } from "./network.ts";
+
+export const ADVERSARIES = ["none", "crash", "chaos", "crash-chaos", "loss", "partition", "reshare"] as const;
+/**
+ * none: honest network; crash: f members crash at random effects and come back; chaos: messages overtake each other by rounds;
+ * loss: one message in five never arrives; partition: now and then two groups hear nothing of each other; reshare: the committee
+ * changes again and again, with malicious dealers, members that never open their shares, crashes and chaos.
+ */
+export type Adversary = (typeof ADVERSARIES)[number];
+
+export interface SimulationConfig {
+  readonly members: number;
+  readonly adversary: Adversary;
+  readonly seed: bigint;
+  /** Rounds of the phase with faults. With `reshare` it ends when all changes were tried, and this bounds nothing. */
+  readonly rounds: number;
+  /** Delays without chaos. */
+  readonly delays: Exclude<DelayModel, "chaos">;
+  /** Real engines, or undefined for the stand-in. */
+  readonly engines?: Readonly<Record<Suite, Engine>> | undefined;
+  /** Users that keep one instruction under way each. */
+  readonly owners: number;
+}
+
+export interface SimulationReport {
+  readonly members: number;
+  readonly faulty: number;
+  readonly adversary: Adversary;
+  readonly seed: string;
+  readonly agreement: boolean;
+  readonly violations: readonly string[];
+  readonly rounds: number;
+  readonly commits: number;
+  readonly batches: number;
+  readonly certificates: number;
+  /** Committees that ordered something, one after the other. */
+  readonly epochs: number;
+  readonly crashes: number;
+  readonly messages: number;
+  readonly instructions: { readonly submitted: number; readonly applied: number; readonly unsettled: number };
+  /** In message delays, over all blocks of members that never crashed, at all such members. */
+  readonly latency: LatencyReport;
+  readonly traceHash: Hex;
+}
+
+/** A run that has not converged this long (in message delays) after the network healed never will: a liveness violation. */
+export const CONVERGENCE_UNITS = 2000;
