@@ -1,0 +1,101 @@
+import { expect } from "chai";
+import { causalOrder, generateDag, generateView } from "../../src/testing/dag/generate.ts";
+import { type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
+import { type BaselineRule, MahiMahi, VotedBlocks, WaveTally } from "../../src/testing/dag/mahi-mahi.ts";
+import { SCHEDULES } from "../../src/testing/dag/schedules.ts";
+import type { SketchBlock } from "../../src/testing/dag/sketch.ts";
+import { createRandom } from "../../src/testing/random.ts";
+
+const seed = Number(process.env.CLOCKLESS_SEED ?? 1);
+const BASELINES: readonly BaselineRule[] = [
+  { waveLength: 4, leaders: 1 },
+  { waveLength: 4, leaders: 4 },
+  { waveLength: 5, leaders: 4 },
+];
+const of = (result: LatencyResult, rule: string) => result.rules.find((entry) => entry.rule === rule)!;
+
+describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})`, () => {
+  it("unit delays: exactly 3 for everybody; Mahi-Mahi with all leaders exactly 4 and 5", () => {
+    const result = measureLatency({ n: 4, schedule: "unit", seed, delays: 30, baselines: BASELINES });
+    expect(of(result, "ours")).deep.include({ mean: 3, p50: 3, p99: 3, missing: 0 });
+    expect(of(result, "mahi-mahi w=4 l=4")).deep.include({ mean: 4, p99: 4 });
+    expect(of(result, "mahi-mahi w=5 l=4")).deep.include({ mean: 5, p99: 5 });
+    // One leader a round: three of four blocks wait for the next round's.
+    expect(of(result, "mahi-mahi w=4 l=1").mean).within(4.6, 4.9);
+    expect(result.coins).equal(0);
+  });
+
+  for (const schedule of SCHEDULES) {
+    it(`${schedule}: no member's order differs from another's, under any of the rules`, () => {
+      const result = measureLatency({ n: 4, schedule, seed, delays: 40, baselines: BASELINES });
+      expect(result.forks).deep.equal([]);
+      for (const { rule, samples, missing } of result.rules) {
+        expect(samples, rule).greaterThan(30);
+        expect(missing, rule).most(samples / 20);
+      }
+    });
+  }
+
+  it("the same seed gives the same run", () => {
+    const run = () => measureLatency({ n: 4, schedule: "chaos", seed, delays: 20, baselines: BASELINES });
+    expect(run()).deep.equal(run());
+  });
+
+  it("uniform delays and f crashed, n = 10: below the promise, and below Mahi-Mahi", function () {
+    this.timeout(120_000);
+    for (const [schedule, most] of [
+      ["uniform", 4.2],
+      ["crashed", 4.6],
+    ] as const) {
+      const baselines: BaselineRule[] = [{ waveLength: 4, leaders: 10 }];
+      const result = measureLatency({ n: 10, schedule, seed, delays: 20, baselines });
+      expect(of(result, "ours").mean).most(most);
+      expect(of(result, "ours").mean).lessThan(of(result, "mahi-mahi w=4 l=10").mean);
+    }
+  });
+
+  it("Mahi-Mahi's rule as the baseline: no two views of a DAG output different orders", () => {
+    let output = 0;
+    for (let dag = 0; dag < 150; dag++) {
+      const random = createRandom(seed, `baseline/${dag}`);
+      const n = random.pick([4, 5, 7]);
+      const { sketch, leader } = generateDag(random, { n, rounds: 14 });
+      const blocks = new VotedBlocks<number>(n);
+      const orderOf = (view: readonly SketchBlock[], rule: BaselineRule): string[] => {
+        const tally = new WaveTally(n, rule.waveLength);
+        const mahiMahi = new MahiMahi(tally, rule.leaders, leader);
+        const order: string[] = [];
+        for (const { id, round, author, parents } of view) {
+          tally.accept(
+            blocks.add(
+              id,
+              round,
+              author,
+              parents.map((parent) => parent.id),
+            ),
+          );
+          for (const block of mahiMahi.advance()) order.push(`${block.round}/${block.author}/${block.order}`);
+        }
+        return order;
+      };
+      const all = sketch.blocks.slice(n);
+      for (const block of all)
+        blocks.add(
+          block.id,
+          block.round,
+          block.author,
+          block.parents.map((parent) => parent.id),
+        );
+      for (const rule of BASELINES) {
+        const whole = orderOf(all, rule);
+        output += whole.length;
+        for (const view of [causalOrder(random, all), generateView(random, sketch), generateView(random, sketch)]) {
+          const part = orderOf(view, rule);
+          const common = Math.min(part.length, whole.length);
+          expect(part.slice(0, common)).deep.equal(whole.slice(0, common));
+        }
+      }
+    }
+    expect(output).greaterThan(1000);
+  });
+});
