@@ -11,7 +11,9 @@ export { type ApiClient, type ApiClientOptions, createApiClient } from "./api/cl
 export { ApiError, type ApiErrorCode } from "./api/errors.ts";
 export { certificateToJson, decodeCertificate, encodeCertificate, parseCertificate } from "./batch/certificate.ts";
 export { BatchError, type BatchErrorCode } from "./batch/errors.ts";
+export { type Handover, type HandoverJson, handoverToJson, parseHandover } from "./batch/handover.ts";
 export { decodeHeader, encodeHeader, headerDigest } from "./batch/header.ts";
+export type { GroupKeys, KeyLink } from "./batch/key-chain.ts";
 export { outboxEntryHash } from "./batch/outbox.ts";
 export type { ReceiptProof } from "./batch/receipts.ts";
 export type { AccountProof } from "./batch/state.ts";
@@ -39,6 +41,7 @@ export {
 } from "./ledger/instruction.ts";
 export { decodeInstrument, encodeInstrument } from "./ledger/instrument.ts";
 export { instructionFromJson, instructionToJson } from "./ledger/json.ts";
+export type { SignedHandover } from "./ledger/reconfiguration/types.ts";
 export type {
   AccountDetails,
   AccountView,
@@ -57,7 +60,16 @@ export { type Address, bytesToHex, type Hex, hexToBytes } from "./lib/hex.ts";
 export { type Clockless, type ClocklessOptions, createClockless } from "./sdk/client.ts";
 export { type CommitteeParameters, createCommittee, honestQuorum, type TrustedCommittee } from "./sdk/committee.ts";
 export { SdkError, type SdkErrorCode } from "./sdk/errors.ts";
-export { acceptArguments, deliverArguments, type HubConfig, HubError, type HubHead } from "./sdk/hub.ts";
+export { followHandovers, type HandoverFault } from "./sdk/handovers.ts";
+export {
+  acceptArguments,
+  deliverArguments,
+  type HandoverParameters,
+  type HubConfig,
+  HubError,
+  type HubHead,
+  handoverArguments,
+} from "./sdk/hub.ts";
 export type {
   Finality,
   InstructionProgress,

@@ -15,11 +15,14 @@ import type {
   SignedHandover,
 } from "../ledger/reconfiguration/types.ts";
 import { type Address, bytesToHex, digitAt, type Hex, hexToBytes } from "../lib/hex.ts";
-import { DEAL_KINDS, type DealContext } from "../threshold/associated-data.ts";
+import type { DealContext, DealKind } from "../threshold/associated-data.ts";
 import type { DealBundle } from "../threshold/deal-select.ts";
 import type { Suite } from "../threshold/types.ts";
 import { type CommitteeAnswer, committeeAnswer } from "./schema.ts";
 import * as w from "./wire.ts";
+
+/** Written out: the list itself is in a file that would bring SSZ into every browser. */
+const DEAL_KINDS = ["ceremony", "generation", "reshare"] as const satisfies readonly DealKind[];
 
 /** Limits that client and server share. */
 export const RECONFIGURATION_LIMITS = {

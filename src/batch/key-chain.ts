@@ -4,6 +4,7 @@
  */
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { bytesToBigint } from "../lib/bytes.ts";
+import { keccak256Hex } from "../lib/hash.ts";
 import { bytesToHex, type Hex, hexToBytes, isHex } from "../lib/hex.ts";
 import { type Engine, SUITES, type Suite } from "../threshold/types.ts";
 import { BatchError } from "./errors.ts";
@@ -27,13 +28,24 @@ export function groupKeyFromVerifier(suite: Suite, verifierKey: Hex): Hex {
   return key.toLowerCase() as Hex; // CAST: groupKeyHash refuses what is not hex
 }
 
-/** Whether a statement names exactly these keys as the old ones. */
-export function isFrom(statement: Handover, keys: GroupKeys): boolean {
-  const suites = SUITES.filter((suite) => keys[suite] !== undefined);
-  return (
-    suites.length > 0 &&
-    suites.every((suite) => groupKeyHash(suite, keys[suite] as Hex) === statement.oldKeyHashes[suite].toLowerCase()) // CAST: filtered
-  );
+/** Per suite: keccak-256 in its verifier's encoding, as statements name old keys. @throws BatchError malformedHandover */
+export function keyHashesOf(keys: GroupKeys): GroupKeys {
+  const hashes: Partial<Record<Suite, Hex>> = {};
+  for (const suite of SUITES) {
+    const key = keys[suite];
+    if (key !== undefined) hashes[suite] = groupKeyHash(suite, key);
+  }
+  return hashes;
+}
+
+/** Whether a statement hands over from the keys with exactly these hashes ({@link keyHashesOf}). */
+export function isFrom(statement: Handover, hashes: GroupKeys): boolean {
+  return isSame(hashes, (suite) => statement.oldKeyHashes[suite]);
+}
+
+/** Whether a statement hands over to the keys with exactly these hashes. */
+export function isTo(statement: Handover, hashes: GroupKeys): boolean {
+  return isSame(hashes, (suite) => keccak256Hex(hexToBytes(statement.newKeys[suite])));
 }
 
 /**
@@ -72,4 +84,9 @@ function compressed(verifierKey: Hex): Hex {
   } catch (cause) {
     throw new BatchError("malformedHandover", "not a public key of bls12-381", { cause });
   }
+}
+
+function isSame(hashes: GroupKeys, hashOf: (suite: Suite) => Hex): boolean {
+  const suites = SUITES.filter((suite) => hashes[suite] !== undefined);
+  return suites.length > 0 && suites.every((suite) => hashes[suite] === hashOf(suite).toLowerCase());
 }

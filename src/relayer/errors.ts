@@ -6,7 +6,8 @@ import { ClocklessError } from "../lib/errors.ts";
  * - `journalLocked`: another process uses this data directory.
  * - `journalFailure`: the journal's file is damaged, full or of another version. Nothing is sent without it.
  * - `noSource`: no member's API gave an answer that verifies. Transient.
- * - `foreignHub`: the hub believes another committee or key than the members' APIs can show. Nothing is sent there.
+ * - `foreignHub`: the hub believes another committee or key than the members' APIs can show, and no signed handover leads from
+ *   it to theirs. Nothing is sent there.
  */
 export type RelayerErrorCode =
   | "badConfig"

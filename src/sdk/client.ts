@@ -5,9 +5,12 @@
 import type { ApiClient, CallOptions } from "../api/client.ts";
 import type { Certificate } from "../batch/types.ts";
 import { instructionId } from "../ledger/instruction.ts";
+import type { SignedHandover } from "../ledger/reconfiguration/types.ts";
 import type { Instruction, InstructionBody, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { TrustedCommittee } from "./committee.ts";
+import { createReadContext } from "./context.ts";
+import { getHandovers } from "./handover-reads.ts";
 import * as instructions from "./instructions.ts";
 import { createMembers } from "./members.ts";
 import * as reads from "./reads.ts";
@@ -16,13 +19,19 @@ import { certificates, type WatchOptions, watchCertificates } from "./watch.ts";
 export interface ClocklessOptions {
   /** Members' API addresses, or clients for them. Any one honest member suffices; what it says is proven. */
   readonly apis: readonly (string | ApiClient)[];
+  /**
+   * Whom to trust in the beginning. When the committee hands over to a new group key, the client follows what the pinned key signed,
+   * by itself; `onFollow` tells, and what it gives is what to pin from then on.
+   */
   readonly committee: TrustedCommittee;
+  readonly onFollow?: ((committee: TrustedCommittee) => void) | undefined;
   readonly fetch?: typeof globalThis.fetch | undefined;
   /** Per request. Default 10,000. */
   readonly timeoutMs?: number | undefined;
 }
 
 export interface Clockless {
+  /** With the newest keys that signed handovers led to. */
   readonly committee: TrustedCommittee;
   /** Newest certificate known to any member. */
   getHead(options?: reads.SuiteOptions): Promise<Certificate>;
@@ -33,6 +42,11 @@ export interface Clockless {
   getAcceptance(chainId: bigint, options?: Parameters<typeof reads.getAcceptance>[2]): Promise<reads.Acceptance>;
   /** Proven outbox entries for `deliver` on a chain's hub. */
   getDelivery(chainId: bigint, options?: Parameters<typeof reads.getDelivery>[2]): Promise<reads.Delivery>;
+  /**
+   * Every handover from the keys pinned at first to the newest, verified, in order: what a hub or anybody else needs who still has an
+   * older key. Follows them, too.
+   */
+  getHandovers(options?: CallOptions): Promise<readonly SignedHandover[]>;
   getReceipt(instructionId: Hex, options?: CallOptions): Promise<instructions.InstructionProgress>;
   prepareInstruction(
     request: { readonly signer: Address; readonly lane?: bigint; readonly body: InstructionBody },
@@ -59,16 +73,19 @@ export interface Clockless {
  */
 export function createClockless(options: ClocklessOptions): Clockless {
   const members = createMembers(options);
-  const context: reads.ReadContext = { committee: options.committee, members };
+  const context = createReadContext(options.committee, members, options.onFollow);
 
   return {
-    committee: options.committee,
+    get committee() {
+      return context.committee;
+    },
     getHead: (call) => reads.getHead(context, call),
     getCertificate: (sequence, call) => reads.getCertificate(context, sequence, call),
     getHeader: (sequence, call) => reads.getHeader(context, sequence, call),
     getAccount: (account, call) => reads.getAccount(context, account, call),
     getAcceptance: (chainId, call) => reads.getAcceptance(context, chainId, call),
     getDelivery: (chainId, call) => reads.getDelivery(context, chainId, call),
+    getHandovers: (call) => getHandovers(context, options.committee, call),
     getReceipt: (id, call) => instructions.getReceipt(context, id, call),
     prepareInstruction: (request, call) => instructions.prepareInstruction(context, request, call),
     signInstruction: (instruction, sign) => instructions.signWith(context, instruction, sign),

@@ -5,6 +5,7 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
  * - badCommittee: the pinned committee is malformed (a key of the wrong curve, no key at all, …)
  * - unknownSuite: the certificate is of a suite for which no key is pinned
  * - badCertificate: the pinned key did not sign this header for this committee
+ * - badHandover: the handovers shown do not lead on from the pinned keys (details.reason, details.number)
  * - badHeaderProof, badDestinationProof, badEntryProof, badAccountProof, badReceiptProof: a proof does not lead to a certified root
  * - contradiction: an answer is about something else than what was asked, or contradicts what is certified
  * - badSignature: the instruction is not signed by its own signer
@@ -18,6 +19,7 @@ export type SdkErrorCode =
   | "badCommittee"
   | "unknownSuite"
   | "badCertificate"
+  | "badHandover"
   | "badHeaderProof"
   | "badDestinationProof"
   | "badEntryProof"

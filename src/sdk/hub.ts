@@ -7,13 +7,16 @@ import { bn254VerifierAbi } from "../abi/bn254-verifier.ts";
 import { collateralVaultAbi } from "../abi/collateral-vault.ts";
 import { settlementHubAbi } from "../abi/settlement-hub.ts";
 import { destinationArgument, entryArguments, headerArgument, outboxProofArgument } from "../batch/calls.ts";
+import { groupKeyHash, handoverArgument, handoverDigest, verifyHandover } from "../batch/handover.ts";
 import { headerDigest } from "../batch/header.ts";
+import type { GroupKeys, KeyLink } from "../batch/key-chain.ts";
 import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import { encodeProof, encodePublicKeyForVerifier } from "../threshold/evm.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
 import type { TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
+import type { HandoverFault } from "./handovers.ts";
 import type { Acceptance, Delivery } from "./reads.ts";
 import { requireCertificate } from "./reads.ts";
 import { verifyDestination, verifyEntries } from "./verify.ts";
@@ -31,6 +34,8 @@ export interface HubHead {
   /** `accept` is refused before this time; 2^32 − 1: for ever, after a proven conflict. */
   readonly pausedUntil: bigint;
   readonly slot: number;
+  /** Handovers to a new group key that the hub has carried out. */
+  readonly handovers: bigint;
 }
 
 /** Who a hub obeys, as the chain says. */
@@ -41,24 +46,37 @@ export interface HubIdentity {
   /** The group key as the verifier's constructor took it. */
   readonly groupKey: Hex;
   readonly verifier: Address;
-  /** Whether committee id and key are those of the pinned committee. If not, money sent there is not under its control. */
+  /**
+   * Whether committee id and key are those of the pinned committee, after all handovers followed. If not, money sent there is not
+   * under its control.
+   */
   readonly isOurs: boolean;
+  /**
+   * How many handovers the hub lacks to have that key; 0 when it has it, undefined for a key unknown here (a stranger's, or one that
+   * this side has yet to follow). Anybody can bring them: `Clockless.getHandovers`, `submitHandover`.
+   */
+  readonly handoversBehind: number | undefined;
 }
 
 /** Compares what a hub says about itself with the pinned committee. @throws SdkError contradiction for a suite unknown here */
 export function hubIdentityOf(
-  committee: TrustedCommittee,
+  config: Pick<HubConfig, "committee">,
   raw: { readonly committeeId: Hex; readonly suite: string; readonly groupKey: Hex; readonly verifier: Address },
 ): HubIdentity {
   const suite = SUITES.find((known) => known === raw.suite);
   if (suite === undefined)
     throw new SdkError("contradiction", "the hub's verifier is of an unknown suite", { details: { suite: raw.suite } });
-  const pinned = committee.groupKeys[suite];
-  const isOurs =
-    raw.committeeId.toLowerCase() === committee.committeeId &&
-    pinned !== undefined &&
-    raw.groupKey.toLowerCase() === bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(pinned)));
-  return { ...raw, suite, isOurs };
+  const committee = committeeOf(config);
+  const has = (keys: GroupKeys): boolean => {
+    const key = keys[suite];
+    return (
+      key !== undefined && raw.groupKey.toLowerCase() === bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(key)))
+    );
+  };
+  const isSameId = raw.committeeId.toLowerCase() === committee.committeeId;
+  const newestFirst = isSameId ? [committee.groupKeys, ...[...committee.formerKeys].reverse()] : [];
+  const behind = newestFirst.findIndex(has);
+  return { ...raw, suite, isOurs: behind === 0, handoversBehind: behind < 0 ? undefined : behind };
 }
 
 /** What `accept` did; only `accepted` and `conflicting` mean that a signature was verified. */
@@ -72,10 +90,15 @@ export interface PreparedCall {
   readonly value: bigint;
 }
 
-/** Which hub, and whose. Everything handed to `accept` and `deliver` is checked against this committee first. */
+/** Which hub, and whose. Everything handed to `accept`, `deliver` and `handover` is checked against this committee first. */
 export interface HubConfig {
   readonly hub: Address;
-  readonly committee: TrustedCommittee;
+  /** A function is asked at every call: `() => clockless.committee` stays right after a handover. */
+  readonly committee: TrustedCommittee | (() => TrustedCommittee);
+}
+
+function committeeOf({ committee }: Pick<HubConfig, "committee">): TrustedCommittee {
+  return typeof committee === "function" ? committee() : committee;
 }
 
 /** Errors of the hub and of what it calls: the ABI to decode reverts with. */
@@ -103,7 +126,9 @@ export class HubError extends ClocklessError {
  * transaction should not pay for somebody's lie.
  * @throws SdkError unknownSuite, badCertificate, badDestinationProof
  */
-export function acceptArguments({ hub, committee }: HubConfig, acceptance: Acceptance) {
+export function acceptArguments(config: HubConfig, acceptance: Acceptance) {
+  const { hub } = config;
+  const committee = committeeOf(config);
   const { certificate, destination, proof } = acceptance;
   requireCertificate(committee, certificate);
   const { header, suite, signature } = certificate;
@@ -135,6 +160,36 @@ export function deliverArguments({ hub }: HubConfig, delivery: Delivery, head: P
   return [payouts, calls, outboxProofArgument(head.slot, at.digest, proof)] as const;
 }
 
+/**
+ * Arguments of `handover(statement, signature)` for a hub of this suite. The old key has to be one that is pinned or was followed from
+ * there; a hub takes handovers one by one, from its own `handovers` + 1 on.
+ * @throws SdkError badHandover
+ */
+export function handoverArguments(config: Pick<HubConfig, "committee">, { handover, suite }: HandoverParameters) {
+  const { committeeId, groupKeys, formerKeys, engine } = committeeOf(config);
+  const { statement, signatures } = handover;
+  const { number } = statement;
+  const refuse = (reason: HandoverFault, message: string): never => {
+    throw new SdkError("badHandover", message, { details: { reason, number } });
+  };
+  const oldKey = [groupKeys, ...formerKeys]
+    .map((keys) => keys[suite])
+    .find((key) => key !== undefined && groupKeyHash(suite, key) === statement.oldKeyHashes[suite].toLowerCase());
+  if (oldKey === undefined) return refuse("anotherKey", `handover ${number} is from no ${suite} key known here`);
+  const signature = signatures[suite];
+  if (signature === undefined || !verifyHandover(engine(suite), oldKey, committeeId, statement, signature))
+    return refuse("notSigned", `the old key did not sign handover ${number}`);
+  const digest = hexToBytes(handoverDigest(statement, committeeId));
+  return [handoverArgument(statement), bytesToHex(encodeProof(suite, hexToBytes(signature), digest))] as const;
+}
+
+/** One handover, for a hub that has carried out all before it. */
+export interface HandoverParameters {
+  readonly handover: KeyLink;
+  /** The hub's (`getHubIdentity`). */
+  readonly suite: Suite;
+}
+
 function requireHub(expected: Address, actual: Address): void {
   if (expected.toLowerCase() !== actual.toLowerCase())
     throw new SdkError("badParameters", "this is for another hub", { details: { expected, actual } });
@@ -158,6 +213,7 @@ export function hubHeadOf(head: {
   readonly acceptedBlock: number | bigint;
   readonly pausedUntil: number | bigint;
   readonly slot: number | bigint;
+  readonly keyNumber: number | bigint;
 }): HubHead {
   return {
     sequence: BigInt(head.sequence),
@@ -168,5 +224,6 @@ export function hubHeadOf(head: {
     acceptedBlock: BigInt(head.acceptedBlock),
     pausedUntil: BigInt(head.pausedUntil),
     slot: Number(head.slot),
+    handovers: BigInt(head.keyNumber),
   };
 }

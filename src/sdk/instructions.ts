@@ -9,9 +9,10 @@ import type { Instruction, InstructionBody, Receipt, SignedInstruction } from ".
 import { isSignatureBy } from "../lib/ecdsa.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
-import { honestQuorum, type TrustedCommittee } from "./committee.ts";
+import { honestQuorum } from "./committee.ts";
+import type { ReadContext } from "./context.ts";
 import { SdkError } from "./errors.ts";
-import { type CertifiedHeader, getHead, headerFrom, lower, type ReadContext, requireSame } from "./reads.ts";
+import { type CertifiedHeader, getHead, headerFrom, isLater, lower, requireSame } from "./reads.ts";
 import { verifyReceipt } from "./verify.ts";
 
 /** What a wallet's `signTypedData` takes. */
@@ -53,16 +54,19 @@ export async function prepareInstruction(
   options: CallOptions = {},
 ): Promise<Instruction> {
   const from = lower(signer, 20, "signer");
-  const needed = honestQuorum(context.committee);
-  const [answers, certificate] = await Promise.all([
-    context.members.askAll(
+  const { committee, members } = context;
+  const askLanes = (enough: number) =>
+    members.askAll(
       `lane ${from}/${lane}`,
       options,
       (api) => api.lane(from, lane, options),
-      (answered) => answered.length >= 2 * needed - 1,
-    ),
-    getHead(context, options),
-  ]);
+      (answered) => answered.length >= enough,
+    );
+  const quick = 2 * honestQuorum(committee) - 1;
+  const [first, certificate] = await Promise.all([askLanes(quick), getHead(context, options)]);
+  // How many may lie in a later epoch nobody told us: hear everyone, and count at least as many members as answer.
+  const answers = isLater(committee, certificate) ? await askLanes(members.clients.length) : first;
+  const needed = honestQuorum({ members: Math.max(committee.members, answers.length) });
   // The furthest member knows best what was used; one that lags would make us sign a nonce twice. But one that lies upwards would
   // have us wait for predecessors that never come: where enough answer, take the highest that an honest one is known to reach.
   const nonces = answers.map(({ nextNonce }) => nextNonce).sort((a, b) => compareBigint(b, a));
@@ -141,7 +145,7 @@ export async function getReceipt(
   const answers = await context.members.askAll(
     `instruction ${id}`,
     options,
-    (api) => progressFrom(context.committee, api, id, options),
+    (api) => progressFrom(context, api, id, options),
     isFinal,
   );
   const rank = ({ status }: InstructionProgress): number => STAGES.indexOf(status);
@@ -150,7 +154,7 @@ export async function getReceipt(
 
 /** One member's answer. A receipt in a certified batch must be proven; before that there is nothing to prove it against. */
 async function progressFrom(
-  committee: TrustedCommittee,
+  context: ReadContext,
   api: ApiClient,
   id: Hex,
   options: CallOptions,
@@ -162,7 +166,7 @@ async function progressFrom(
   requireSame(receipt.instructionId, id, "instruction");
   let at: CertifiedHeader;
   try {
-    at = await headerFrom(committee, api, receipt.sequence, options);
+    at = await headerFrom(context, api, receipt.sequence, options);
   } catch (error) {
     if (error instanceof ApiError && error.code === "unknownSequence") return { status: "ordered", receipt };
     throw error;

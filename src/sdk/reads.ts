@@ -16,8 +16,8 @@ import type { AccountDetails } from "../ledger/types.ts";
 import { type Hex, isHex, ZERO_BYTES32 } from "../lib/hex.ts";
 import type { Suite } from "../threshold/types.ts";
 import { honestQuorum, type TrustedCommittee } from "./committee.ts";
+import type { ReadContext } from "./context.ts";
 import { SdkError } from "./errors.ts";
-import type { Members } from "./members.ts";
 import {
   verifyAccount,
   verifyAccountDetails,
@@ -63,11 +63,6 @@ export interface Delivery {
   readonly proof: MultiProof;
 }
 
-export interface ReadContext {
-  readonly committee: TrustedCommittee;
-  readonly members: Members;
-}
-
 export type SuiteOptions = CallOptions & { readonly suite?: Suite | undefined };
 
 /** Certificates found true, per committee: a wait that polls should not pay for the same pairing every time. */
@@ -93,6 +88,33 @@ export function requireCertificate(committee: TrustedCommittee, certificate: Cer
   return certificate;
 }
 
+/**
+ * As {@link requireCertificate}, after a handover as well: whoever serves a certificate that the present keys did not sign is asked for
+ * the handovers to the keys that did. One that lies is asked once more than one that does not, and that is all it achieves.
+ * @throws SdkError unknownSuite, badCertificate, badHandover, BatchError malformedHeader
+ */
+export async function requireFollowed(
+  context: ReadContext,
+  api: ApiClient,
+  certificate: Certificate,
+  options: CallOptions,
+): Promise<Certificate> {
+  const before = context.committee;
+  try {
+    return requireCertificate(before, certificate);
+  } catch (error) {
+    if (!isBadCertificate(error)) throw error;
+    await context.follow(api, options);
+    // Not what `follow` answers: another call may have followed meanwhile.
+    if (context.committee === before) throw error;
+    return requireCertificate(context.committee, certificate);
+  }
+}
+
+function isBadCertificate(error: unknown): boolean {
+  return error instanceof SdkError && error.code === "badCertificate";
+}
+
 /** Suites with a pinned key, in the order tried. */
 function suitesOf(committee: TrustedCommittee, suite: Suite | undefined): readonly Suite[] {
   if (suite !== undefined) return [suite];
@@ -101,27 +123,37 @@ function suitesOf(committee: TrustedCommittee, suite: Suite | undefined): readon
 
 /**
  * The newest certificate that members have. Asks all, so that one alone cannot hold the user in the past, and waits for f + 1: with
- * them an honest one has answered.
+ * them an honest one has answered. Where a certificate shows an epoch later than the one whose n is pinned, it waits for all.
  */
 export async function getHead(context: ReadContext, options: SuiteOptions = {}): Promise<Certificate> {
   const { committee, members } = context;
   const certificates = await members.askAll(
     "the newest certificate",
     options,
-    (api) => certificateFrom(committee, api, undefined, options),
-    (answers) => answers.length >= honestQuorum(committee),
+    (api) => certificateFrom(context, api, undefined, options),
+    (answers) => answers.length >= honestQuorum(committee) && !answers.some((answer) => isLater(committee, answer)),
   );
+  // The keys changed in between, so some may be signed by one that counts no more.
+  if (context.committee !== committee) return getHead(context, options);
   return certificates.reduce((best, other) => (other.header.sequence > best.header.sequence ? other : best));
 }
 
-/** The certificate of exactly this sequence. */
+/** Whether a certificate is of an epoch for which the committee's number of members is not known. */
+export function isLater({ epoch }: TrustedCommittee, { header }: Certificate): boolean {
+  return header.epoch > epoch;
+}
+
+/**
+ * The certificate of exactly this sequence, by the present keys: what was signed before a handover is proven by newer certificates
+ * instead ({@link getHeader}).
+ */
 export function getCertificate(
   context: ReadContext,
   sequence: bigint,
   options: SuiteOptions = {},
 ): Promise<Certificate> {
   return context.members.ask(`the certificate of batch ${sequence}`, options, (api) =>
-    certificateFrom(context.committee, api, sequence, options),
+    certificateFrom(context, api, sequence, options),
   );
 }
 
@@ -130,17 +162,17 @@ export function getCertificate(
  * the committee certifies at all.
  */
 async function certificateFrom(
-  committee: TrustedCommittee,
+  context: ReadContext,
   api: ApiClient,
   sequence: bigint | undefined,
   { signal, timeoutMs, suite: asked }: SuiteOptions,
 ): Promise<Certificate> {
   let missing: unknown;
-  for (const suite of suitesOf(committee, asked)) {
+  for (const suite of suitesOf(context.committee, asked)) {
     const call = { signal, timeoutMs, suite };
     try {
       const answer = sequence === undefined ? api.latestCertificate(call) : api.certificate(sequence, call);
-      const certificate = requireCertificate(committee, await answer);
+      const certificate = await requireFollowed(context, api, await answer, call);
       requireSame(certificate.suite, suite, "suite");
       if (sequence !== undefined) requireSame(certificate.header.sequence, sequence, "sequence");
       return certificate;
@@ -154,37 +186,38 @@ async function certificateFrom(
 
 /** A certified header by sequence: by its own certificate, or by a later certificate's history. */
 export function getHeader(context: ReadContext, sequence: bigint, options: CallOptions = {}): Promise<CertifiedHeader> {
-  return context.members.ask(`batch ${sequence}`, options, (api) =>
-    headerFrom(context.committee, api, sequence, options),
-  );
+  return context.members.ask(`batch ${sequence}`, options, (api) => headerFrom(context, api, sequence, options));
 }
 
 export async function headerFrom(
-  committee: TrustedCommittee,
+  context: ReadContext,
   api: ApiClient,
   sequence: bigint,
   options: CallOptions,
 ): Promise<CertifiedHeader> {
+  const { committeeId } = context.committee;
   const call = { signal: options.signal, timeoutMs: options.timeoutMs };
   try {
-    const certificate = await certificateFrom(committee, api, sequence, call);
-    return { header: certificate.header, digest: headerDigest(certificate.header, committee.committeeId), certificate };
+    const certificate = await certificateFrom(context, api, sequence, call);
+    return { header: certificate.header, digest: headerDigest(certificate.header, committeeId), certificate };
   } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "unknownSequence") throw error;
+    // A bad one may be signed by a key that was handed over since: then, too, the newest certificate has to prove the header.
+    const isMissing = error instanceof ApiError && error.code === "unknownSequence";
+    if (!isMissing && !isBadCertificate(error)) throw error;
   }
   // Not every batch keeps (or ever got) a certificate of its own: any later one proves it.
-  const certificate = await certificateFrom(committee, api, undefined, call);
+  const certificate = await certificateFrom(context, api, undefined, call);
   if (certificate.header.sequence <= sequence)
     throw new ApiError("unknownSequence", "not certified yet", {
       details: { sequence, certified: certificate.header.sequence },
     });
   const answer = await api.history(sequence, { ...call, at: certificate.header.sequence });
   requireSame(answer.header.sequence, sequence, "sequence");
-  if (!verifyHistory(committee, certificate.header, answer.header, answer.proof))
+  if (!verifyHistory(context.committee, certificate.header, answer.header, answer.proof))
     throw new SdkError("badHeaderProof", "the header is not in the certified history", {
       details: { sequence, at: certificate.header.sequence },
     });
-  return { header: answer.header, digest: headerDigest(answer.header, committee.committeeId), certificate };
+  return { header: answer.header, digest: headerDigest(answer.header, committeeId), certificate };
 }
 
 /** An account, proven against a certified state (the newest unless `sequence` is named). */
@@ -207,7 +240,7 @@ export function getAccount(
       throw new SdkError("contradiction", "the answer is older than asked for", {
         details: { sequence: answer.sequence, minSequence: options.minSequence },
       });
-    const at = await headerFrom(context.committee, api, answer.sequence, options);
+    const at = await headerFrom(context, api, answer.sequence, options);
     const balances = answer.proofs.map((proof) => {
       requireSame(proof.leaf.account, id, "account");
       if (asset !== undefined) requireSame(proof.leaf.asset, asset, "asset");
@@ -240,9 +273,8 @@ export function getAcceptance(
   chainId: bigint,
   options: SuiteOptions & { readonly sequence?: bigint | undefined } = {},
 ): Promise<Acceptance> {
-  const { committee, members } = context;
-  return members.ask(`the state of chain ${chainId}`, options, async (api) => {
-    const certificate = await certificateFrom(committee, api, options.sequence, options);
+  return context.members.ask(`the state of chain ${chainId}`, options, async (api) => {
+    const certificate = await certificateFrom(context, api, options.sequence, options);
     return { certificate, ...(await destinationFrom(api, certificate.header, chainId, options)) };
   });
 }
@@ -276,11 +308,10 @@ export function getDelivery(
     readonly limit?: number | undefined;
   } = {},
 ): Promise<Delivery> {
-  const { committee, members } = context;
   const call = { signal: options.signal, timeoutMs: options.timeoutMs };
-  return members.ask(`the outbox of chain ${chainId}`, options, async (api) => {
-    const sequence = options.sequence ?? (await certificateFrom(committee, api, undefined, call)).header.sequence;
-    const at = await headerFrom(committee, api, sequence, options);
+  return context.members.ask(`the outbox of chain ${chainId}`, options, async (api) => {
+    const sequence = options.sequence ?? (await certificateFrom(context, api, undefined, call)).header.sequence;
+    const at = await headerFrom(context, api, sequence, options);
     const { destination } = await destinationFrom(api, at.header, chainId, options);
     const answer = await api.outbox(chainId, { ...options, size: destination.outboxSize });
     if (options.indexes !== undefined) requireSame(answer.entries.length, options.indexes.length, "number of entries");

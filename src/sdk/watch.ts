@@ -4,8 +4,9 @@ import { pause } from "../api/sse.ts";
 import type { Certificate } from "../batch/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import type { Suite } from "../threshold/types.ts";
+import type { ReadContext } from "./context.ts";
 import { SdkError } from "./errors.ts";
-import { type ReadContext, requireCertificate } from "./reads.ts";
+import { requireFollowed } from "./reads.ts";
 
 export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +31,7 @@ export async function* certificates(
   context: ReadContext,
   options: WatchOptions = {},
 ): AsyncGenerator<Certificate, void> {
-  const { committee, members } = context;
+  const { members } = context;
   const isStopped = (): boolean => options.signal?.aborted === true;
   let newest = 0n;
   for (let k = 0; !isStopped(); k++) {
@@ -55,8 +56,9 @@ export async function* certificates(
         if (event.type !== "certificate") continue;
         const { certificate } = event;
         if (options.suite !== undefined && certificate.suite !== options.suite) continue;
-        if (committee.groupKeys[certificate.suite] === undefined || certificate.header.sequence <= newest) continue;
-        requireCertificate(committee, certificate);
+        if (context.committee.groupKeys[certificate.suite] === undefined || certificate.header.sequence <= newest)
+          continue;
+        await requireFollowed(context, client, certificate, { signal: turn.signal });
         newest = certificate.header.sequence;
         clearTimeout(timer);
         yield certificate;

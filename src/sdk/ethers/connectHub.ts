@@ -6,9 +6,11 @@ import {
   acceptArguments,
   acceptStatusOf,
   deliverArguments,
+  type HandoverParameters,
   type HubConfig,
   type HubHead,
   type HubIdentity,
+  handoverArguments,
   hubHeadOf,
   hubIdentityOf,
   type PreparedCall,
@@ -32,6 +34,11 @@ export interface ConnectedHub {
   prepareDeliver(parameters: DeliverParameters): PreparedCall;
   simulateDeliver(parameters: DeliverParameters): Promise<{ readonly delivered: bigint }>;
   submitDeliver(parameters: DeliverParameters): Promise<ContractTransactionResponse>;
+  /** Brings the hub to the committee's next group key; it takes handovers one by one. */
+  prepareHandover(parameters: HandoverParameters): PreparedCall;
+  /** Throws HubError where it would revert: `HandoverOutOfTurn` when it is there already, or one before it is missing. */
+  simulateHandover(parameters: HandoverParameters): Promise<{ readonly handovers: bigint }>;
+  submitHandover(parameters: HandoverParameters): Promise<ContractTransactionResponse>;
   waitForAcceptance(
     parameters: WaitOptions & { readonly sequence: bigint; readonly blockTag?: BlockTag },
   ): Promise<HubHead>;
@@ -74,7 +81,7 @@ export function connectHub(runner: ContractRunner, config: HubConfig): Connected
         ]);
         const key = verifierContract(verifier, runner);
         const [suite, groupKey] = await Promise.all([key.suite.staticCall(), key.groupKey.staticCall()]);
-        return hubIdentityOf(config.committee, { committeeId, verifier, suite, groupKey });
+        return hubIdentityOf(config, { committeeId, verifier, suite, groupKey });
       }),
     isDelivered: ({ index, blockTag = "latest" }) =>
       withHubErrors(() => contract.isDelivered.staticCall(index, { blockTag })),
@@ -92,6 +99,15 @@ export function connectHub(runner: ContractRunner, config: HubConfig): Connected
       return { delivered: await withHubErrors(() => contract.deliver.staticCall(...args)) };
     },
     submitDeliver: (parameters) => withHubErrors(async () => contract.deliver(...deliverArgs(parameters))),
+    prepareHandover: (parameters) =>
+      prepared(contract.interface.encodeFunctionData("handover", handoverArguments(config, parameters))),
+    async simulateHandover(parameters) {
+      const args = handoverArguments(config, parameters);
+      await withHubErrors(() => contract.handover.staticCall(...args));
+      return { handovers: parameters.handover.statement.number };
+    },
+    submitHandover: (parameters) =>
+      withHubErrors(async () => contract.handover(...handoverArguments(config, parameters))),
     async waitForAcceptance(parameters) {
       const { sequence, timeoutMs = DEFAULT_TIMEOUT_MS } = parameters;
       let last: unknown;

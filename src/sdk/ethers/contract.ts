@@ -6,9 +6,10 @@ import { Contract, type ContractRunner, type ContractTransactionResponse, type O
 import { bn254VerifierAbi } from "../../abi/bn254-verifier.ts";
 import { settlementHubAbi } from "../../abi/settlement-hub.ts";
 import type { Address, Hex } from "../../lib/hex.ts";
-import type { acceptArguments, deliverArguments } from "../hub.ts";
+import type { acceptArguments, deliverArguments, handoverArguments } from "../hub.ts";
 
 type AcceptArguments = ReturnType<typeof acceptArguments>;
+type HandoverArguments = ReturnType<typeof handoverArguments>;
 type DeliverArguments = ReturnType<typeof deliverArguments>;
 
 /** ethers answers every integer as bigint. */
@@ -21,6 +22,7 @@ export interface RawHead {
   readonly acceptedBlock: bigint;
   readonly pausedUntil: bigint;
   readonly slot: bigint;
+  readonly keyNumber: bigint;
 }
 
 interface Method<A extends readonly unknown[], R> {
@@ -39,6 +41,7 @@ export interface HubContract {
   readonly verifier: View<[], Address>;
   readonly isDelivered: View<[index: bigint], boolean>;
   readonly accept: Method<AcceptArguments, bigint>;
+  readonly handover: Method<HandoverArguments, void>;
   readonly deliver: Method<DeliverArguments, bigint>;
 }
 

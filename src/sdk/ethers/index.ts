@@ -2,6 +2,7 @@
 export {
   ACCEPT_STATUSES,
   type AcceptStatus,
+  type HandoverParameters,
   type HubConfig,
   HubError,
   type HubHead,

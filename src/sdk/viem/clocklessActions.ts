@@ -5,10 +5,13 @@ import { getHubIdentity } from "./getHubIdentity.ts";
 import { isDelivered } from "./isDelivered.ts";
 import { prepareAccept } from "./prepareAccept.ts";
 import { prepareDeliver } from "./prepareDeliver.ts";
+import { prepareHandover } from "./prepareHandover.ts";
 import { simulateAccept } from "./simulateAccept.ts";
 import { simulateDeliver } from "./simulateDeliver.ts";
+import { simulateHandover } from "./simulateHandover.ts";
 import { submitAccept } from "./submitAccept.ts";
 import { submitDeliver } from "./submitDeliver.ts";
+import { submitHandover } from "./submitHandover.ts";
 import { waitForAcceptance } from "./waitForAcceptance.ts";
 
 /** An action's parameters without what the decorator already knows. */
@@ -25,6 +28,9 @@ export type ClocklessActions = {
   prepareDeliver(parameters: Without<prepareDeliver.Parameters>): prepareDeliver.ReturnType;
   simulateDeliver(parameters: Without<simulateDeliver.Parameters>): Promise<simulateDeliver.ReturnType>;
   submitDeliver(parameters: Without<submitDeliver.Parameters>): Promise<submitDeliver.ReturnType>;
+  prepareHandover(parameters: Without<prepareHandover.Parameters>): prepareHandover.ReturnType;
+  simulateHandover(parameters: Without<simulateHandover.Parameters>): Promise<simulateHandover.ReturnType>;
+  submitHandover(parameters: Without<submitHandover.Parameters>): Promise<submitHandover.ReturnType>;
   waitForAcceptance(parameters: Without<waitForAcceptance.Parameters>): Promise<waitForAcceptance.ReturnType>;
 };
 
@@ -32,7 +38,7 @@ export type ClocklessActions = {
  * Actions of one hub on the user's own client.
  * @example
  * const client = createWalletClient({ account, chain, transport: http() })
- *   .extend(clocklessActions({ hub, committee }));
+ *   .extend(clocklessActions({ hub, committee: () => clockless.committee }));
  * const acceptance = await clockless.getAcceptance(BigInt(chain.id));
  * await client.submitAccept({ acceptance });
  */
@@ -49,6 +55,9 @@ export function clocklessActions(config: HubConfig) {
     prepareDeliver: (parameters) => prepareDeliver({ ...parameters, ...config }),
     simulateDeliver: (parameters) => simulateDeliver(client, { ...parameters, ...config }),
     submitDeliver: (parameters) => submitDeliver(client, { ...parameters, ...config }),
+    prepareHandover: (parameters) => prepareHandover({ ...parameters, ...config }),
+    simulateHandover: (parameters) => simulateHandover(client, { ...parameters, ...config }),
+    submitHandover: (parameters) => submitHandover(client, { ...parameters, ...config }),
     waitForAcceptance: (parameters) => waitForAcceptance(client, { ...parameters, ...config }),
   });
 }

@@ -25,7 +25,7 @@ export function getHubIdentity(
       readContract(client, { abi: bn254VerifierAbi, address: verifier, functionName: "suite" }),
       readContract(client, { abi: bn254VerifierAbi, address: verifier, functionName: "groupKey" }),
     ]);
-    return hubIdentityOf(committee, { committeeId, verifier, suite, groupKey });
+    return hubIdentityOf({ committee }, { committeeId, verifier, suite, groupKey });
   });
 }
 

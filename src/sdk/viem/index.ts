@@ -2,6 +2,7 @@
 export {
   ACCEPT_STATUSES,
   type AcceptStatus,
+  type HandoverParameters,
   type HubConfig,
   HubError,
   type HubHead,
@@ -15,8 +16,11 @@ export { getHubIdentity } from "./getHubIdentity.ts";
 export { isDelivered } from "./isDelivered.ts";
 export { prepareAccept } from "./prepareAccept.ts";
 export { prepareDeliver } from "./prepareDeliver.ts";
+export { prepareHandover } from "./prepareHandover.ts";
 export { simulateAccept } from "./simulateAccept.ts";
 export { simulateDeliver } from "./simulateDeliver.ts";
+export { simulateHandover } from "./simulateHandover.ts";
 export { submitAccept } from "./submitAccept.ts";
 export { submitDeliver } from "./submitDeliver.ts";
+export { submitHandover } from "./submitHandover.ts";
 export { waitForAcceptance } from "./waitForAcceptance.ts";
