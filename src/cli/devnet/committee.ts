@@ -83,6 +83,7 @@ export async function writeDevnet(
     publicKey: bytesToHex(secp256k1.getPublicKey(identity, true)),
     multiaddrs: [multiaddrOf(ports.p2p[index]!)],
   }));
+  const apiUrls = ports.api.map(apiUrlOf);
   const nodeConfigs: string[] = [];
   for (const [index, keys] of members.entries()) {
     const folder = keysFolder(directory, index);
@@ -93,26 +94,32 @@ export async function writeDevnet(
       publicShares: publicSharesOf(committee, index),
     });
     const place = { person: index, p2p: ports.p2p[index]!, api: ports.api[index]! };
-    nodeConfigs.push(writeNodeConfig({ directory, committeeFile, passwordFile }, place, options, { index, peers }));
+    const layout = { directory, committeeFile, passwordFile };
+    nodeConfigs.push(writeNodeConfig(layout, place, options, apiUrls, { index, peers }));
   }
-  return { directory, committeeFile, passwordFile, nodeConfigs, apiUrls: ports.api.map(apiUrlOf) };
+  return { directory, committeeFile, passwordFile, nodeConfigs, apiUrls };
 }
 
-/** `seat`: where it sits and whom it meets in the first committee, or whom it asks until a committee has it. Returns the file. */
+/**
+ * `joinApis`: whom it asks while it is no member, or was left behind. `seat`: where it sits and whom it meets in the first committee,
+ * if it is in that. Returns the file.
+ */
 export function writeNodeConfig(
   layout: Pick<DevnetLayout, "directory" | "committeeFile" | "passwordFile">,
   { person, p2p, api }: { readonly person: number; readonly p2p: number; readonly api: number },
   { chains, marketUrl }: DevnetSurroundings,
-  seat: { readonly index: number; readonly peers: readonly object[] } | { readonly joinApis: readonly string[] },
+  joinApis: readonly string[],
+  seat?: { readonly index: number; readonly peers: readonly object[] },
 ): string {
   const { directory, committeeFile, passwordFile } = layout;
   const home = join(directory, `node-${person}`);
   const config = {
     committeeFile,
-    ...("index" in seat ? { index: seat.index } : { join: { apis: seat.joinApis } }),
+    ...(seat === undefined ? {} : { index: seat.index }),
+    join: { apis: joinApis },
     dataDir: join(home, "data"),
     keys: { directory: keysFolder(directory, person), passwordFile },
-    p2p: { listen: [multiaddrOf(p2p)], peers: "peers" in seat ? seat.peers : [] },
+    p2p: { listen: [multiaddrOf(p2p)], peers: seat?.peers ?? [] },
     api: { host: "127.0.0.1", port: api, requestsPerSecond: 0 },
     // A devnet's chains have one endpoint each and final blocks at once; a real member names several and waits for finality.
     chains: chains.map(({ chainId, url }) => ({

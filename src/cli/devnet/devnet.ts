@@ -162,7 +162,7 @@ export async function startDevnet(options: DevnetOptions): Promise<Devnet> {
         const [p2p, api] = (await freePorts(2)) as [number, number]; // CAST: as many as asked for
         const place = placeOf(person, p2p, api);
         mkdirSync(place.keys, { recursive: true, mode: 0o700 });
-        nodeConfigs.push(writeNodeConfig(layout, { person, p2p, api }, surroundings, { joinApis: apis }));
+        nodeConfigs.push(writeNodeConfig(layout, { person, p2p, api }, surroundings, apis));
         apiUrls.push(place.apiUrl);
         places.push(place);
         await prepare(place);
