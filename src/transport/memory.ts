@@ -2,10 +2,26 @@
 import { assert } from "../lib/assert.ts";
 import type { Address } from "../lib/hex.ts";
 import { resolveLimits, type TransportLimits } from "./limits.ts";
-import type { PeerStatus, Transport, TransportHandlers } from "./port.ts";
+import { type PeerStatus, type Transport, TransportError, type TransportHandlers } from "./port.ts";
 import { OutgoingQueue } from "./queue.ts";
 import { RateMeter } from "./rate.ts";
 
+/** Like a network of hosts: who is reached is told by identity, and each end has its own list of members. */
+export interface MemoryNetwork {
+  /** A new end; one at a time runs per address, as on one port (TransportError `listenFailed`). */
+  endpoint(members: readonly Address[], self: number): Transport;
+  /** Cuts or heals the link between two members, both ways. */
+  setLink(a: Address, b: Address, up: boolean): void;
+}
+
+export interface MemoryNetworkOptions {
+  readonly limits?: Partial<TransportLimits>;
+  /** Runs a delivery later; the default is a macrotask, so that `send` never calls back. A simulator passes its own scheduler. */
+  readonly defer?: (deliver: () => void) => void;
+  readonly nowMs?: () => number;
+}
+
+/** The same for one list of members that never changes. */
 export interface MemoryHub {
   /** A member's end of the links; after `stop` a fresh one, as after a restart. */
   endpoint(index: number): Transport;
@@ -13,132 +29,185 @@ export interface MemoryHub {
   setLink(a: number, b: number, up: boolean): void;
 }
 
-export interface MemoryHubOptions {
+export interface MemoryHubOptions extends MemoryNetworkOptions {
   readonly addresses: readonly Address[];
-  readonly limits?: Partial<TransportLimits>;
-  /** Runs a delivery later; the default is a macrotask, so that `send` never calls back. A simulator passes its own scheduler. */
-  readonly defer?: (deliver: () => void) => void;
-  readonly nowMs?: () => number;
 }
 
-export function createMemoryHub(options: MemoryHubOptions): MemoryHub {
+export function createMemoryHub({ addresses, ...options }: MemoryHubOptions): MemoryHub {
+  const network = createMemoryNetwork(options);
+  const ends = new Map<number, { readonly transport: Transport; isStopped: boolean }>();
+  const addressOf = (index: number): Address => {
+    const address = addresses[index];
+    assert(address !== undefined, `no member with index ${index}`);
+    return address;
+  };
+  return {
+    endpoint(index) {
+      addressOf(index);
+      const known = ends.get(index);
+      if (known !== undefined && !known.isStopped) return known.transport;
+      const inner = network.endpoint(addresses, index);
+      const end = { transport: { ...inner, stop }, isStopped: false };
+      function stop(): Promise<void> {
+        end.isStopped = true;
+        return inner.stop();
+      }
+      ends.set(index, end);
+      return end.transport;
+    },
+    setLink: (a, b, up) => network.setLink(addressOf(a), addressOf(b), up),
+  };
+}
+
+interface Endpoint {
+  readonly address: Address;
+  readonly indexes: ReadonlyMap<Address, number>;
+  readonly links: readonly MemoryLink[];
+  readonly handlers: TransportHandlers | undefined;
+  /** Tells this side what the link is like now; delivers what waited. */
+  refresh(peer: number): void;
+}
+
+export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
   const limits = resolveLimits(options.limits);
   const defer = options.defer ?? ((deliver) => void setImmediate(deliver));
   const nowMs = options.nowMs ?? (() => performance.now());
   const cut = new Set<string>();
-  const name = (a: number, b: number) => `${Math.min(a, b)}-${Math.max(a, b)}`;
-  const isUp = (a: number, b: number) =>
-    !cut.has(name(a, b)) && endpoints[a]!.running !== undefined && endpoints[b]!.running !== undefined;
-  const endpoints = options.addresses.map((_, index) => createEndpoint(index));
+  const name = (a: Address, b: Address) => [a, b].sort().join("-");
+  const running = new Map<Address, Endpoint>();
 
-  function createEndpoint(self: number) {
-    const links = options.addresses.map((address, index) => ({
-      index,
+  /** The other end, if there is one that knows us. */
+  const reached = (from: Endpoint, to: Address): Endpoint | undefined => {
+    const there = running.get(to);
+    const isUp =
+      running.get(from.address) === from && there?.indexes.has(from.address) && !cut.has(name(from.address, to));
+    return isUp === true ? there : undefined;
+  };
+  const refresh = (a: Address, b: Address): void => {
+    const end = running.get(a);
+    const index = end?.indexes.get(b);
+    if (index !== undefined) end?.refresh(index);
+  };
+
+  function createEndpoint(members: readonly Address[], self: number): Transport {
+    const address = members[self];
+    assert(address !== undefined, `no member with index ${self}`);
+    let hasStarted = false;
+    let handlers: TransportHandlers | undefined;
+    const links = members.map((peer, index) => createLink(peer, index));
+    const endpoint: Endpoint = {
       address,
-      queue: new OutgoingQueue(limits),
-      rate: new RateMeter(nowMs()),
-      connected: false,
-      scheduled: false,
-      mutedUntilMs: 0,
-      bytesIn: 0,
-      bytesOut: 0,
-      messagesIn: 0,
-      messagesOut: 0,
-    }));
-    const endpoint = {
-      running: undefined as TransportHandlers | undefined,
-      hasStarted: false,
+      indexes: new Map(members.map((peer, index) => [peer, index])),
       links,
-      /** Tells this side what the link is like now; delivers what waited. */
-      refresh(peer: number): void {
+      get handlers() {
+        return handlers;
+      },
+      refresh(peer) {
         const link = links[peer]!;
-        const up = isUp(self, peer);
+        const up = reached(endpoint, link.address) !== undefined;
         if (up !== link.connected) {
           link.connected = up;
-          endpoint.running?.onPeer(peer, up);
+          handlers?.onPeer(peer, up);
         }
-        if (up) schedule(peer);
+        if (up) schedule(link);
       },
     };
 
-    function schedule(peer: number): void {
-      const link = links[peer]!;
+    function createLink(peer: Address, index: number): MemoryLink {
+      return {
+        index,
+        address: peer,
+        queue: new OutgoingQueue(limits),
+        rate: new RateMeter(nowMs()),
+        connected: false,
+        scheduled: false,
+        mutedUntilMs: 0,
+        bytesIn: 0,
+        bytesOut: 0,
+        messagesIn: 0,
+        messagesOut: 0,
+      };
+    }
+
+    function schedule(link: MemoryLink): void {
       if (link.scheduled) return;
       link.scheduled = true;
       defer(() => {
         link.scheduled = false;
-        while (isUp(self, peer)) {
+        for (
+          let there = reached(endpoint, link.address);
+          there !== undefined;
+          there = reached(endpoint, link.address)
+        ) {
           const bytes = link.queue.shift();
           if (bytes === undefined) return;
           link.bytesOut += bytes.length;
           link.messagesOut++;
-          receive(peer, bytes);
+          deliver(there, bytes);
         }
       });
     }
 
-    function receive(peer: number, bytes: Uint8Array): void {
-      const there = endpoints[peer]!;
-      const back = there.links[self]!;
+    function deliver(there: Endpoint, bytes: Uint8Array): void {
+      const index = there.indexes.get(endpoint.address)!;
+      const back = there.links[index]!;
       const now = nowMs();
       back.bytesIn += bytes.length;
       back.messagesIn++;
       back.rate.add(bytes.length, now);
       // A copy, as over a wire: receivers own their bytes.
-      if (back.mutedUntilMs <= now) there.running?.onMessage(self, bytes.slice());
+      if (back.mutedUntilMs <= now) there.handlers?.onMessage(index, bytes.slice());
     }
 
-    const transport: Transport = {
-      async start(handlers) {
-        assert(!endpoint.hasStarted, "a transport is started once");
-        endpoint.hasStarted = true;
-        endpoint.running = handlers;
-        for (const { index } of links) if (index !== self) refreshBoth(self, index);
+    return {
+      async start(given) {
+        assert(!hasStarted, "a transport is started once");
+        if (running.has(address)) throw new TransportError("listenFailed", `${address} is taken`);
+        hasStarted = true;
+        handlers = given;
+        running.set(address, endpoint);
+        for (const peer of members) {
+          if (peer === address) continue;
+          refresh(address, peer);
+          refresh(peer, address);
+        }
       },
       send(to, bytes) {
-        assert(to !== self && links[to] !== undefined, `no peer with index ${to}`);
+        const link = links[to];
+        assert(to !== self && link !== undefined, `no peer with index ${to}`);
         assert(
           bytes.length > 0 && bytes.length <= limits.maxFrameBytes,
           `a message of ${bytes.length} bytes cannot be framed`,
         );
-        links[to]!.queue.push(bytes);
-        if (isUp(self, to)) schedule(to);
+        link.queue.push(bytes);
+        if (reached(endpoint, link.address) !== undefined) schedule(link);
       },
       peers: () => links.filter((link) => link.index !== self).map((link) => statusOf(link, nowMs())),
       mute(peer, forMs) {
-        assert(peer !== self && links[peer] !== undefined, `no peer with index ${peer}`);
-        links[peer]!.mutedUntilMs = nowMs() + Math.min(Math.max(0, forMs), limits.maxMuteMs);
+        const link = links[peer];
+        assert(peer !== self && link !== undefined, `no peer with index ${peer}`);
+        link.mutedUntilMs = nowMs() + Math.min(Math.max(0, forMs), limits.maxMuteMs);
       },
       async stop() {
-        endpoint.running = undefined;
+        handlers = undefined;
+        if (running.get(address) !== endpoint) return;
+        running.delete(address);
         for (const link of links) {
           if (link.index === self) continue;
           link.connected = false;
-          endpoints[link.index]!.refresh(self);
+          refresh(link.address, address);
         }
       },
     };
-    return Object.assign(endpoint, { transport });
-  }
-
-  function refreshBoth(a: number, b: number): void {
-    endpoints[a]!.refresh(b);
-    endpoints[b]!.refresh(a);
   }
 
   return {
-    endpoint(index) {
-      const endpoint = endpoints[index];
-      assert(endpoint !== undefined, `no member with index ${index}`);
-      if (!endpoint.hasStarted || endpoint.running !== undefined) return endpoint.transport;
-      const fresh = createEndpoint(index);
-      endpoints[index] = fresh;
-      return fresh.transport;
-    },
+    endpoint: createEndpoint,
     setLink(a, b, up) {
       if (up) cut.delete(name(a, b));
       else cut.add(name(a, b));
-      refreshBoth(a, b);
+      refresh(a, b);
+      refresh(b, a);
     },
   };
 }
@@ -148,12 +217,13 @@ interface MemoryLink {
   readonly address: Address;
   readonly queue: OutgoingQueue;
   readonly rate: RateMeter;
-  readonly connected: boolean;
-  readonly mutedUntilMs: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly messagesIn: number;
-  readonly messagesOut: number;
+  connected: boolean;
+  scheduled: boolean;
+  mutedUntilMs: number;
+  bytesIn: number;
+  bytesOut: number;
+  messagesIn: number;
+  messagesOut: number;
 }
 
 function statusOf(link: MemoryLink, now: number): PeerStatus {

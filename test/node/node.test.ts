@@ -96,8 +96,6 @@ function createWorld(): World {
     transports: [],
     fatal: [],
     async start(index) {
-      const transport = hub.endpoint(index);
-      world.transports[index] = transport;
       const node = new Node({
         member: {
           committee: test.committee,
@@ -105,7 +103,7 @@ function createWorld(): World {
           self: index,
           secrets: test.secrets[index]!,
           engines,
-          coin: test.coinOf(index),
+          createCoin: test.createCoin,
           // Users sign for real; members' blocks and shares are stand-ins.
           identities: realIdentities,
           blockSigner: test.identities,
@@ -116,7 +114,12 @@ function createWorld(): World {
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
         },
         store: { ...forwarding(world.stores[index]!), close: () => {} },
-        transport,
+        peers: [],
+        createTransport: () => {
+          const transport = hub.endpoint(index);
+          world.transports[index] = transport;
+          return transport;
+        },
         createInboxes: (from) => [fakeInbox([deposit], from(TEST_CHAIN_ID).index)],
         inboxReach: 256n,
         market: undefined,

@@ -14,7 +14,6 @@ import { silentMetrics } from "../../src/telemetry/silent.ts";
 import { createTestCommitteeWith } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { createStandInEngine } from "../../src/testing/stand-in.ts";
-import type { Transport } from "../../src/transport/port.ts";
 import { alice, bob, Harness, transfer, USDC } from "../ledger/fixtures.ts";
 
 const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
@@ -33,12 +32,10 @@ function createWorld() {
     return batch!;
   };
   const view = createNodeView({
-    node: { member } as unknown as Node, // CAST: the parts that these reads touch
-    committee: createTestCommitteeWith(4, createRandom(1, "view"), "stand-in", engines).committee,
+    node: { member } as unknown as Node, // CAST: the part that these reads touch
+    first: createTestCommitteeWith(4, createRandom(1, "view"), "stand-in", engines).committee,
     genesis: harness.genesis,
-    self: 0,
     store,
-    transport: { peers: () => [] } as unknown as Transport, // CAST: as above
     metrics: createNodeMetrics(silentMetrics()),
   });
   return { harness, member, view, keep, batches };
