@@ -12,6 +12,7 @@ import { UsageError } from "../errors.ts";
 import { readRoster } from "./deal.ts";
 import { locate, readFiles } from "./folder.ts";
 import { createCeremonyTools, verifyDeals } from "./tools.ts";
+import { openVerdicts } from "./verdicts.ts";
 
 /**
  * Throws CeremonyError that names every missing, corrupt, foreign and malicious file; those of members in `without` are
@@ -23,10 +24,12 @@ export async function assembleDefinition(
     readonly files: string;
     readonly members: readonly Address[];
     readonly without: readonly Address[];
+    /** Where verdicts on deals are remembered; nowhere by default. */
+    readonly verdicts?: string;
   },
   context: CliContext,
 ): Promise<CommitteeDefinition> {
-  const { ceremony, files, members, without } = options;
+  const { ceremony, files, members, without, verdicts } = options;
   const stranger = without.find((address) => !members.includes(address));
   if (stranger !== undefined) throw new UsageError("badOption", `--without ${stranger}, who is not invited`);
   const roster = readRoster(files, ceremony, members);
@@ -40,7 +43,8 @@ export async function assembleDefinition(
   const cheap = locate(faults, collected).filter(isAsked);
   const tools = await createCeremonyTools();
   // All that is wrong in one answer: whoever collects by mail does not want to ask five times.
-  const deep = locate(await verifyDeals(tools, roster, counted, context), { found: collected.found, faults: [] });
+  const faulty = await verifyDeals(tools, roster, counted, context, openVerdicts(verdicts));
+  const deep = locate(faulty, { found: collected.found, faults: [] });
   refuseFaults([...cheap, ...deep]);
   return defineCommittee(tools, roster, counted);
 }

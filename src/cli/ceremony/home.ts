@@ -5,6 +5,7 @@
  *   announcement-<tag>.json   what was announced, to say the same again
  *   deal-<tag>.json           what was dealt, whole, before anybody saw it; its presence is the register of dealing
  *   approved-<tag>.json       which committee was approved, before any signature leaves; one per ceremony
+ *   verified-<tag>/           deals that this member found valid (`verdicts.ts`); may be removed
  *
  * The tag is the start of the ceremony's domain. One command at a time: a lock like that of a data directory.
  */
@@ -37,6 +38,7 @@ export interface Home {
   readonly announcement: string;
   readonly deal: string;
   readonly approved: string;
+  readonly verified: string;
 }
 
 export function addHomeOptions(command: Command): Command {
@@ -45,6 +47,13 @@ export function addHomeOptions(command: Command): Command {
     .option("--password-file <file>", "password of its keystores, first line, mode 0600")
     .option("--password-env <name>", "environment variable with the password; asked for without either")
     .option("--light", "cheap password hash, for throw-away keys only");
+}
+
+export function addVerdictsOption(command: Command): Command {
+  return command.option(
+    "--verdicts <folder>",
+    "remember here which deals were found valid; for commands of one person on one machine, who trusts what is in it",
+  );
 }
 
 /** Throws badCeremony. */
@@ -57,6 +66,7 @@ export function homeOf(directory: string, ceremony: string): Home {
     announcement: join(directory, `announcement-${tag}.json`),
     deal: join(directory, `deal-${tag}.json`),
     approved: join(directory, `approved-${tag}.json`),
+    verified: join(directory, `verified-${tag}`),
   };
 }
 

@@ -40,12 +40,15 @@ import {
   withLock,
 } from "./home.ts";
 import { createCeremonyTools, verifyDeals } from "./tools.ts";
+import { openVerdicts, type Verdicts } from "./verdicts.ts";
 
 export interface OpenOptions extends HomeFlags {
   readonly definition: string;
   readonly files: string;
   /** Whom this member agreed to; needed only when it did not deal, which says the same. */
   readonly members: readonly Address[] | undefined;
+  /** Where verdicts on deals are remembered; in the key folder by default. */
+  readonly verdicts?: string;
 }
 
 /** Idempotent. Throws CeremonyError, KeyError, StoreError, ThresholdError cannotOpen. */
@@ -61,7 +64,8 @@ export async function open(options: OpenOptions, context: CliContext): Promise<A
     const identity = await loadIdentity(home.identity, password);
     const index = memberIndex(definition, addressOf(identity));
     const tools = await createCeremonyTools();
-    const bundles = await verifyCeremony(tools, definition, options.files, context);
+    const verdicts = openVerdicts(options.verdicts ?? home.verified);
+    const bundles = await verifyCeremony(tools, definition, options.files, verdicts, context);
     const shares = await storedShares(options, definition, index, password, async () => {
       const secret = await loadEncryptionKey(home.encryptionKey, roster.announcements[index]!.key, password);
       context.output.progress("opening the shares");
@@ -132,6 +136,7 @@ async function verifyCeremony(
   tools: CeremonyTools,
   definition: CommitteeDefinition,
   folder: string,
+  verdicts: Verdicts,
   context: CliContext,
 ): Promise<CollectedDeals["bundles"]> {
   const { roster, deals, committeeId } = definition;
@@ -143,7 +148,7 @@ async function verifyCeremony(
     collected.found.flatMap(({ value, member }) => (isListed(member) ? [value] : [])),
   );
   const listed = bundles.filter(({ dealer }) => dealers.has(roster.announcements[dealer]!.member));
-  const deep = await verifyDeals(tools, roster, listed, context);
+  const deep = await verifyDeals(tools, roster, listed, context, verdicts);
   refuseFaults(locate([...faults, ...deep], collected).filter(({ member }) => isListed(member)));
   for (const { dealer, digests } of deals) {
     const found = listed.find((bundle) => bundle.dealer === dealer)!.deals;

@@ -7,7 +7,7 @@ import type { Command } from "commander";
 import type { Address } from "../../lib/hex.ts";
 import type { CommitteeDefinition } from "../../threshold/ceremony/definition.ts";
 import type { CeremonyFault } from "../../threshold/ceremony/faults.ts";
-import { addHomeOptions, type HomeFlags } from "../ceremony/home.ts";
+import { addHomeOptions, addVerdictsOption, type HomeFlags } from "../ceremony/home.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { hexOf, several } from "../options.ts";
@@ -27,10 +27,12 @@ interface AssembleFlags extends FolderFlags {
   readonly without?: readonly Address[];
   readonly genesis?: string;
   readonly out?: string;
+  readonly verdicts?: string;
 }
 interface OpenFlags extends FolderFlags, HomeFlags {
   readonly members?: string;
   readonly eraseEncryptionKey?: boolean;
+  readonly verdicts?: string;
 }
 
 const MEMBERS = "text file with every member's address, one per line, as all agreed";
@@ -73,9 +75,11 @@ export function addCommitteeCommand(program: Command, contextOf: () => CliContex
       );
     });
 
-  add(
-    "assemble",
-    "put the committee together from everybody's deals, then add the approvals; run it again as files come",
+  addVerdictsOption(
+    add(
+      "assemble",
+      "put the committee together from everybody's deals, then add the approvals; run it again as files come",
+    ),
   )
     .option("--ceremony <name>", "the ceremony's name; needed until there is a definition")
     .option("--members <file>", `${MEMBERS}; needed until there is a definition`)
@@ -87,7 +91,7 @@ export function addCommitteeCommand(program: Command, contextOf: () => CliContex
     .option("--out <file>", "where to put the node's committee file")
     .action((flags: AssembleFlags) => assemble(flags, contextOf()));
 
-  addHomeOptions(add("open", "verify everything, store this member's shares, and approve"))
+  addVerdictsOption(addHomeOptions(add("open", "verify everything, store this member's shares, and approve")))
     .option("--members <file>", `${MEMBERS}; needed when this member did not deal`)
     .option("--erase-encryption-key", "instead, once the committee runs: remove the key that the deals were made to")
     .action((flags: OpenFlags) => open(flags, contextOf()));
@@ -121,11 +125,14 @@ async function assemble(flags: AssembleFlags, context: CliContext): Promise<void
   }
   if (!existsSync(file)) {
     const { readMembers } = await import("../ceremony/home.ts");
-    const { ceremony, members, files, without = [] } = flags;
+    const { ceremony, members, files, without = [], verdicts } = flags;
     if (ceremony === undefined || members === undefined) {
       throw new UsageError("missingOption", "say which committee: --ceremony NAME and --members FILE");
     }
-    const made = await assembleDefinition({ ceremony, files, members: readMembers(members), without }, context);
+    const made = await assembleDefinition(
+      { ceremony, files, members: readMembers(members), without, ...(verdicts === undefined ? {} : { verdicts }) },
+      context,
+    );
     writePublicFile(file, encodeDefinition(made));
   }
   const read = readDefinition(file);
