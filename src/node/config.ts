@@ -62,6 +62,8 @@ export const nodeConfigSchema = z.strictObject({
     passwordFile: z.string().min(1).optional(),
     /** Name of the environment variable that holds the password. */
     passwordEnvironment: z.string().min(1).optional(),
+    /** Cheap password hash for shares that the node itself stores (of later epochs): for throw-away keys only. */
+    light: z.boolean().default(false),
   }),
   p2p: z.strictObject({
     listen: z.array(z.string().startsWith("/")).min(1).max(16),

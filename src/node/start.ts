@@ -82,7 +82,8 @@ export async function startNode(options: StartOptions): Promise<RunningNode> {
     return thing;
   };
   try {
-    const keys = openEpochKeys({ directory: config.keys.directory, password });
+    const strength = config.keys.light ? "lightForDevnet" : "full";
+    const keys = openEpochKeys({ directory: config.keys.directory, password, strength });
     const identity = await keys.identity();
     const address = addressOf(identity);
     // Two processes with one key folder would sign twice, whatever data directories they have.

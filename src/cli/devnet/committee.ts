@@ -118,7 +118,7 @@ export function writeNodeConfig(
     ...(seat === undefined ? {} : { index: seat.index }),
     join: { apis: joinApis },
     dataDir: join(home, "data"),
-    keys: { directory: keysFolder(directory, person), passwordFile },
+    keys: { directory: keysFolder(directory, person), passwordFile, light: true },
     p2p: { listen: [multiaddrOf(p2p)], peers: seat?.peers ?? [] },
     api: { host: "127.0.0.1", port: api, requestsPerSecond: 0 },
     // A devnet's chains have one endpoint each and final blocks at once; a real member names several and waits for finality.
