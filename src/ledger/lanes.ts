@@ -7,7 +7,7 @@
  * nonce free: whoever carries blocks could otherwise have it refused (too late, say) just to close the way through the chain's inbox.
  */
 import type { Address, Hex } from "../lib/hex.ts";
-import { compareBigint } from "../lib/math.ts";
+import { compareBigint, maxBigint } from "../lib/math.ts";
 import { decodeSignedInstruction, encodeSignedInstruction } from "./codec.ts";
 import type { DropCode, ReceiptCode } from "./codes.ts";
 import { instructionId } from "./instruction.ts";
@@ -218,18 +218,16 @@ export class Lanes {
       const waiting = [...parked].sort(([a], [b]) => compareBigint(a, b));
       out.list(waiting, ([, { signed }]) => out.blob(encodeSignedInstruction({ ...signed, signature: NO_SIGNATURE })));
     });
-    const batches = [...this.recentHashes.keys()];
-    out.list(batches, (sequence) => {
-      const ids = this.recentByBatch.get(sequence) ?? [];
-      out.u64(sequence).list(ids, (id) => {
+    for (const sequence of this.recentHashes.keys()) {
+      out.list(this.recentByBatch.get(sequence) ?? [], (id) => {
         const newest = this.recent.get(id);
         // One that has a later receipt was not consumed here, or it could not have had that.
         out.hex(id).flag(newest?.sequence === sequence && newest.isConsumed);
       });
-    });
+    }
   }
 
-  load(reader: ByteReader): void {
+  load(reader: ByteReader, newest: bigint): void {
     reader.list(41, () => {
       const signer = reader.hex(20);
       const number = reader.u64();
@@ -242,11 +240,11 @@ export class Lanes {
         this.park(instructionId(signed.instruction), signed);
       });
     });
-    reader.list(12, () => {
-      const sequence = reader.u64();
-      reader.list(33, () => this.remember(reader.hex(32), sequence, reader.flag()));
-      this.hashRecent(sequence);
-    });
+    for (let sequence = maxBigint(1n, newest - 2n * this.window + 1n); sequence <= newest; sequence += 1n) {
+      const batch = sequence;
+      reader.list(33, () => this.remember(reader.hex(32), batch, reader.flag()));
+      this.hashRecent(batch);
+    }
   }
 
   private hashLane(lane: Lane): Uint8Array {

@@ -85,7 +85,7 @@ export function readSnapshot(
     state.restore(asset, order, fold.book, fold.priceOf);
   }
   fold.book.dirty.clear();
-  fold.lanes.load(reader);
+  fold.lanes.load(reader, sequence);
   const history = AppendOnlyTree.fromLeafHashes(reader.blob());
   reader.end();
   return { sequence, receipts, history };
