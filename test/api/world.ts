@@ -10,6 +10,7 @@ import type {
   SubmitResult,
 } from "../../src/api/schema.ts";
 import { AccountTree } from "../../src/batch/account-tree.ts";
+import { createHandover, handoverDigest } from "../../src/batch/handover.ts";
 import { headerDigest } from "../../src/batch/header.ts";
 import { EMPTY_INBOX_HASH } from "../../src/batch/inbox.ts";
 import { outboxEntryHash, outboxesRoot, promisedRoot, proveDestination } from "../../src/batch/outbox.ts";
@@ -66,6 +67,10 @@ export interface World extends NodeView {
   /** Certifies a batch in all suites. */
   certify(sequence: bigint): void;
   sign(header: BatchHeader, suite: Suite): Certificate;
+  /** From the next batch on, a new epoch of the same key. */
+  reshare(): void;
+  /** From the next batch on, a new epoch with the key of another seed, which the present key signs a handover to. */
+  handOver(toSeed: number): void;
   /** Drops batches before this sequence. */
   forgetBefore(sequence: bigint): void;
   setReady(ok: boolean): void;
@@ -94,12 +99,40 @@ export interface WorldOptions {
 
 /** The group key of a world before it exists: what its hub is deployed with. */
 export function groupKeyOf(seed: number, suite: Suite): Hex {
-  return bytesToHex(ENGINES[suite].publicKey(bigintToBytes(BigInt(123456789 + seed), 32)));
+  return bytesToHex(ENGINES[suite].publicKey(secretOf(seed)));
+}
+
+export function groupKeysOf(seed: number): Record<Suite, Hex> {
+  return { "bls12-381": groupKeyOf(seed, "bls12-381"), bn254: groupKeyOf(seed, "bn254") };
+}
+
+/** A handover between the keys of two seeds, signed by the first: or by any other. */
+export function handoverBetween(
+  committeeId: Hex,
+  number: number,
+  from: number,
+  to: number,
+  epoch = BigInt(number),
+  by = from,
+): SignedHandover {
+  const statement = createHandover(BigInt(number), groupKeysOf(from), groupKeysOf(to));
+  const digest = handoverDigest(statement, committeeId);
+  const signatures = { "bls12-381": signWithKey(by, "bls12-381", digest), bn254: signWithKey(by, "bn254", digest) };
+  return { statement, signatures, epoch, groupKeys: groupKeysOf(to) };
+}
+
+function secretOf(seed: number): Uint8Array {
+  return bigintToBytes(BigInt(123456789 + seed), 32);
+}
+
+function signWithKey(seed: number, suite: Suite, digest: Hex): Hex {
+  return bytesToHex(ENGINES[suite].sign(secretOf(seed), hexToBytes(digest)));
 }
 
 export function createWorld(options: WorldOptions = {}): World {
   const { seed = 1, suites = ["bn254"], committeeId = hash(1000 + seed), hub = HUB, token = TOKEN } = options;
-  const secret = bigintToBytes(BigInt(123456789 + seed), 32);
+  let keySeed = seed;
+  let epoch = 0n;
   const members = [0, 1, 2, 3].map((index) => ({ index, address: addressOf(bigintToBytes(BigInt(index + 1), 32)) }));
   const genesis: LedgerGenesis = {
     committeeId,
@@ -156,7 +189,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const sign = (header: BatchHeader, suite: Suite): Certificate => ({
     header,
     suite,
-    signature: bytesToHex(ENGINES[suite].sign(secret, hexToBytes(headerDigest(header, committeeId)))),
+    signature: signWithKey(keySeed, suite, headerDigest(header, committeeId)),
   });
   const cash = (account: Hex, amount: bigint) => ({
     account,
@@ -220,7 +253,7 @@ export function createWorld(options: WorldOptions = {}): World {
       const rest = ledgerRest(made, CORE);
       const header: BatchHeader = {
         sequence,
-        epoch: 0n,
+        epoch,
         previous: batches.get(settled)?.digest ?? ZERO_BYTES32,
         history: history.root(),
         outboxes: outboxesRoot(destinations),
@@ -256,6 +289,17 @@ export function createWorld(options: WorldOptions = {}): World {
         certificates.set(`${sequence}/${suite}`, sign(header, suite));
         emit({ kind: "certificate", sequence, suite });
       }
+    },
+    reshare() {
+      epoch++;
+    },
+    handOver(toSeed) {
+      epochs.handovers = [
+        ...epochs.handovers,
+        handoverBetween(committeeId, epochs.handovers.length + 1, keySeed, toSeed, epoch + 1n),
+      ];
+      keySeed = toSeed;
+      epoch++;
     },
     forgetBefore(sequence) {
       oldest = sequence;
