@@ -4,6 +4,7 @@
  */
 import { type ApiClient, createApiClient } from "../api/client.ts";
 import type { EpochAnswer } from "../api/reconfiguration.ts";
+import { headerDigest } from "../batch/header.ts";
 import { KeyError } from "../keys/port.ts";
 import { Ledger } from "../ledger/ledger.ts";
 import { createReshareScheme } from "../ledger/reconfiguration/scheme.ts";
@@ -12,13 +13,20 @@ import type { LedgerGenesis } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { addressOf } from "../lib/ecdsa.ts";
 import { isClocklessError } from "../lib/errors.ts";
-import type { Address } from "../lib/hex.ts";
+import type { Address, Hex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
 import type { Logger } from "../telemetry/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { createDealEngines } from "../threshold/deal-engines.ts";
 import { ThresholdError } from "../threshold/errors.ts";
-import { JoinError, type Trust, verifyBeginning, verifyStart } from "./epoch-proof.ts";
+import {
+  type Beginning,
+  JoinError,
+  requireServed,
+  type Trust,
+  verifyBeginning,
+  verifySnapshot,
+} from "./epoch-proof.ts";
 import { type EpochStart, indexOf, type LearnContext } from "./epoch-start.ts";
 import { isShareOf } from "./resharer.ts";
 
@@ -80,21 +88,49 @@ export async function findEpoch(learner: Learner, after: bigint): Promise<Learnt
   });
   // The newest first: if it is a lie, that costs one verification.
   later.sort((a, b) => compareBigint(b.answer.committee.epoch, a.answer.committee.epoch));
+  /** By the header's digest: several members tell of the same beginning. */
+  const ledgers = new Map<Hex, Found>();
   for (const { client, answer } of later) {
     const beginning = await tryClient(learner, client, async () => {
       const { handovers } = await client.handovers({ signal });
       return verifyBeginning(trust, answer, handovers);
     });
     if (beginning === undefined) continue;
-    // What is certified may come from anybody; the one that told us of it first.
-    for (const source of [client, ...clients.filter((other) => other !== client)]) {
-      const found = await tryClient(learner, source, async () => {
-        const snapshot = await source.snapshot(answer.committee.epoch, { signal });
-        const { start, ledger } = verifyStart(beginning, answer, snapshot, learner.restore);
-        return { start, dealt: ledger.dealt };
-      });
-      if (found !== undefined) return found;
-    }
+    const digest = headerDigest(beginning.header, trust.committee.id);
+    const found = ledgers.get(digest) ?? (await fetchLedger(learner, client, answer.committee.epoch, beginning));
+    if (found === undefined) continue;
+    ledgers.set(digest, found);
+    const { ledger, snapshot } = found;
+    const { committee, peers, dealt } = ledger;
+    const isServed = await tryClient(learner, client, async () => {
+      requireServed(answer, ledger);
+      return true;
+    });
+    if (isServed) return { start: { ...beginning, committee, peers, snapshot }, dealt };
+  }
+  return undefined;
+}
+
+interface Found {
+  readonly snapshot: Uint8Array;
+  readonly ledger: ReturnType<Restore>;
+}
+
+/** What is certified may come from anybody: from the one that told us of it, or the next. */
+async function fetchLedger(
+  learner: Learner,
+  client: ApiClient,
+  epoch: bigint,
+  beginning: Beginning,
+): Promise<Found | undefined> {
+  const { clients, context, restore } = learner;
+  const { signal } = context;
+  for (const source of [client, ...clients.filter((other) => other !== client)]) {
+    const found = await tryClient(learner, source, async () => {
+      const snapshot = await source.snapshot(epoch, { signal });
+      return { snapshot, ledger: verifySnapshot(beginning, snapshot, restore) };
+    });
+    if (found !== undefined) return found;
   }
   return undefined;
 }

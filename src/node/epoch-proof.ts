@@ -18,7 +18,6 @@ import { type Hex, hexToBytes } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { encodePublicKeyForVerifier } from "../threshold/evm.ts";
 import { type Engine, SUITES, type Suite } from "../threshold/types.ts";
-import type { EpochStart } from "./epoch-start.ts";
 
 /**
  * - `wrongCommittee`: another committee than the trusted one, or than the one that the ledger names.
@@ -136,15 +135,14 @@ export interface RestoredLedger {
 }
 
 /**
- * The start of an epoch, with the committee that its ledger names. `restore` refuses snapshots that `header.state` does not commit to.
- * @throws JoinError badSnapshot, wrongCommittee
+ * The ledger that an epoch began with. `restore` refuses snapshots that `header.state` does not commit to.
+ * @throws JoinError badSnapshot
  */
-export function verifyStart<L extends RestoredLedger>(
-  { header, certificates }: Beginning,
-  served: EpochAnswer,
+export function verifySnapshot<L extends RestoredLedger>(
+  { header }: Beginning,
   snapshot: Uint8Array,
   restore: (header: BatchHeader, snapshot: Uint8Array) => L,
-): { readonly start: EpochStart; readonly ledger: L } {
+): L {
   let ledger: L;
   try {
     ledger = restore(header, snapshot);
@@ -155,17 +153,20 @@ export function verifyStart<L extends RestoredLedger>(
       cause,
     });
   }
-  const { committee, peers } = ledger;
   // Every batch is certified, but only the last of an epoch begins another one.
-  if (committee.epoch !== header.epoch + 1n)
+  if (ledger.committee.epoch !== header.epoch + 1n)
     throw new JoinError("badSnapshot", "the batch did not end its epoch", {
       details: { sequence: header.sequence, epoch: header.epoch },
     });
-  if (!isServed(served, committee, peers))
+  return ledger;
+}
+
+/** Whoever tells of another committee than the certified ledger's lies. @throws JoinError wrongCommittee */
+export function requireServed(answer: EpochAnswer, { committee, peers }: RestoredLedger): void {
+  if (!isServed(answer, committee, peers))
     throw new JoinError("wrongCommittee", "the committee is not the one that the ledger names", {
       details: { epoch: committee.epoch },
     });
-  return { start: { header, certificates, committee, peers, snapshot }, ledger };
 }
 
 function isServed(answer: EpochAnswer, committee: Committee, peers: readonly ProposedMember[]): boolean {

@@ -75,6 +75,7 @@ async function takePart(learner: Learner, readying: Readying, tell: Tell): Promi
   if (answers.length === 0) return tell({ step: "unreachable" });
   // Whoever is in another epoch has nothing to say about this one; a later one is learned of in the next round.
   const current = answers.filter(({ answer }) => answer.epoch === committee.epoch);
+  if (current.length === 0) return;
   const running = current.flatMap(({ client, answer }) => (isNamed(answer, learner.address) ? { client, answer } : []));
   if (running.length > 0) return readying.follow(learner, running);
   const open = current
