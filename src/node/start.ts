@@ -209,9 +209,12 @@ class Supervisor {
     const { node, url, close } = this.run;
     const undecided = node.member.undecided();
     await close();
-    store.write({ epoch: storedEpochOf(start, true) });
+    // Meanwhile it may have come there by itself.
+    const stored = loadEpochStart(store);
+    const newest = stored !== undefined && stored.committee.epoch >= start.committee.epoch ? stored : start;
+    if (newest === start) store.write({ epoch: storedEpochOf(start, true) });
     this.#tools = { ...this.#tools, apiPort: Number(new URL(url).port) };
-    await this.#begin(start);
+    await this.#begin(newest);
     if (undecided.length > 0) await this.run.node.submit(undecided);
   }
 

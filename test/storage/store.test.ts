@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -8,6 +8,7 @@ import type { Address, Hex } from "../../src/lib/hex.ts";
 import { prepareDatabase } from "../../src/storage/connection.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
 import { type LogRecord, type Store, StoreError, type StoreWrite } from "../../src/storage/port.ts";
+import { APPLICATION_ID, UPGRADES } from "../../src/storage/schema.ts";
 import { DATABASE_FILE, openSqliteStore } from "../../src/storage/sqlite.ts";
 
 const committeeId: Hex = `0x${"ab".repeat(32)}`;
@@ -190,6 +191,63 @@ for (const [name, open] of [
       expect(store.meta("a")).to.equal("2");
     });
 
+    it("keeps every epoch's record, the newest snapshots, and of the log what belongs to the newest epoch of ours", () => {
+      const bytes = (n: number) => new Uint8Array(100_000).fill(n);
+      const begin = (n: number, ours = true) => ({
+        epoch: BigInt(n),
+        json: `{"epoch":${n}}`,
+        snapshot: bytes(n),
+        ours,
+      });
+      expect(store.epochStart()).to.equal(undefined);
+      store.write({ log: [{ kind: "block", bytes: Uint8Array.of(0) }] });
+      store.write({ epoch: begin(1), log: [{ kind: "block", bytes: Uint8Array.of(1) }] });
+      store.write({ log: [{ kind: "coin", round: 7, signature: Uint8Array.of(2) }] });
+      expect([...store.log()]).to.deep.equal([
+        { kind: "block", bytes: Uint8Array.of(1) },
+        { kind: "coin", round: 7, signature: Uint8Array.of(2) },
+      ]);
+      // Again, as after a crash just behind it: nothing changes, but the log is dropped as it was.
+      store.write({ epoch: begin(1) });
+      expect([...store.log()]).to.be.empty;
+      store.write({ log: [{ kind: "block", bytes: Uint8Array.of(3) }] });
+      // A member that left keeps what it was in.
+      for (const n of [2, 3, 4]) store.write({ epoch: begin(n, false) });
+      expect(store.epochStart()).to.deep.equal({ epoch: 1n, json: '{"epoch":1}', snapshot: bytes(1) });
+      expect([...store.log()]).to.deep.equal([{ kind: "block", bytes: Uint8Array.of(3) }]);
+      expect([1n, 2n, 3n, 4n].map((epoch) => store.snapshot(epoch)?.[0])).to.deep.equal([1, undefined, 3, 4]);
+      store.write({ epoch: begin(9) });
+      expect(store.epochStart()?.epoch).to.equal(9n);
+      expect([...store.log()]).to.be.empty;
+      expect(store.epochs().map(({ epoch }) => epoch)).to.deep.equal([1n, 2n, 3n, 4n, 9n]);
+      expect([1n, 3n, 4n, 9n].map((epoch) => store.snapshot(epoch)?.[0])).to.deep.equal([undefined, undefined, 4, 9]);
+      expect(store.epoch(2n)).to.deep.equal({ epoch: 2n, json: '{"epoch":2}' });
+      for (const epoch of [-1n, 0n, 5n, 2n ** 70n]) {
+        expect(store.epoch(epoch)).to.equal(undefined);
+        expect(store.snapshot(epoch)).to.equal(undefined);
+      }
+    });
+
+    it("drops no log and begins no epoch in a write that fails elsewhere", () => {
+      store.write({
+        log: [{ kind: "block", bytes: Uint8Array.of(0) }],
+        register: [{ kind: "batch", position: 1n, digest: digest(1) }],
+        epoch: { epoch: 1n, json: "one", snapshot: Uint8Array.of(1), ours: true },
+      });
+      const next = { epoch: 2n, json: "two", snapshot: Uint8Array.of(2), ours: true };
+      const failing: [StoreWrite, string][] = [
+        [{ epoch: next, register: [{ kind: "batch", position: 1n, digest: digest(2) }] }, "registerConflict"],
+        [{ epoch: next, meta: [["store.mine", ""]] }, "badRecord"],
+        [{ epoch: { ...next, epoch: 1n } }, "recordConflict"],
+        [{ epoch: { ...next, epoch: 0n } }, "badRecord"],
+      ];
+      for (const [write, code] of failing) {
+        expect(codeOf(() => store.write(write))).to.equal(code);
+        expect([...store.log()]).to.deep.equal([{ kind: "block", bytes: Uint8Array.of(0) }]);
+        expect(store.epochStart()).to.deep.equal({ epoch: 1n, json: "one", snapshot: Uint8Array.of(1) });
+      }
+    });
+
     it("refuses everything once closed, and may be closed twice", () => {
       store.close();
       store.close();
@@ -256,6 +314,58 @@ describe("storage/sqlite on disk", () => {
     expect(codeOf(openSqlite)).to.equal("diskFailure");
   });
 
+  it("takes over a store of the first version", () => {
+    const raw = new DatabaseSync(join(directory, DATABASE_FILE));
+    raw.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1; ${UPGRADES[0]!}`);
+    raw.prepare("INSERT INTO meta (key, value) VALUES (?, ?)").run("store.committeeId", committeeId);
+    raw.exec("INSERT INTO log (kind, bytes) VALUES ('block', x'07')");
+    raw.close();
+    const store = openSqlite();
+    expect([...store.log()]).to.deep.equal([{ kind: "block", bytes: Uint8Array.of(7) }]);
+    store.write({ epoch: { epoch: 1n, json: "{}", snapshot: Uint8Array.of(1), ours: true } });
+    store.close();
+    const again = openSqlite();
+    expect(again.epochStart()?.epoch).to.equal(1n);
+    again.close();
+  });
+
+  it("is in one epoch or the next, whole, when the write between them is torn anywhere", () => {
+    const store = openSqlite();
+    store.write({ log: [{ kind: "block", bytes: Uint8Array.of(1) }] });
+    const before = statSync(join(directory, `${DATABASE_FILE}-wal`)).size;
+    const snapshot = new Uint8Array(300_000).map((_, i) => i % 251);
+    const certificates = [{ sequence: 5n, suite: "bn254", signature: "0x05" }] as const;
+    store.write({
+      certificates,
+      epoch: { epoch: 1n, json: "{}", snapshot, ours: true },
+      log: [{ kind: "block", bytes: Uint8Array.of(2) }],
+    });
+    const after = statSync(join(directory, `${DATABASE_FILE}-wal`)).size;
+    const seen = new Set<string>();
+    for (const kept of [before, before + 1, before + 70_000, after - 4_097, after - 1, after]) {
+      const torn = join(directory, `torn-${kept}`);
+      mkdirSync(torn, { mode: 0o700 });
+      for (const file of [DATABASE_FILE, `${DATABASE_FILE}-wal`]) cpSync(join(directory, file), join(torn, file));
+      truncateSync(join(torn, `${DATABASE_FILE}-wal`), kept);
+      const reopened = openSqliteStore({ directory: torn, committeeId });
+      const start = reopened.epochStart();
+      const log = [...reopened.log()].map((record) => record.kind === "block" && record.bytes[0]);
+      if (start === undefined) {
+        expect(log).to.deep.equal([1]);
+        expect(reopened.certificate(5n, "bn254")).to.equal(undefined);
+        seen.add("old");
+      } else {
+        expect(start).to.deep.equal({ epoch: 1n, json: "{}", snapshot });
+        expect(log).to.deep.equal([2]);
+        expect(reopened.certificate(5n, "bn254")).to.deep.equal(certificates[0]);
+        seen.add("new");
+      }
+      reopened.close();
+    }
+    expect(seen.size).to.equal(2);
+    store.close();
+  });
+
   it("guards the register below our own code: no statement can change or delete a row", () => {
     const store = openSqlite();
     store.write({ register: [{ kind: "x", position: 1n, digest: digest(1) }] });
@@ -286,6 +396,12 @@ describe("storage/sqlite on disk", () => {
           },
         ),
         meta: fc.array(fc.tuple(fc.constantFrom("m", "n"), json), { maxLength: 2 }),
+        epoch: fc.record({
+          epoch: fc.bigInt({ min: 0n, max: 4n }),
+          json: fc.constantFrom("a", "a", "b"),
+          snapshot: fc.uint8Array({ minLength: 1, maxLength: 2 }),
+          ours: fc.constantFrom(true, true, false),
+        }),
       },
       { requiredKeys: [] },
     );
@@ -299,6 +415,9 @@ describe("storage/sqlite on disk", () => {
         [0n, 1n, 2n, 3n].map((chainId) => store.entries({ chainId, hub: at }, 0n, 9n, 9)),
       ),
       meta: [store.meta("m"), store.meta("n")],
+      start: store.epochStart(),
+      epochs: store.epochs(),
+      snapshots: [1n, 2n, 3n, 4n].map((epoch) => store.snapshot(epoch)),
     });
     let run = 0;
     fc.assert(
