@@ -88,6 +88,12 @@ export interface Eip2335Content {
   readonly description: string | undefined;
 }
 
+/** What a keystore says of its secret, without a password. Throws KeyError `keyFileMalformed`. */
+export function readEip2335(text: string): Omit<Eip2335Content, "secret"> {
+  const { pubkey, description } = parseKeystore(schema, text);
+  return { pubkey: pubkey?.toLowerCase(), description };
+}
+
 /** Throws KeyError `keyFileMalformed`, `wrongPassword`. */
 export async function decryptEip2335(text: string, password: string): Promise<Eip2335Content> {
   const { crypto, pubkey, description } = parseKeystore(schema, text);

@@ -10,7 +10,8 @@ import { readPassword } from "./password.ts";
 import { KeyError, type PasswordSource } from "./port.ts";
 import { readSecretFile, writeSecretFile } from "./secret-file.ts";
 
-const DESCRIPTION = "Clockless encryption key, ";
+/** Followed by the purpose. */
+export const ENCRYPTION_KEY_DESCRIPTION = "Clockless encryption key, ";
 
 export interface EncryptionKeyFile {
   /** X25519 secret, 32 bytes. */
@@ -27,7 +28,7 @@ export async function saveEncryptionKey(path: string, key: EncryptionKeyFile, op
     secret: key.secret,
     password,
     strength: options.strength ?? "full",
-    description: `${DESCRIPTION}${key.purpose}`,
+    description: `${ENCRYPTION_KEY_DESCRIPTION}${key.purpose}`,
     pubkey: key.publicKey.slice(2),
   });
   writeSecretFile(path, text, { replace: options.replace ?? false });

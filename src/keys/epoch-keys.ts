@@ -33,7 +33,7 @@ export function encryptionKeyPath(directory: string, epoch: bigint, attempt: big
   return join(directory, `encryption-key-${epoch}-${attempt}.json`);
 }
 
-const EPOCH_FOLDER = /^epoch-([1-9][0-9]{0,19})$/;
+export const EPOCH_FOLDER = /^epoch-([1-9][0-9]{0,19})$/;
 const ENCRYPTION_KEY_FILE = /^encryption-key-([1-9][0-9]{0,19})-([1-9][0-9]{0,19})\.json$/;
 
 export interface EpochKeys {

@@ -22,7 +22,8 @@ export function shareFile(suite: Suite): string {
   return `share-${suite}.json`;
 }
 
-const DESCRIPTION = "Clockless secret share, suite ";
+/** Followed by the suite. */
+export const SHARE_DESCRIPTION = "Clockless secret share, suite ";
 
 export interface SaveOptions {
   readonly password: PasswordSource;
@@ -56,7 +57,7 @@ export async function saveShare(
     secret: share.secret,
     password,
     strength: options.strength ?? "full",
-    description: `${DESCRIPTION}${share.suite}`,
+    description: `${SHARE_DESCRIPTION}${share.suite}`,
     ...(share.publicShare === undefined ? {} : { pubkey: bytesToHex(share.publicShare).slice(2) }),
   });
   writeSecretFile(path, text, { replace: options.replace ?? false });
@@ -66,7 +67,7 @@ export async function saveShare(
 export async function loadShare(path: string, suite: Suite, password: PasswordSource): Promise<Uint8Array> {
   const text = readSecretFile(path);
   const { secret, description } = await decryptEip2335(text, await readPassword(password, `${suite} share ${path}`));
-  if (description?.startsWith(DESCRIPTION) && description !== `${DESCRIPTION}${suite}`) {
+  if (description?.startsWith(SHARE_DESCRIPTION) && description !== `${SHARE_DESCRIPTION}${suite}`) {
     throw new KeyError("keyMismatch", `The file holds a share of another suite than ${suite}`, {
       details: { path, description },
     });

@@ -84,6 +84,12 @@ export async function encryptWeb3V3(options: Web3V3Options): Promise<string> {
   )}\n`;
 }
 
+/** The address that a keystore names, without a password. Throws KeyError `keyFileMalformed`. */
+export function readWeb3V3(text: string): Address | undefined {
+  const { address } = parseKeystore(schema, text);
+  return address === undefined ? undefined : `0x${address.toLowerCase().replace(/^0x/, "")}`;
+}
+
 /** The 32-byte secret. Throws KeyError `keyFileMalformed`, `wrongPassword`, `keyMismatch` (the file names another address). */
 export async function decryptWeb3V3(text: string, password: string): Promise<Uint8Array> {
   const { crypto, address } = parseKeystore(schema, text);

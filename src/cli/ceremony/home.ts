@@ -12,6 +12,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { ceremonyKeyPath } from "../../keys/keystore.ts";
 import { IDENTITY_FILE } from "../../keys/member-keys.ts";
 import type { KeystoreStrength, PasswordSource } from "../../keys/port.ts";
 import { writeSecretFile } from "../../keys/secret-file.ts";
@@ -62,7 +63,7 @@ export function homeOf(directory: string, ceremony: string): Home {
   return {
     directory,
     identity: join(directory, IDENTITY_FILE),
-    encryptionKey: join(directory, `encryption-${tag}.json`),
+    encryptionKey: ceremonyKeyPath(directory, ceremony),
     announcement: join(directory, `announcement-${tag}.json`),
     deal: join(directory, `deal-${tag}.json`),
     approved: join(directory, `approved-${tag}.json`),
