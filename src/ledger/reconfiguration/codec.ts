@@ -58,11 +58,21 @@ const HandoverPartial = new ContainerType({ epoch: u64, attempt: u64, member: ad
 /** Selectors: 0 approve, 1 deal, 2 ready, 3 handover. */
 const Transaction = new UnionType([Approve, Deal, Ready, HandoverPartial]);
 
+/** The library refuses too many elements when it reads them, and writes them without a word. */
+function bounded<T>(values: readonly T[], most: number): readonly T[] {
+  if (values.length > most) throw new RangeError(`more than ${most} elements`);
+  return values;
+}
+
+function membersToSsz(members: readonly ProposedMember[]): ValueOf<typeof Members> {
+  return bounded(members, MAX_PROPOSED_MEMBERS).map(memberToSsz);
+}
+
 function memberToSsz(member: ProposedMember): ValueOf<typeof Member> {
   return {
     address: hexToBytes(member.address),
     publicKey: hexToBytes(member.publicKey),
-    multiaddrs: member.multiaddrs.map(asciiToBytes),
+    multiaddrs: bounded(member.multiaddrs, MAX_MULTIADDRS).map(asciiToBytes),
     encryptionKey: hexToBytes(member.encryptionKey),
     proof: hexToBytes(member.proof),
     signature: hexToBytes(member.signature),
@@ -84,7 +94,9 @@ function memberFromSsz(value: ValueOf<typeof Member>): ProposedMember {
 const PRINTABLE = /^[\x21-\x7e]+$/;
 
 function asciiToBytes(text: string): Uint8Array {
-  if (!PRINTABLE.test(text)) throw new RangeError("a multiaddr is printable ASCII, not empty");
+  if (!PRINTABLE.test(text) || text.length > MAX_MULTIADDR_BYTES) {
+    throw new RangeError(`a multiaddr is printable ASCII of 1 to ${MAX_MULTIADDR_BYTES} characters`);
+  }
   return utf8ToBytes(text);
 }
 
@@ -108,7 +120,7 @@ function toSsz(transaction: EpochTransaction): ValueOf<typeof Transaction> {
   switch (transaction.kind) {
     case "approve": {
       const { proposal, member, signature } = transaction;
-      const members = proposal.members.map(memberToSsz);
+      const members = membersToSsz(proposal.members);
       const value = {
         proposal: { ...proposal, members },
         member: hexToBytes(member),
@@ -206,7 +218,7 @@ export function transactionId(bytes: Uint8Array): Hex {
 
 /** `content` of a proposal's digest. Throws LedgerError `malformedBytes`. */
 export function encodeMembers(members: Proposal["members"]): Uint8Array {
-  return encodeChecked(Members, () => members.map(memberToSsz), MAX_TRANSACTION_BYTES, "a proposal's members");
+  return encodeChecked(Members, () => membersToSsz(members), MAX_TRANSACTION_BYTES, "a proposal's members");
 }
 
 /** Inverse of {@link encodeMembers}. Throws LedgerError `tooLarge`, `malformedBytes`. */
