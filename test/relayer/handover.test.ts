@@ -7,6 +7,7 @@ import { expect } from "chai";
 import { z } from "zod";
 import { handoversAnswer } from "../../src/api/reconfiguration.ts";
 import { createSigner } from "../../src/chain/signer.ts";
+import { describeRelayStatus, relayStatus } from "../../src/cli/relay-status.ts";
 import type { SignedHandover } from "../../src/ledger/reconfiguration/types.ts";
 import type { Address, Hex } from "../../src/lib/hex.ts";
 import { type RelayerConfig, relayerConfigSchema } from "../../src/relayer/config.ts";
@@ -291,6 +292,42 @@ for (const suite of SUITES) {
       expect(summary(events)).to.include.members(["callReverted", "accepted 1", "delivered 0"]);
       expect(await deployment.balanceOf(ALICE)).to.equal(5n);
       expect(relayer.status().chains[0]).to.include({ pendingHandovers: 1, certifiedSequence: 2n });
+    });
+
+    it("shows in the status which hubs lack a handover, beside a relayer that runs", async () => {
+      committee.handOver();
+      committee.settle([payout(5n)]);
+      const config = configFor();
+      const ask = () => relayStatus(config, { KEY_0: KEYS[0] }, new AbortController().signal);
+      const before = await ask();
+      expect(before).to.include({ newest: 1n, handovers: 1n });
+      expect(before.chains[0]).to.include({ handovers: 0n, sequence: 0n, behind: 1n });
+      expect(describeRelayStatus(before)).to.include("1 handovers to a new key missing");
+      const { relayer } = await relay(config);
+      await turns(relayer, 3);
+      const after = await ask();
+      expect(after.chains[0]).to.include({ handovers: 1n, sequence: 1n, behind: 0n });
+      expect(describeRelayStatus(after)).to.not.include("missing");
+    });
+
+    it("takes members that lag behind the hub for late and not for strangers", async () => {
+      committee.handOver();
+      committee.settle([payout(5n)]);
+      const first = await relay(configFor());
+      await turns(first.relayer, 4);
+      const late = new TestCommittee();
+      late.open({ chainId: chain.chainId, hub: deployment.hub, token: deployment.token });
+      late.settle([]);
+      for (const member of members) member.behave((url) => late.answer(url));
+      const { relayer } = await relay(configFor({}, { privateKeyEnvironment: "KEY_1" }));
+      const { problems, actions } = await relayer.runOnce();
+      expect(actions).to.deep.equal([]);
+      expect(problems).to.have.length(1);
+      expect(problems[0]).to.include({ code: "foreignHub", isTransient: true });
+      for (const member of members) member.behave((_url, truth) => truth);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      expect((await relayer.runOnce()).problems).to.deep.equal([]);
+      expect(await nonceOf(1)).to.equal(0);
     });
 
     it("hands over again after a reorg took the handover back", async () => {
