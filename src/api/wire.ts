@@ -8,7 +8,15 @@ import type { MultiProof } from "../batch/multiproof.ts";
 import type { ReceiptProof, StateParts } from "../batch/receipts.ts";
 import type { AccountProof } from "../batch/state.ts";
 import type { BatchHeader, Certificate, Destination, InclusionProof, OutboxEntry } from "../batch/types.ts";
-import type { AccountView, LedgerEvent, LedgerGenesis, Receipt } from "../ledger/types.ts";
+import type { EpochFault } from "../ledger/reconfiguration/types.ts";
+import type {
+  AccountView,
+  LedgerEvent,
+  LedgerGenesis,
+  Receipt,
+  ReconfigurationEvent,
+  ReconfigurationStep,
+} from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
 
@@ -144,12 +152,38 @@ export const receiptProof: z.ZodType<ReceiptProof> = z.object({
 
 const count = z.number().int().nonnegative();
 
+/** One of a list that a newer member may have made longer: whoever reads it must not fail because of that. */
+function openWord<T extends string>(description: string): z.ZodType<T> {
+  // CAST: unknown words are let through on purpose; programs compare, people read.
+  return z.string().max(64).describe(description) as unknown as z.ZodType<T>;
+}
+
+const reconfigurationEvent = z.object({
+  kind: z.literal("reconfiguration"),
+  step: openWord<ReconfigurationStep>(
+    "what happened: proposed, approved, tookEffect, dealt, keysMade, ready, closed, …",
+  ),
+  epoch: uint,
+  attempt: uint,
+  proposal: bytes32,
+  member: z.exactOptional(address),
+  fault: z.exactOptional(
+    z.object({
+      member: address,
+      code: openWord<EpochFault["code"]>("what the member was caught at"),
+      suite: z.exactOptional(suite),
+    }),
+  ),
+  code: z.exactOptional(z.string().max(64)),
+}) satisfies z.ZodType<ReconfigurationEvent>;
+
 export const ledgerEvent: z.ZodType<LedgerEvent> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("deposit"), chainId: uint, index: uint, account: bytes32, asset: bytes32, amount: uint }),
   z.object({ kind: z.literal("inboxRefused"), chainId: uint, index: uint, code: z.string().max(64) }),
   z.object({ kind: z.literal("expiry"), market: count, expiry: uint, price: uint, longPayout: uint, accounts: count }),
   z.object({ kind: z.literal("time"), seconds: uint }),
   z.object({ kind: z.literal("price"), market: count, slotEnd: uint, value: uint }),
+  reconfigurationEvent,
 ]);
 
 const assetRoot = z.object({ asset: bytes32, accounts: uint, root: bytes32, total: uint });

@@ -33,6 +33,8 @@ import { isShareOf } from "./resharer.ts";
 export interface LearnOptions {
   /** Replaces HTTP (tests). */
   readonly createClient?: ((url: string) => ApiClient) | undefined;
+  /** Where there is one already: starting the engines takes a moment. */
+  readonly scheme?: ReshareScheme | undefined;
   /** Told of every answer that was refused, and why; they are logged as well. */
   readonly onRefused?: ((url: string, error: unknown) => void) | undefined;
 }
@@ -57,7 +59,7 @@ export interface LearntEpoch {
 export async function createLearner(context: LearnContext, options: LearnOptions = {}): Promise<Learner> {
   const { committee, genesis, engines, apis, logger, identity } = context;
   const createClient = options.createClient ?? ((url) => createApiClient({ url }));
-  const scheme = createReshareScheme({ engines, deals: await createDealEngines("fast") });
+  const scheme = options.scheme ?? createReshareScheme({ engines, deals: await createDealEngines("fast") });
   return {
     context,
     address: addressOf(identity),
@@ -77,7 +79,7 @@ export async function createLearner(context: LearnContext, options: LearnOptions
  * @throws JoinError aborted
  */
 export async function findEpoch(learner: Learner, after: bigint): Promise<LearntEpoch | undefined> {
-  const { clients, trust, context } = learner;
+  const { trust, context } = learner;
   const { signal } = context;
   const answers = await askAll(learner, (client) => client.epoch("latest", { signal }));
   const later = answers.filter(({ client, answer }) => {

@@ -27,6 +27,7 @@ import { keccak256Hex } from "../../src/lib/hash.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../../src/lib/hex.ts";
 import { epochGenesis } from "../../src/member/member.ts";
 import { dealsOf, reconfigurationOf } from "../../src/node/api/reconfiguration.ts";
+import type { LearnOptions } from "../../src/node/catch-up.ts";
 import { committeeAnswerOf } from "../../src/node/committee-file.ts";
 import type { LearnContext } from "../../src/node/epoch-start.ts";
 import type { ReshareWorker } from "../../src/node/reshare-port.ts";
@@ -323,6 +324,22 @@ export async function keyFolder(world: EpochWorld, person: Person, attempts: rea
   return openEpochKeys({ directory, password, strength: "lightForDevnet" });
 }
 
+/** The same without files and passwords, for tests that are about something else. */
+export function memoryKeys(world: EpochWorld, person: Person, attempts: readonly bigint[]): EpochKeys {
+  const stored = new Map<bigint, PerSuite<Uint8Array>>();
+  return {
+    directory: "",
+    identity: async () => person.identity,
+    shares: async (epoch) => stored.get(epoch),
+    saveShares: async (epoch, shares) => void stored.set(epoch, shares),
+    async encryptionKey(_, attempt, publicKey) {
+      const isOurs = attempts.includes(attempt) && world.announce(person, attempt).encryptionKey === publicKey;
+      return isOurs ? randomnessOf(person.address, attempt).slice(0, 32) : undefined;
+    },
+    eraseBefore: () => [],
+  };
+}
+
 /** For after. */
 export function removeFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
@@ -379,7 +396,7 @@ export function learning(
   keys: EpochKeys,
   apis: readonly ApiClient[],
   changes: Partial<LearnContext> = {},
-): { readonly context: LearnContext; readonly createClient: (url: string) => ApiClient } {
+): { readonly context: LearnContext; readonly options: LearnOptions } {
   const { genesis, old, worker } = world;
   return {
     context: {
@@ -395,6 +412,6 @@ export function learning(
       signal: new AbortController().signal,
       ...changes,
     },
-    createClient: (url) => apis.find((api) => api.url === url)!,
+    options: { createClient: (url) => apis.find((api) => api.url === url)!, scheme: world.scheme },
   };
 }

@@ -6,7 +6,7 @@ import { headerDigest } from "../../src/batch/header.ts";
 import { isClocklessError } from "../../src/lib/errors.ts";
 import { bytesToHex, hexToBytes } from "../../src/lib/hex.ts";
 import { catchUp } from "../../src/node/catch-up.ts";
-import { type JoinOptions, type JoinProgress, joinCommittee } from "../../src/node/join.ts";
+import { type JoinProgress, joinCommittee } from "../../src/node/join.ts";
 import { isShareOf } from "../../src/node/resharer.ts";
 import {
   type Chain,
@@ -15,6 +15,7 @@ import {
   honestApi,
   keyFolder,
   learning,
+  memoryKeys,
   removeFolders,
   silent,
 } from "./epoch-world.ts";
@@ -65,17 +66,15 @@ describe("joining a committee", () => {
     return honestApi(chain, url, () => chain.isReady(world.joiner.address) && chain.round());
   }
 
-  async function joinWith(apis: readonly ApiClient[], options: JoinOptions = {}) {
-    const keys = await keyFolder(world, world.joiner, [1n]);
-    const { context, createClient } = learning(world, world.joiner, keys, apis);
+  async function joinWith(apis: readonly ApiClient[], keys = memoryKeys(world, world.joiner, [1n])) {
+    const { context, options } = learning(world, world.joiner, keys, apis);
     const { seen, onRefused } = refusals();
     const progress: JoinProgress[] = [];
     const start = await joinCommittee(context, {
-      createClient,
+      ...options,
       pollMs: 1,
       onRefused,
       onProgress: (each) => progress.push(each),
-      ...options,
     });
     return { start, keys, seen, progress, steps: progress.map(({ step }) => step) };
   }
@@ -83,7 +82,8 @@ describe("joining a committee", () => {
   describe("while the committee changes", () => {
     it("opens the deals, says READY, and starts where the epoch begins", async () => {
       const chain = world.almostReady();
-      const { start, keys, seen, progress, steps } = await joinWith([hurrying(chain, "honest")]);
+      const folder = await keyFolder(world, world.joiner, [1n]);
+      const { start, keys, seen, progress, steps } = await joinWith([hurrying(chain, "honest")], folder);
       expect(seen).to.deep.equal([]);
       expect(start.committee).to.deep.equal(chain.committee);
       expect(start.committee.members[4]?.address).to.equal(world.joiner.address);
@@ -107,9 +107,9 @@ describe("joining a committee", () => {
         epoch: (epoch) => (isUp ? down.epoch(epoch) : Promise.reject(new ApiError("networkFailure", "down"))),
         reconfiguration: () => (isUp ? down.reconfiguration() : Promise.reject(new ApiError("networkFailure", "down"))),
       };
-      const keys = await keyFolder(world, world.joiner, []);
+      const keys = memoryKeys(world, world.joiner, []);
       const controller = new AbortController();
-      const { context, createClient } = learning(world, world.joiner, keys, [api], { signal: controller.signal });
+      const { context, options } = learning(world, world.joiner, keys, [api], { signal: controller.signal });
       const progress: JoinProgress[] = [];
       const onProgress = (each: JoinProgress): void => {
         progress.push(each);
@@ -118,7 +118,7 @@ describe("joining a committee", () => {
         if (each.step === "proposed") chain.round(...others);
         if (each.step === "dealing") controller.abort();
       };
-      const error: unknown = await joinCommittee(context, { createClient, pollMs: 1, onProgress }).catch(
+      const error: unknown = await joinCommittee(context, { ...options, pollMs: 1, onProgress }).catch(
         (cause) => cause,
       );
       expect(isClocklessError(error, "aborted")).to.equal(true);
@@ -176,7 +176,7 @@ describe("joining a committee", () => {
       ["the deals of the current epoch", "wrongDeals", (honest) => ({ ...honest, of: "epoch" })],
     ];
     for (const [what, code, lie] of dealLies) {
-      it(`takes no ${what} for the change's, and asks the next member`, async () => {
+      it(`opens nothing when told of ${what}, and asks the next member`, async () => {
         const chain = world.almostReady();
         const honest = hurrying(chain, "honest");
         const { start, seen } = await joinWith([lying(honest, { reconfigurationDeals: lie }), honest]);
@@ -234,7 +234,7 @@ describe("joining a committee", () => {
       ],
     ];
     for (const [what, code, lie] of changeLies) {
-      it(`takes no notice of ${what}`, async () => {
+      it(`takes no notice of ${what}, and joins by what the next member says`, async () => {
         const chain = world.almostReady();
         const honest = hurrying(chain, "honest");
         const { start, seen } = await joinWith([lying(honest, { reconfiguration: lie }), honest]);
@@ -271,11 +271,11 @@ describe("joining a committee", () => {
       const chain = world.almostReady();
       chain.round(await world.ready(chain, world.people[0]!));
       const api = honestApi(chain, "honest", () => chain.round());
-      const keys = await keyFolder(world, world.joiner, []);
-      const { context, createClient } = learning(world, world.joiner, keys, [api]);
+      const keys = memoryKeys(world, world.joiner, []);
+      const { context, options } = learning(world, world.joiner, keys, [api]);
       const progress: JoinProgress[] = [];
       const start = await joinCommittee(context, {
-        createClient,
+        ...options,
         pollMs: 1,
         onProgress: (each) => progress.push(each),
       });
@@ -296,15 +296,15 @@ describe("joining a committee", () => {
     });
 
     async function learn(apis: readonly ApiClient[], after?: bigint) {
-      const keys = await keyFolder(world, world.joiner, [1n]);
-      const { context, createClient } = learning(world, world.joiner, keys, apis, { after });
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      const { context, options } = learning(world, world.joiner, keys, apis, { after });
       const { seen, onRefused } = refusals();
-      return { seen, keys, start: await catchUp(context, { createClient, onRefused }) };
+      return { seen, keys, start: await catchUp(context, { ...options, onRefused }) };
     }
 
     it("opens its shares from the deals that the certified ledger keeps, once", async () => {
-      const keys = await keyFolder(world, world.joiner, [1n]);
-      const { context, createClient } = learning(world, world.joiner, keys, [honest]);
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      const { context, options } = learning(world, world.joiner, keys, [honest]);
       let opened = 0;
       const worker = {
         ...world.worker,
@@ -314,7 +314,7 @@ describe("joining a committee", () => {
         },
       };
       for (let k = 0; k < 2; k++) {
-        const start = await catchUp({ ...context, worker }, { createClient });
+        const start = await catchUp({ ...context, worker }, options);
         expect(start?.peers).to.deep.equal(chain.starts.get(1n)?.answer.peers);
         expect(isShareOf(context.engines, chain.committee.keys, 4, (await keys.shares(1n))!)).to.equal(true);
       }
@@ -323,9 +323,9 @@ describe("joining a committee", () => {
 
     it("has nothing for somebody who is no member, and nothing newer for somebody who is there", async () => {
       const stranger = { identity: new Uint8Array(32).fill(77), address: world.joiner.address };
-      const keys = await keyFolder(world, world.joiner, []);
-      const { context, createClient } = learning(world, stranger, keys, [honest]);
-      expect(await catchUp(context, { createClient })).to.equal(undefined);
+      const keys = memoryKeys(world, world.joiner, []);
+      const { context, options } = learning(world, stranger, keys, [honest]);
+      expect(await catchUp(context, options)).to.equal(undefined);
       expect(await learn([honest], 1n)).to.deep.include({ start: undefined, seen: [] });
     });
 
@@ -446,12 +446,12 @@ describe("joining a committee", () => {
     });
 
     it("goes on without shares when the ledger's deals do not open with the stored key", async () => {
-      const keys = await keyFolder(world, world.joiner, [1n]);
-      const { context, createClient } = learning(world, world.joiner, keys, [honest]);
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      const { context, options } = learning(world, world.joiner, keys, [honest]);
       const wrong = { ...keys, encryptionKey: async () => new Uint8Array(32).fill(3) };
       const errors: string[] = [];
       const logger = { ...silent, error: (message: string) => void errors.push(message) };
-      const start = await catchUp({ ...context, keys: wrong, logger }, { createClient });
+      const start = await catchUp({ ...context, keys: wrong, logger }, options);
       expect(start?.committee.epoch).to.equal(1n);
       expect(await keys.shares(1n)).to.equal(undefined);
       expect(errors).to.have.length(1);
