@@ -4,10 +4,12 @@ import { instructionDigest, instructionId } from "../ledger/instruction.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
+import type { EffectBuffer } from "./effect-buffer.ts";
+import type { Epoch } from "./epoch.ts";
 import type { Mempool } from "./mempool.ts";
 import type { SignatureCache } from "./signature-cache.ts";
 import type { SubmitVerdict } from "./types.ts";
-import { MAX_GOSSIP_BYTES, MAX_INSTRUCTIONS } from "./wire.ts";
+import { encodeMessage, MAX_GOSSIP_BYTES, MAX_INSTRUCTIONS } from "./wire.ts";
 
 /**
  * Verdicts that no order of what is pending can turn into another: told to the user at once instead of being ordered. Everything
@@ -42,12 +44,48 @@ export class Admission {
   readonly #ledger: Ledger;
   readonly #mempool: Mempool;
   readonly #signatures: SignatureCache;
+  readonly #out: EffectBuffer;
 
-  constructor(committeeId: Hex, ledger: Ledger, mempool: Mempool, signatures: SignatureCache) {
+  constructor(committeeId: Hex, ledger: Ledger, mempool: Mempool, signatures: SignatureCache, out: EffectBuffer) {
     this.#committeeId = committeeId;
     this.#ledger = ledger;
     this.#mempool = mempool;
     this.#signatures = signatures;
+    this.#out = out;
+  }
+
+  /** From a user of ours: a verdict for each, and what is new goes to all members. */
+  submit(instructions: readonly SignedInstruction[], { number, nextRound }: Epoch): void {
+    const accepted: SignedInstruction[] = [];
+    for (const signed of instructions) {
+      const verdict = this.admit(signed, undefined, nextRound);
+      if (verdict.code === "accepted") accepted.push(signed);
+      this.#out.show({ kind: "verdict", verdict });
+    }
+    this.gossip(accepted, number);
+  }
+
+  /** This member left its committee: whoever serves the next one takes it. */
+  refuse(instructions: readonly SignedInstruction[], code: "retired"): void {
+    for (const { instruction } of instructions) {
+      const verdict = { instructionId: instructionId(instruction), status: "refused", code, figures: {} } as const;
+      this.#out.show({ kind: "verdict", verdict });
+    }
+  }
+
+  /** From a peer. Honest members verify before they gossip, so the first false signature ends what a message may cost us. */
+  receive(from: number, instructions: readonly SignedInstruction[], { nextRound }: Epoch): void {
+    for (const signed of instructions) {
+      const { code, instructionId: id } = this.admit(signed, from, nextRound);
+      if (code !== "badSignature") continue;
+      this.#out.show({ kind: "punish", member: from, code: "badInstruction", details: { instructionId: id } });
+      return;
+    }
+  }
+
+  gossip(instructions: readonly SignedInstruction[], epoch: bigint): void {
+    for (const part of inMessages(instructions))
+      this.#out.send("all", encodeMessage(epoch, { kind: "instructions", instructions: part }));
   }
 
   /**
@@ -82,9 +120,7 @@ export class Admission {
 }
 
 /** Splits what goes to all members: no message beyond what its format holds, none near the transport's largest frame. */
-export function* inMessages(
-  instructions: readonly SignedInstruction[],
-): IterableIterator<readonly SignedInstruction[]> {
+function* inMessages(instructions: readonly SignedInstruction[]): IterableIterator<readonly SignedInstruction[]> {
   let part: SignedInstruction[] = [];
   let bytes = 0;
   for (const signed of instructions) {

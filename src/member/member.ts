@@ -4,12 +4,10 @@
  * object. Effects come out in the order in which they must be carried out: one durable write, then what may leave, then what may
  * be shown.
  */
-import { headerDigest } from "../batch/header.ts";
 import type { Certificate } from "../batch/types.ts";
 import type { Consensus } from "../consensus/consensus.ts";
 import type { Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
-import { decodePayload } from "../ledger/codec.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import { instructionId } from "../ledger/instruction.ts";
 import { Ledger } from "../ledger/ledger.ts";
@@ -18,18 +16,18 @@ import { assert } from "../lib/assert.ts";
 import { keccakOfHex } from "../lib/hash.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
-import { SUITES } from "../threshold/types.ts";
-import { Admission, inMessages } from "./admission.ts";
-import { CertificateCache } from "./certificate-cache.ts";
-import type { CertifierResult } from "./certifier.ts";
+import { Admission } from "./admission.ts";
+import { Certification } from "./certification.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
 import { Epoch } from "./epoch.ts";
 import { Lag } from "./lag.ts";
 import { Mempool } from "./mempool.ts";
+import { tryDecodePayload } from "./payload.ts";
 import { Reconfigurer } from "./reconfigurer.ts";
+import { SignOnce } from "./sign-once.ts";
 import { SignatureCache } from "./signature-cache.ts";
-import type { MemberConfig, MemberEffect, MemberInput, Recovered, Shares } from "./types.ts";
-import { decodeMessage, encodeMessage, epochOfMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
+import type { MemberConfig, MemberEffect, MemberInput, MemberMessage, Recovered, Shares } from "./types.ts";
+import { decodeMessage, encodeMessage, epochOfMessage } from "./wire.ts";
 
 /**
  * Genesis of an epoch's DAG: binds the committee and everything that its ledger starts from: the ledger genesis in the first epoch,
@@ -47,10 +45,11 @@ export class Member {
   readonly #ledger: Ledger;
   readonly #mempool: Mempool;
   readonly #admission: Admission;
-  readonly #certificates = new CertificateCache();
   readonly #reconfigurer: Reconfigurer | undefined;
   readonly #lag: Lag;
+  readonly #certification: Certification;
   readonly #out = new EffectBuffer();
+  readonly #register = new SignOnce();
   /** Who we are, whatever the epoch; undefined for a learner. */
   readonly #address: Address | undefined;
   #epoch: Epoch;
@@ -61,11 +60,8 @@ export class Member {
   /** The ledger went on, or something came that the reconfigurer must look at. */
   #isMoved = true;
   #lastProposalMs = Number.NEGATIVE_INFINITY;
-  #lastAskMs = Number.NEGATIVE_INFINITY;
-  #nextPeer = 0;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs: number | undefined;
-  #registered: Recovered["registered"] = () => undefined;
 
   /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`. */
   constructor(config: MemberConfig) {
@@ -78,13 +74,15 @@ export class Member {
         ? new Ledger(genesis, options)
         : Ledger.restore(genesis, start.header, start.snapshot, options);
     assert(this.#ledger.epoch === committee.epoch, "the committee is that of the epoch it starts in");
-    for (const certificate of start?.certificates ?? []) this.#certificates.restore(certificate);
     this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
-    this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, signatures);
+    this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, signatures, this.#out);
     this.#address = self === undefined || secrets === undefined ? undefined : committee.members[self]?.address;
-    this.#reconfigurer = reshare === undefined ? undefined : new Reconfigurer(config, reshare, this.#address);
+    const parts = { ledger: this.#ledger, out: this.#out, register: this.#register };
+    this.#reconfigurer = reshare === undefined ? undefined : new Reconfigurer(config, reshare, this.#address, parts);
     this.#lag = new Lag(config.pacing.retryMs, start?.certificates ?? []);
     this.#epoch = this.#enter(committee, self, secrets?.shares);
+    this.#certification = new Certification(this.#epoch, config.pacing.retryMs, this.#out, this.#register);
+    this.#certification.restore(start?.certificates ?? []);
   }
 
   /** The settled ledger; read only. */
@@ -147,8 +145,8 @@ export class Member {
    */
   restore(recovered: Recovered, deliver: (effect: MemberEffect) => void): void {
     assert(this.consensus.lastOwnRound === 0, "restore comes before the first step");
-    this.#registered = (kind, position) => recovered.registered(kind, position);
-    for (const certificate of recovered.certificates) this.#certificates.restore(certificate);
+    this.#register.restore((kind, position) => recovered.registered(kind, position));
+    this.#certification.restore(recovered.certificates);
     const output = new Set<Hex>();
     for (const effect of this.consensus.restore(recovered.log)) {
       if (effect.kind === "output")
@@ -156,7 +154,7 @@ export class Member {
       this.#perform(effect);
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
-    this.#certificates.trim();
+    this.#certification.trim();
     this.#epoch.findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
     for (const effect of this.#out.drain()) if (effect.kind !== "send") deliver(effect);
@@ -172,7 +170,8 @@ export class Member {
         if (input.epoch === this.#epoch.number) this.#connected(input.peer, nowMs);
         break;
       case "submit":
-        this.#submit(input.instructions);
+        if (this.#isRetired) this.#admission.refuse(input.instructions, "retired");
+        else this.#admission.submit(input.instructions, this.#epoch);
         break;
       case "observe":
         if (!this.#isRetired) this.#mempool.observe(input.observations, this.#epoch.nextRound);
@@ -213,12 +212,8 @@ export class Member {
     const closing = this.#closing;
     if (closing?.closes === undefined || this.#isRetired) return;
     const { header, closes: change } = closing;
-    const certificates: Certificate[] = [];
-    for (const suite of this.committee.requiredSuites) {
-      const certificate = this.#certificates.get(header.sequence, suite);
-      if (certificate === undefined) return;
-      certificates.push(certificate);
-    }
+    const certificates = this.#certification.allOf(header);
+    if (certificates === undefined) return;
     const old = this.#epoch;
     // Whoever lacks partials now would wait for ours in vain: we are about to forget them.
     this.#out.send("all", encodeMessage(old.number, { kind: "closed", certificates }));
@@ -228,9 +223,10 @@ export class Member {
     const undecided = this.#isRetired ? this.#mempool.own() : [];
     this.#out.show({ kind: "epoch", change, header, certificates, self, undecided });
     if (this.#isRetired) return;
-    const shares = this.#reconfigurer?.sharesFor(this.#epochs());
+    const shares = this.#reconfigurer?.shares;
     this.#closing = undefined;
     this.#epoch = this.#enter(change.committee, self, shares);
+    this.#certification.enter(this.#epoch);
     const newIndex = new Map(change.committee.members.map(({ address }, index) => [address, index]));
     this.#mempool.renew(newIndex.size, (index) => newIndex.get(old.committee.members[index]!.address));
     this.#reconfigurer?.renew();
@@ -244,14 +240,14 @@ export class Member {
   #retry(nowMs: number): void {
     this.#retryAtMs = nowMs + this.#config.pacing.retryMs;
     this.#performAll(this.consensus.tick(nowMs));
-    this.#askForCertificates(nowMs);
+    this.#certification.ask(this.#ledger.sequence, nowMs);
     if (!this.#isRetired && this.#lag.isBehind(nowMs))
       this.#out.show({ kind: "behind", epoch: this.#epoch.number + 1n, round: 0 });
   }
 
   #connected(peer: number, nowMs: number): void {
     this.#performAll(this.consensus.connected(peer, nowMs));
-    this.#sendOpenPartials(peer, this.certifiedSequence + 1n);
+    this.#certification.sendOpen(peer);
   }
 
   #receive(from: number, bytes: Uint8Array, nowMs: number): void {
@@ -281,31 +277,20 @@ export class Member {
     }
     switch (message.kind) {
       case "partials":
-        for (const partial of message.partials) this.#performCertified(this.#epoch.certifier.receive(from, partial));
+        this.#certification.receivePartials(from, message.partials);
         break;
       case "certificates":
-        for (const certificate of message.certificates) this.#receiveCertificate(from, certificate);
+        for (const certificate of message.certificates) this.#certification.receive(from, certificate);
         break;
       case "closed":
         for (const certificate of message.certificates) this.#receiveClosing(from, certificate, nowMs);
         break;
       case "certificatesWanted":
-        this.#answerCertificates(from, message.from);
+        this.#certification.answer(from, message.from, this.#ledger.sequence);
         break;
       case "instructions":
-        this.#receiveGossip(from, message.instructions);
+        if (!this.#isRetired) this.#admission.receive(from, message.instructions, this.#epoch);
         break;
-    }
-  }
-
-  /** Honest members verify before they gossip, so the first false signature ends what a message may cost us. */
-  #receiveGossip(from: number, instructions: readonly SignedInstruction[]): void {
-    if (this.#isRetired) return;
-    for (const signed of instructions) {
-      const { code, instructionId: id } = this.#admission.admit(signed, from, this.#epoch.nextRound);
-      if (code !== "badSignature") continue;
-      this.#out.show({ kind: "punish", member: from, code: "badInstruction", details: { instructionId: id } });
-      return;
     }
   }
 
@@ -342,18 +327,8 @@ export class Member {
     this.#out.persistBlock(block, isOwn);
     this.#epoch.accepted(block);
     if (isOwn) return;
-    for (const partial of block.partials) this.#performCertified(this.#epoch.certifier.receive(block.author, partial));
-    this.#lookAhead(block);
-  }
-
-  /** Deals take long to verify: while the order is made, the node's workers can. */
-  #lookAhead(block: VerifiedBlock): void {
-    const reconfigurer = this.#reconfigurer;
-    if (reconfigurer?.isDealing !== true || block.payload.length === 0) return;
-    for (const bytes of decodePayloadOrNothing(block.payload)?.transactions ?? []) {
-      const task = reconfigurer.seen(bytes, this.#epochs());
-      if (task !== undefined) this.#out.show({ kind: "task", task });
-    }
+    this.#certification.receivePartials(block.author, block.partials);
+    this.#reconfigurer?.lookAhead(block.payload);
   }
 
   #settle(output: OutputRound): void {
@@ -370,14 +345,15 @@ export class Member {
     this.#isMoved ||= batch.events.some((event) => event.kind === "reconfiguration");
     this.#out.show({ kind: "batch", batch });
     if (batch.closes !== undefined) this.#close(batch);
-    this.#certify(batch);
+    this.#certification.settled(batch);
   }
 
   /** From here on nothing is applied until the batch is final. Who leaves says once more what it still holds for its users. */
   #close(batch: SettledBatch): void {
     this.#closing = batch;
     const isLeaving = batch.closes?.committee.members.every(({ address }) => address !== this.#address);
-    if (this.#address !== undefined && isLeaving === true) this.#gossip(this.#mempool.own());
+    if (this.#address !== undefined && isLeaving === true)
+      this.#admission.gossip(this.#mempool.own(), this.#epoch.number);
   }
 
   #itemsOf(commit: Commit): BatchItem[] {
@@ -385,7 +361,7 @@ export class Member {
     for (const block of commit.blocks) {
       this.#epoch.settled(block.digest);
       if (block.payload.length === 0) continue;
-      const payload = decodePayloadOrNothing(block.payload);
+      const payload = tryDecodePayload(block.payload);
       // A payload that does not decode is a malicious author's; every member skips it alike.
       if (payload === undefined) {
         const details = { round: block.round };
@@ -401,131 +377,19 @@ export class Member {
     return items;
   }
 
-  /** Signs a settled batch in every required suite: registered first, then carried by the next block and sent directly. */
-  #certify(batch: SettledBatch): void {
-    const { header, digest } = batch;
-    const { certifier, self } = this.#epoch;
-    const result = certifier.settle(header, digest, (suite) => this.#certificates.has(header.sequence, suite));
-    if (this.#epoch.isSigner && self !== undefined) {
-      const isNew = this.#mayRegister("batch", header.sequence, digest);
-      const partials = this.#epoch.signBatch(batch);
-      if (partials.length > 0) {
-        if (isNew) this.#out.persistRegister("batch", header.sequence, digest);
-        this.#sendMessage("all", { kind: "partials", partials });
-        for (const partial of partials) this.#performCertified(certifier.receive(self, partial));
-      }
-    }
-    this.#performCertified(result);
-  }
-
-  /** False when it is registered already; another digest there ends this process. */
-  #mayRegister(kind: "batch" | "handover", position: bigint, digest: Hex): boolean {
-    const registered = this.#registered(kind, position);
-    assert(
-      registered === undefined || registered === digest,
-      `${kind} ${position} was signed with another digest before`,
-    );
-    return registered === undefined;
-  }
-
-  #performCertified(result: CertifierResult): void {
-    for (const certificate of result.certificates) this.#certified(certificate);
-    for (const { member, code, details } of result.faults) this.#out.show({ kind: "punish", member, code, details });
-  }
-
-  #certified(certificate: Certificate): void {
-    this.#certificates.add(certificate);
-    this.#out.persistCertificate(certificate);
-    this.#out.show({ kind: "certificate", certificate });
-  }
-
-  #receiveCertificate(from: number, certificate: Certificate): void {
-    const digest = headerDigest(certificate.header, this.committee.id);
-    const verdict = this.#epoch.certifier.receiveCertificate(certificate, digest);
-    if (verdict === "closed") this.#certified(certificate);
-    if (verdict === "invalid") this.#blameCertificate(from, certificate);
-  }
-
-  #blameCertificate(from: number, { header: { sequence }, suite }: Certificate): void {
-    this.#out.show({ kind: "punish", member: from, code: "badCertificate", details: { sequence, suite } });
-  }
-
   /** What closed our epoch, as one says who went on: if we have not settled that batch, a while is given to the DAG to bring it. */
   #receiveClosing(from: number, certificate: Certificate, nowMs: number): void {
     const { header } = certificate;
     // A later epoch's: its key may be another, so nothing can be said about it here.
     if (header.epoch > this.#epoch.number) this.#lag.suspect(nowMs);
     if (header.epoch !== this.#epoch.number) return;
-    if (header.sequence <= this.#ledger.sequence) this.#receiveCertificate(from, certificate);
-    else if (this.#epoch.isSigned(certificate, headerDigest(header, this.committee.id))) this.#lag.suspect(nowMs);
-    else this.#blameCertificate(from, certificate);
-  }
-
-  /** Serves what we have: certificates first; where we have none either, our own partials. */
-  #answerCertificates(to: number, from: bigint): void {
-    const certificates: Certificate[] = [];
-    const oldest = this.#certificates.oldest;
-    for (
-      let sequence = from > oldest ? from : oldest;
-      sequence <= this.#ledger.sequence && certificates.length + SUITES.length <= MAX_CERTIFICATES;
-      sequence++
-    ) {
-      for (const suite of this.committee.requiredSuites) {
-        const certificate = this.#certificates.get(sequence, suite);
-        if (certificate !== undefined) certificates.push(certificate);
-      }
-    }
-    if (certificates.length > 0) this.#sendMessage(to, { kind: "certificates", certificates });
-    this.#sendOpenPartials(to, from);
-  }
-
-  #sendOpenPartials(to: number, from: bigint): void {
-    if (this.self === undefined || to === this.self) return;
-    const partials = this.#epoch.certifier.partialsOf(this.self, from, MAX_PARTIALS);
-    if (partials.length > 0) this.#sendMessage(to, { kind: "partials", partials });
-  }
-
-  #askForCertificates(nowMs: number): void {
-    const certified = this.certifiedSequence;
-    if (certified >= this.#ledger.sequence) {
-      this.#lastAskMs = nowMs;
-      return;
-    }
-    if (nowMs - this.#lastAskMs < this.#config.pacing.retryMs) return;
-    this.#lastAskMs = nowMs;
-    const n = this.committee.members.length;
-    if (this.#nextPeer % n === this.self) this.#nextPeer++;
-    this.#sendMessage(this.#nextPeer++ % n, { kind: "certificatesWanted", from: certified + 1n });
-  }
-
-  #submit(instructions: readonly SignedInstruction[]): void {
-    const accepted: SignedInstruction[] = [];
-    for (const signed of instructions) {
-      if (this.#isRetired) {
-        const id = instructionId(signed.instruction);
-        const verdict = { instructionId: id, status: "refused", code: "retired", figures: {} } as const;
-        this.#out.show({ kind: "verdict", verdict });
-        continue;
-      }
-      const verdict = this.#admission.admit(signed, undefined, this.#epoch.nextRound);
-      if (verdict.code === "accepted") accepted.push(signed);
-      this.#out.show({ kind: "verdict", verdict });
-    }
-    this.#gossip(accepted);
-  }
-
-  #gossip(instructions: readonly SignedInstruction[]): void {
-    for (const part of inMessages(instructions)) this.#sendMessage("all", { kind: "instructions", instructions: part });
+    if (header.sequence <= this.#ledger.sequence) this.#certification.receive(from, certificate);
+    else if (this.#certification.isGenuine(from, certificate)) this.#lag.suspect(nowMs);
   }
 
   #takeTransactions(transactions: readonly Uint8Array[]): void {
-    const reconfigurer = this.#reconfigurer;
-    const codes = transactions.map((bytes) => {
-      if (reconfigurer === undefined || this.#isRetired || this.#closing !== undefined) return "unavailable";
-      const { code, task } = reconfigurer.offer(bytes, this.#epochs());
-      if (task !== undefined) this.#out.show({ kind: "task", task });
-      return code;
-    });
+    const isOpen = this.#closing === undefined;
+    const codes = transactions.map((bytes) => (isOpen ? this.#reconfigurer?.offer(bytes) : undefined) ?? "unavailable");
     this.#out.show({ kind: "taken", codes });
   }
 
@@ -536,28 +400,18 @@ export class Member {
     this.#isMoved = true;
     const { self, isSigner, number } = this.#epoch;
     if (self === undefined || isSigner || epoch !== number) return;
-    const own = reconfigurer.sharesFor(this.#epochs());
+    const own = reconfigurer.shares;
     if (own !== undefined) this.#epoch.take(own);
   }
 
   /** After the ledger went on: what that asks of us. Not after its closing batch: it speaks of the next epoch then. */
   #reconfigure(): void {
-    if (!this.#isMoved || this.#reconfigurer === undefined || this.#closing !== undefined) return;
+    if (!this.#isMoved || this.#closing !== undefined) return;
     this.#isMoved = false;
-    const { tasks, handover } = this.#reconfigurer.refresh(this.#epochs(), this.#epoch);
-    for (const task of tasks) this.#out.show({ kind: "task", task });
-    if (handover === undefined) return;
-    const { number, digest } = handover;
-    if (this.#mayRegister("handover", number, digest)) this.#out.persistRegister("handover", number, digest);
+    this.#reconfigurer?.refresh(this.#epoch);
   }
 
-  #epochs() {
-    const { epochs } = this.#ledger;
-    assert(epochs !== undefined, "a ledger that can change its committee knows its epochs");
-    return epochs;
-  }
-
-  #sendMessage(to: number | "all", message: Parameters<typeof encodeMessage>[1]): void {
+  #sendMessage(to: number | "all", message: MemberMessage): void {
     this.#out.send(to, encodeMessage(this.#epoch.number, message));
   }
 
@@ -598,13 +452,5 @@ export class Member {
     const { maxPayloadBytes } = this.#config.consensusLimits;
     const transactions = this.#reconfigurer?.due(round, maxPayloadBytes - PAYLOAD_RESERVE_BYTES) ?? [];
     return this.#mempool.take(round, maxPayloadBytes, transactions);
-  }
-}
-
-function decodePayloadOrNothing(bytes: Uint8Array): ReturnType<typeof decodePayload> | undefined {
-  try {
-    return decodePayload(bytes);
-  } catch {
-    return undefined;
   }
 }

@@ -5,12 +5,17 @@
  */
 
 import { LedgerError } from "../ledger/codes.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { MAX_PAYLOAD_TRANSACTIONS } from "../ledger/limits.ts";
 import { encodeTransaction, transactionId, tryDecodeTransaction } from "../ledger/reconfiguration/codec.ts";
 import { makeHandoverPartial, makeReady } from "../ledger/reconfiguration/make.ts";
 import type { AttemptView, EpochsView, EpochTransaction, ReshareScheme } from "../ledger/reconfiguration/types.ts";
+import { assert } from "../lib/assert.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import type { EffectBuffer } from "./effect-buffer.ts";
 import { assertShares, type Epoch } from "./epoch.ts";
+import { tryDecodePayload } from "./payload.ts";
+import type { SignOnce } from "./sign-once.ts";
 import { faultOfTransaction } from "./transaction-check.ts";
 import { TransactionPool } from "./transaction-pool.ts";
 import type { MemberConfig, ReshareTask, Shares, TransactionCode } from "./types.ts";
@@ -36,18 +41,14 @@ interface OpenedShares {
   readonly shares: Shares;
 }
 
-/** What follows from the ledger's view. */
-export interface ReconfigurerStep {
-  readonly tasks: readonly ReshareTask[];
-  /** To be registered before anything leaves: the handover that was signed, by its number. */
-  readonly handover: { readonly number: bigint; readonly digest: Hex } | undefined;
-}
-
 export class Reconfigurer {
   readonly #config: MemberConfig;
   readonly #scheme: ReshareScheme;
   /** Who we are, whatever the epoch; undefined for a learner. */
   readonly #address: Address | undefined;
+  readonly #ledger: Ledger;
+  readonly #out: EffectBuffer;
+  readonly #register: SignOnce;
   readonly #pool: TransactionPool;
   /** Of the newest attempt that our node opened something for: an older one is superseded or over. */
   #opened: OpenedShares | undefined;
@@ -60,25 +61,24 @@ export class Reconfigurer {
   #attempt: Hex | undefined;
   #phase: AttemptView["phase"] | undefined;
 
-  constructor(config: MemberConfig, scheme: ReshareScheme, address: Address | undefined) {
+  constructor(
+    config: MemberConfig,
+    scheme: ReshareScheme,
+    address: Address | undefined,
+    { ledger, out, register }: { readonly ledger: Ledger; readonly out: EffectBuffer; readonly register: SignOnce },
+  ) {
     this.#config = config;
     this.#scheme = scheme;
     this.#address = address;
+    this.#ledger = ledger;
+    this.#out = out;
+    this.#register = register;
     this.#pool = new TransactionPool(Math.max(1, Math.floor(config.retainedRounds / 2)));
   }
 
   /** The ledger counts the rounds until the epoch closes: rounds must go on although nothing else waits. */
   get isClosing(): boolean {
     return this.#phase === "closing";
-  }
-
-  /** Deals come: worth a look into blocks before they are output. */
-  get isDealing(): boolean {
-    return this.#phase === "dealing";
-  }
-
-  get waiting(): number {
-    return this.#pool.size;
   }
 
   hasDue(round: number): boolean {
@@ -91,24 +91,25 @@ export class Reconfigurer {
   }
 
   /** Checks what somebody handed in, and holds it until it is ordered. A deal is worth verifying before that. */
-  offer(
-    bytes: Uint8Array,
-    epochs: EpochsView,
-  ): { readonly code: TransactionCode; readonly task: ReshareTask | undefined } {
+  offer(bytes: Uint8Array): TransactionCode {
     const transaction = tryDecodeTransaction(bytes);
-    if (transaction === undefined) return { code: "malformed", task: undefined };
-    const fault = faultOfTransaction(transaction, epochs, this.#scheme);
-    if (fault !== undefined) return { code: fault, task: undefined };
+    if (transaction === undefined) return "malformed";
+    const fault = faultOfTransaction(transaction, this.#epochs, this.#scheme);
+    if (fault !== undefined) return fault;
     const code = this.#pool.add(transaction, bytes.slice());
-    return { code, task: code === "accepted" ? this.#verifyAhead(transaction, bytes, epochs) : undefined };
+    if (code === "accepted") this.#verifyAhead(transaction, bytes);
+    return code;
   }
 
-  /** A transaction in somebody's accepted block, not output yet: deals are verified while the order is made. */
-  seen(bytes: Uint8Array, epochs: EpochsView): ReshareTask | undefined {
-    const transaction = tryDecodeTransaction(bytes);
-    if (transaction?.kind !== "deal" || faultOfTransaction(transaction, epochs, this.#scheme) !== undefined)
-      return undefined;
-    return this.#verifyAhead(transaction, bytes, epochs);
+  /** Somebody's accepted block, not output yet: deals take long to verify, and while the order is made workers can. */
+  lookAhead(payload: Uint8Array): void {
+    if (this.#phase !== "dealing" || payload.length === 0) return;
+    for (const bytes of tryDecodePayload(payload)?.transactions ?? []) {
+      const transaction = tryDecodeTransaction(bytes);
+      if (transaction?.kind !== "deal") continue;
+      if (faultOfTransaction(transaction, this.#epochs, this.#scheme) === undefined)
+        this.#verifyAhead(transaction, bytes);
+    }
   }
 
   ordered(bytes: Uint8Array): void {
@@ -121,9 +122,10 @@ export class Reconfigurer {
     this.#opened = { epoch, attempt, shares };
   }
 
-  /** The shares of the epoch that `epochs` is in, if they were opened. */
-  sharesFor({ committee, dealt }: EpochsView): Shares | undefined {
+  /** The shares of the epoch that the ledger is in, if they were opened. */
+  get shares(): Shares | undefined {
     const opened = this.#opened;
+    const { committee, dealt } = this.#epochs;
     const attempt = dealt?.contexts["bls12-381"].attempt;
     return opened?.epoch === committee.epoch && opened.attempt === attempt ? opened.shares : undefined;
   }
@@ -136,58 +138,63 @@ export class Reconfigurer {
     this.#phase = undefined;
   }
 
-  /** Looks at the ledger after it went on (or at start), does what is due and says what the node must do. */
-  refresh(epochs: EpochsView, epoch: Epoch): ReconfigurerStep {
+  /** Looks at the ledger after it went on (or at start), does what is due and asks the node for the rest. */
+  refresh(epoch: Epoch): void {
+    const epochs = this.#epochs;
     const { attempt } = epochs;
     if (attempt?.digest !== this.#attempt) this.#begin(attempt?.digest);
     this.#phase = attempt?.phase;
     this.#pool.prune((transaction) => faultOfTransaction(transaction, epochs, CHECKED_BEFORE) === undefined);
     const address = this.#address;
-    if (address === undefined) return { tasks: [], handover: undefined };
-    const tasks = [this.#openCurrent(epochs, epoch)];
-    let handover: ReconfigurerStep["handover"];
+    if (address === undefined) return;
+    this.#openCurrent(epochs, epoch);
     switch (attempt?.phase) {
       case "dealing":
-        tasks.push(this.#deal(attempt, epoch, address));
+        this.#deal(attempt, epoch, address);
         break;
       case "opening":
-        tasks.push(this.#open(attempt, address));
+        this.#open(attempt, address);
         this.#ready(epochs, attempt, address);
         break;
       case "handover":
-        tasks.push(this.#open(attempt, address));
-        handover = this.#handOver(epochs, attempt, epoch, address);
+        this.#open(attempt, address);
+        this.#handOver(attempt, epoch, address);
         break;
       case "closing":
-        tasks.push(this.#open(attempt, address));
+        this.#open(attempt, address);
         break;
     }
-    return { tasks: tasks.filter((task) => task !== undefined), handover };
   }
 
-  #deal(attempt: AttemptView, epoch: Epoch, address: Address): ReshareTask | undefined {
+  get #epochs(): EpochsView {
+    const { epochs } = this.#ledger;
+    assert(epochs !== undefined, "a ledger that can change its committee knows its epochs");
+    return epochs;
+  }
+
+  #deal(attempt: AttemptView, epoch: Epoch, address: Address): void {
     const dealer = epoch.self;
     // A generation deals fresh secrets, but only members that take part in this epoch are waited for.
-    if (dealer === undefined || !epoch.isSigner || attempt.dealt.includes(address)) return undefined;
-    return this.#once({ kind: "deal", attempt, dealer });
+    if (dealer === undefined || !epoch.isSigner || attempt.dealt.includes(address)) return;
+    this.#once({ kind: "deal", attempt, dealer });
   }
 
-  #open(attempt: AttemptView, address: Address): ReshareTask | undefined {
+  #open(attempt: AttemptView, address: Address): void {
     const { proposal, contexts, qualified, keys } = attempt;
     const index = proposal.members.findIndex((member) => member.address === address);
-    if (index < 0 || keys === undefined || this.#sharesOf(attempt) !== undefined) return undefined;
+    if (index < 0 || keys === undefined || this.#sharesOf(attempt) !== undefined) return;
     const { epoch, attempt: number } = proposal;
-    return this.#once({ kind: "open", epoch, attempt: number, contexts, qualified, index, keys });
+    this.#once({ kind: "open", epoch, attempt: number, contexts, qualified, index, keys });
   }
 
   /** A member of this very epoch that has not opened its shares yet: what was dealt stays in the ledger for it. */
-  #openCurrent({ committee, dealt }: EpochsView, { self, isSigner }: Epoch): ReshareTask | undefined {
-    if (self === undefined || isSigner || dealt === undefined || this.#isOpening) return undefined;
+  #openCurrent({ committee, dealt }: EpochsView, { self, isSigner }: Epoch): void {
+    if (self === undefined || isSigner || dealt === undefined || this.#isOpening) return;
     this.#isOpening = true;
     const { contexts, qualified } = dealt;
     const { attempt } = contexts["bls12-381"];
     const { epoch, keys } = committee;
-    return { kind: "open", epoch, attempt, contexts, qualified, index: self, keys };
+    this.#ask({ kind: "open", epoch, attempt, contexts, qualified, index: self, keys });
   }
 
   /** READY: we hold the new share in every suite, and show it. */
@@ -205,14 +212,13 @@ export class Reconfigurer {
   }
 
   /** The old share's word for the new key. One digest per number for ever: the register of the member sees to that. */
-  #handOver(epochs: EpochsView, attempt: AttemptView, epoch: Epoch, address: Address): ReconfigurerStep["handover"] {
-    const { proposal, handover } = attempt;
-    if (handover === undefined || epoch.self === undefined || epoch.shares === undefined) return undefined;
-    if (handover.signed.includes(address) || this.#pool.has("handover", address, proposal.attempt)) return undefined;
-    if (epochs.committee.epoch !== epoch.number) return undefined;
-    const { engines } = this.#config;
-    this.#hold(makeHandoverPartial(engines, proposal, handover.digest, address, epoch.shares));
-    return { number: handover.statement.number, digest: handover.digest };
+  #handOver({ proposal, handover }: AttemptView, { self, shares }: Epoch, address: Address): void {
+    if (handover === undefined || self === undefined || shares === undefined) return;
+    if (handover.signed.includes(address) || this.#pool.has("handover", address, proposal.attempt)) return;
+    const { statement, digest } = handover;
+    if (this.#register.mayRegister("handover", statement.number, digest))
+      this.#out.persistRegister("handover", statement.number, digest);
+    this.#hold(makeHandoverPartial(this.#config.engines, proposal, digest, address, shares));
   }
 
   #begin(attempt: Hex | undefined): void {
@@ -234,24 +240,25 @@ export class Reconfigurer {
     return opened?.epoch === epoch && opened.attempt === attempt ? opened.shares : undefined;
   }
 
-  #verifyAhead(
-    transaction: EpochTransaction,
-    bytes: Uint8Array,
-    { committee, attempt }: EpochsView,
-  ): ReshareTask | undefined {
-    if (transaction.kind !== "deal" || attempt === undefined) return undefined;
+  #verifyAhead(transaction: EpochTransaction, bytes: Uint8Array): void {
+    const { committee, attempt } = this.#epochs;
+    if (transaction.kind !== "deal" || attempt === undefined) return;
     const dealer = committee.members.findIndex(({ address }) => address === transaction.dealer);
     const known = this.#ahead.get(dealer) ?? new Set();
     const id = transactionId(bytes);
-    if (known.has(id) || known.size >= MAX_AHEAD) return undefined;
+    if (known.has(id) || known.size >= MAX_AHEAD) return;
     this.#ahead.set(dealer, known.add(id));
-    return { kind: "verify", contexts: attempt.contexts, bundle: { dealer, deals: transaction.deals } };
+    this.#ask({ kind: "verify", contexts: attempt.contexts, bundle: { dealer, deals: transaction.deals } });
   }
 
-  #once(task: ReshareTask): ReshareTask | undefined {
-    if (this.#given.has(task.kind)) return undefined;
+  #once(task: ReshareTask): void {
+    if (this.#given.has(task.kind)) return;
     this.#given.add(task.kind);
-    return task;
+    this.#ask(task);
+  }
+
+  #ask(task: ReshareTask): void {
+    this.#out.show({ kind: "task", task });
   }
 }
 
