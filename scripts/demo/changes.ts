@@ -30,6 +30,8 @@ export interface HandoverReport {
 export interface Changes {
   readonly reshares: readonly ReshareReport[];
   readonly handovers: readonly HandoverReport[];
+  /** Submitted since the first change began, all of them final: not one was lost. */
+  readonly instructionsMeanwhile: number;
 }
 
 /** Who is in after each change, as persons of the devnet. The first member stays throughout: it is whom the demo follows. */
@@ -119,7 +121,10 @@ export async function carryOut(
   return change;
 }
 
-export function changesOf(changes: readonly MemberChange[], hubs: readonly HubWatch[]): Changes {
+export function changesOf(
+  changes: readonly MemberChange[],
+  hubs: readonly HubWatch[],
+): Omit<Changes, "instructionsMeanwhile"> {
   const figures = ({ from, to, epoch, durationMs }: MemberChange) => ({ from, to, epoch: Number(epoch), durationMs });
   const reshares = changes
     .filter(({ kind }) => kind === "reshare")

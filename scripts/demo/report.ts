@@ -41,6 +41,8 @@ export interface Report {
   readonly reshares?: readonly ReshareReport[];
   /** With --reshare-to: changes to a new group key. */
   readonly handovers?: readonly HandoverReport[];
+  /** With --reshare-to: instructions that flowed while members changed, all of them final. */
+  readonly instructionsMeanwhile?: number;
 }
 
 export async function makeReport(devnet: Devnet, book: Book, outcome: Outcome): Promise<Report> {
@@ -150,6 +152,9 @@ export function describe(report: Report, accounts: number): string {
       `handover ${number}`,
       `${from} became ${to} members in ${durationMs} ms with a new key for epoch ${epoch}; followed by chains ${followed.join(", ")}`,
     ]),
+    ...(report.instructionsMeanwhile === undefined
+      ? []
+      : [["meanwhile", `${report.instructionsMeanwhile} instructions, all of them final`] satisfies [string, string]]),
     ["balances", `${report.balancesChecked} of ${accounts} accounts are exactly as the input says, on every chain`],
     ["conserved", report.conserved ? "yes: ledger empty, vaults empty, every token accounted for" : "NO"],
   ];

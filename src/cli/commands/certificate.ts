@@ -1,6 +1,8 @@
 /** `clockless certificate`: check a certificate against a committee you trust, or look into one. */
 import type { Command } from "commander";
 import type { Certificate } from "../../batch/types.ts";
+import type { Hex } from "../../lib/hex.ts";
+import type { TrustedCommittee } from "../../sdk/committee.ts";
 import type { Suite } from "../../threshold/types.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
@@ -44,7 +46,8 @@ export function addCertificateCommand(program: Command, contextOf: () => CliCont
           details: { certificate: suite, keys: Object.keys(committee.groupKeys) },
         });
       }
-      requireCertificate(committee.engine(suite), key, committee.committeeId, given);
+      const current = await keyFor(given, committee, flags.api, context.signal);
+      requireCertificate(committee.engine(suite), current.key, committee.committeeId, given);
       // A member may answer with another certificate that is just as valid.
       if (flags.sequence !== undefined && header.sequence !== flags.sequence) {
         const { SdkError } = await import("../../sdk/errors.ts");
@@ -55,8 +58,21 @@ export function addCertificateCommand(program: Command, contextOf: () => CliCont
       const { committeeId } = committee;
       const digest = headerDigest(header, committeeId);
       context.output.result(
-        { valid: true, committeeId, suite, sequence: header.sequence, epoch: header.epoch, digest },
-        () => `valid: batch ${header.sequence} of committee ${committeeId}, signed in ${suite}\ndigest ${digest}`,
+        {
+          valid: true,
+          committeeId,
+          suite,
+          sequence: header.sequence,
+          epoch: header.epoch,
+          digest,
+          handovers: current.handovers,
+        },
+        () =>
+          [
+            `valid: batch ${header.sequence} of committee ${committeeId}, signed in ${suite}`,
+            ...(current.handovers === 0n ? [] : [`by the key that handover ${current.handovers} leads to from yours`]),
+            `digest ${digest}`,
+          ].join("\n"),
       );
     });
 
@@ -73,6 +89,30 @@ export function addCertificateCommand(program: Command, contextOf: () => CliCont
     );
     output.note("Not verified: use `clockless certificate verify`.");
   });
+}
+
+/**
+ * The key that has to have signed: the one that is trusted, or the newest that signed handovers lead to from it, if members are asked.
+ * @throws ApiError, SdkError badHandover
+ */
+async function keyFor(
+  certificate: Certificate,
+  committee: TrustedCommittee,
+  api: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly key: Hex; readonly handovers: bigint }> {
+  const { verifyCertificate } = await import("../../batch/certificate.ts");
+  const { suite } = certificate;
+  const key = committee.groupKeys[suite]!;
+  const { committeeId, engine, handovers } = committee;
+  const isOurs = verifyCertificate(engine(suite), key, committeeId, certificate);
+  if (isOurs || api === undefined) return { key, handovers };
+  const { createApiClient } = await import("../../api/client.ts");
+  const { followHandovers } = await import("../../sdk/handovers.ts");
+  const links = await createApiClient({ url: api[0]! }).handovers({ signal });
+  // Only the newest counts: what keys in between sign is worth nothing since they were handed over.
+  const followed = followHandovers(committee, links.handovers);
+  return { key: followed.groupKeys[suite]!, handovers: followed.handovers };
 }
 
 /** @throws UsageError, BatchError, ApiError */

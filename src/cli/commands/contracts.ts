@@ -1,10 +1,12 @@
 /** `clockless contracts`: deploy a hub with its vault, and check what is deployed. Contracts are not upgradable. */
 import { type Command, Option } from "commander";
 import type { Address } from "../../lib/hex.ts";
+import type { TrustedCommittee } from "../../sdk/committee.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import {
+  apiOption,
   committeeOption,
   hexOf,
   httpUrl,
@@ -46,7 +48,10 @@ export function addContractsCommand(program: Command, contextOf: () => CliContex
   addChain(contracts.command("check"))
     .description("compare what is deployed with the committee file; exit code 6 when they differ")
     .addOption(committeeOption())
-    .action(async (flags: ChainFlags & { committee?: string }) => checkDeployed(contextOf(), flags));
+    .addOption(apiOption())
+    .action(async (flags: ChainFlags & { committee?: string; api?: readonly string[] }) =>
+      checkDeployed(contextOf(), flags),
+    );
 
   contracts
     .command("addresses")
@@ -125,9 +130,9 @@ function readParameters(file: string | undefined): Record<string, unknown> {
 
 async function checkDeployed(
   { output, signal }: CliContext,
-  flags: ChainFlags & { readonly committee?: string },
+  flags: ChainFlags & { readonly committee?: string; readonly api?: readonly string[] },
 ): Promise<void> {
-  const { readCommitteeFile } = await import("../trust.ts");
+  const { readCommitteeFile, trustedCommittee } = await import("../trust.ts");
   const { checkContracts } = await import("../contracts/check.ts");
   if (flags.committee === undefined) throw new UsageError("missingOption", "say whom you trust: --committee FILE");
   const { committee, genesis } = readCommitteeFile(flags.committee);
@@ -138,7 +143,9 @@ async function checkDeployed(
     });
   }
   const { pool } = await openPool(flags);
-  const checks = await checkContracts(pool, committee, chain, signal);
+  const pinned = trustedCommittee({ committee: flags.committee });
+  const followed = flags.api === undefined ? pinned : await followNewest(pinned, flags.api, signal);
+  const checks = await checkContracts(pool, committee, [...followed.formerKeys, followed.groupKeys], chain, signal);
   const ok = checks.every((each) => each.ok);
   output.result({ ok, chainId: chain.chainId, hub: chain.hub, vault: chain.vault, checks }, () =>
     checks
@@ -148,4 +155,20 @@ async function checkDeployed(
       .join("\n"),
   );
   if (!ok) process.exitCode = EXIT.verificationFailed;
+}
+
+/** Along the handovers that the first member to answer shows. @throws ApiError, SdkError badHandover */
+async function followNewest(
+  pinned: TrustedCommittee,
+  urls: readonly string[],
+  signal: AbortSignal,
+): Promise<TrustedCommittee> {
+  const { createApiClient } = await import("../../api/client.ts");
+  const { followHandovers } = await import("../../sdk/handovers.ts");
+  const { handovers } = await Promise.any(urls.map((url) => createApiClient({ url }).handovers({ signal }))).catch(
+    (error: unknown) => {
+      throw error instanceof AggregateError ? error.errors[0] : error;
+    },
+  );
+  return followHandovers(pinned, handovers);
 }

@@ -2,6 +2,7 @@
 import { type Abi, decodeFunctionResult, encodeFunctionData } from "viem";
 import { collateralVaultAbi } from "../../abi/collateral-vault.ts";
 import { settlementHubAbi } from "../../abi/settlement-hub.ts";
+import type { GroupKeys } from "../../batch/key-chain.ts";
 import { createHubClient } from "../../chain/hub-client.ts";
 import { ChainError } from "../../chain/port.ts";
 import type { RpcPool } from "../../chain/rpc-pool.ts";
@@ -17,18 +18,26 @@ export interface ContractCheck {
   readonly actual: string;
 }
 
-/** Every line is as true as the endpoints of `pool`. @throws ChainError */
+/**
+ * Every line is as true as the endpoints of `pool`. `keys`: the committee's group keys, the first and those that signed handovers
+ * lead to; a hub has the one that its number of handovers says. @throws ChainError
+ */
 export async function checkContracts(
   pool: RpcPool,
   committee: Committee,
+  keys: readonly GroupKeys[],
   chain: ChainConfig,
   signal: AbortSignal,
 ): Promise<ContractCheck[]> {
   const read = (to: Address, abi: Abi, functionName: string, args: readonly unknown[] = []) =>
     readContract(pool, to, abi, functionName, args, signal);
   const { hub, vault, tokens } = chain;
-  const { committeeId, suite, verifierKey } = await createHubClient(pool, hub).getIdentity(signal);
-  const expectedKey = bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(committee.keys[suite].groupKey)));
+  const { committeeId, suite, verifierKey, handovers } = await createHubClient(pool, hub).getIdentity(signal);
+  const key = keys[Number(handovers)]?.[suite];
+  const expectedKey =
+    key === undefined
+      ? `the key after ${handovers} handovers, which is not known here: ask members with --api`
+      : bytesToHex(encodePublicKeyForVerifier(suite, hexToBytes(key)));
   const checks: ContractCheck[] = [
     check("committee id of the hub", committee.id, committeeId),
     check(
