@@ -38,21 +38,20 @@ export async function joinCommittee(context: LearnContext, options: JoinOptions 
   let learner = await createLearner(context, options);
   const tell = createReporter(logger, options.onProgress);
   const readying = createReadying(tell);
-  let after = context.after ?? context.committee.epoch;
+  const after = context.after ?? context.committee.epoch;
   for (;;) {
-    const found = await findEpoch(learner, after);
+    const found = await findEpoch(learner, learner.trust.committee.epoch);
     if (found !== undefined) {
       const { committee, header } = found.start;
       const { epoch } = committee;
-      if (indexOf(committee, learner.address) !== undefined) {
+      if (epoch > after && indexOf(committee, learner.address) !== undefined) {
         const hasShares = await openShares(learner, found);
         tell({ step: "begun", epoch, sequence: header.sequence, hasShares });
         return found.start;
       }
-      logger.info("learned of an epoch without this node", { epoch, sequence: header.sequence });
+      logger.info("learned of an epoch that is not for this node", { epoch, sequence: header.sequence });
       // What is newest is trusted from now on: old keys may be in anybody's hands one day.
       learner = { ...learner, trust: { ...learner.trust, committee } };
-      after = epoch;
     }
     await takePart(learner, readying, tell);
     await pause(options.pollMs ?? DEFAULT_POLL_MS, signal);

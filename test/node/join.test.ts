@@ -431,6 +431,24 @@ describe("joining a committee", () => {
       expect(seen).to.deep.equal(["liar badSnapshot"]);
     });
 
+    it("looks at what happens in the newest epoch, not in the one it was configured with", async () => {
+      // Somebody who left: epoch 1 is known and over for it, and the next one may name it again.
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      const controller = new AbortController();
+      const changes = { after: 1n, signal: controller.signal };
+      const { context, options } = learning(world, world.joiner, keys, [honest], changes);
+      const progress: JoinProgress[] = [];
+      const onProgress = (each: JoinProgress): void => {
+        progress.push(each);
+        controller.abort();
+      };
+      const error: unknown = await joinCommittee(context, { ...options, pollMs: 1, onProgress }).catch(
+        (cause) => cause,
+      );
+      expect(isClocklessError(error, "aborted")).to.equal(true);
+      expect(progress).to.deep.equal([{ step: "unnamed", epoch: 1n }]);
+    });
+
     it("does not go back to an epoch that it has left behind", async () => {
       expect(await learn([honest], 2n)).to.deep.include({ start: undefined, seen: ["honest staleEpoch"] });
     });
