@@ -66,6 +66,13 @@ export const ACTIVATION_ROUNDS = 8;
 /** Epochs of one group key whose members are remembered; the next change makes a new key. */
 export const MAX_PAST_COMMITTEES = 64;
 
+/**
+ * Proposals nobody else approved before that are examined because of one member's approval, in one round and in one epoch: each takes
+ * tens of milliseconds, and a malicious member can sign any number of them. Beyond it the member may only join others.
+ */
+export const MAX_EXAMINED_PER_ROUND = 4;
+export const MAX_EXAMINED_PER_EPOCH = 64;
+
 /** Transactions of one carrier in one round that may fail a signature check. Honest members check before they carry. */
 export const MAX_FAILED_CHECKS = 8;
 

@@ -22,6 +22,8 @@ export type Standing = "new" | "stale" | "repeated" | "twice";
 export class Approvals {
   /** Newest vote of each member. */
   readonly votes = new Map<Address, Vote>();
+  /** How many proposals were examined in this epoch because of each member. */
+  readonly examined = new Map<Address, number>();
   /** By digest: what some counting vote is for. */
   readonly proposals = new Map<Hex, Proposal>();
 

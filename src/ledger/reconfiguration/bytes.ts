@@ -77,6 +77,8 @@ function write(out: ByteWriter, epochs: Epochs, writeDeal: (deal: KeptDeal) => v
   out.list(votes, ([member, vote]) => {
     out.hex(member).u64(vote.attempt).hex(vote.digest).flag(vote.isRefused).flag(vote.isTwice);
   });
+  const examined = [...approvals.examined].sort(([a], [b]) => compareText(a, b));
+  out.list(examined, ([member, count]) => out.hex(member).u32(count));
   out.list(epochs.handovers, ({ statement, signatures, epoch, groupKeys }) => {
     writeStatement(out, statement);
     for (const suite of SUITES) out.hex(signatures[suite]).hex(groupKeys[suite]);
@@ -167,6 +169,7 @@ export function readEpochs(reader: ByteReader, id: Hex, scheme: ReshareScheme): 
       isTwice: reader.flag(),
     });
   });
+  reader.list(24, () => approvals.examined.set(reader.hex(20), reader.u32()));
   epochs.handovers = reader.list(800, (): SignedHandover => {
     const statement = readStatement(reader);
     const signed = perSuite((suite) => [reader.hex(SIGNATURE_BYTES[suite]), reader.hex(KEY_BYTES[suite])] as const);

@@ -6,7 +6,7 @@ import { assert } from "../../lib/assert.ts";
 import type { Address, Hex } from "../../lib/hex.ts";
 import { quorumOf } from "../../lib/math.ts";
 import type { Committee } from "../../threshold/committee.ts";
-import { MAX_FAILED_CHECKS } from "../limits.ts";
+import { MAX_EXAMINED_PER_EPOCH, MAX_EXAMINED_PER_ROUND, MAX_FAILED_CHECKS } from "../limits.ts";
 import type { BatchItem, ReconfigurationEvent } from "../types.ts";
 import { Approvals } from "./approvals.ts";
 import { Attempt, type KeptDeal, type Outcome } from "./attempt.ts";
@@ -39,8 +39,8 @@ export interface Dealt {
 interface Round {
   /** By carrier: checks that failed. Beyond a few its other transactions are left to honest carriers. */
   readonly failures: Map<number, number>;
-  /** Members whose proposal was examined: that takes time, and it costs them nothing to make up another one. */
-  readonly examined: Set<Address>;
+  /** By member: proposals that were examined. */
+  readonly examined: Map<Address, number>;
 }
 
 export class Epochs {
@@ -79,7 +79,7 @@ export class Epochs {
   }
 
   fold(items: readonly BatchItem[], emit: Emit): void {
-    const round: Round = { failures: new Map(), examined: new Set() };
+    const round: Round = { failures: new Map(), examined: new Map() };
     for (const { author, transactions } of items) {
       for (const bytes of transactions) {
         if ((round.failures.get(author) ?? 0) >= MAX_FAILED_CHECKS) break;
@@ -136,7 +136,7 @@ export class Epochs {
     const standing = approvals.standing(member, proposal.attempt, digest);
     if (standing === "stale" || standing === "repeated") return "ignored";
     const isKnown = approvals.proposals.has(digest);
-    if (standing === "new" && !isKnown && round.examined.has(member)) return "ignored";
+    if (standing === "new" && !isKnown && !this.mayPropose(member, round)) return "ignored";
     if (!scheme.isSignedBy(member, approvalDigest(committee.id, digest, member), signature)) return "unsigned";
     this.touch();
     const about = {
@@ -152,7 +152,8 @@ export class Epochs {
       return { fault };
     }
     if (!isKnown) {
-      round.examined.add(member);
+      round.examined.set(member, (round.examined.get(member) ?? 0) + 1);
+      approvals.examined.set(member, (approvals.examined.get(member) ?? 0) + 1);
       const code = faultOfProposal(scheme, committee, proposal);
       if (code !== undefined) {
         approvals.refuse(member, digest, proposal.attempt);
@@ -164,6 +165,11 @@ export class Epochs {
     emit({ ...about, step: isKnown ? "approved" : "proposed", member });
     if (approvals.of(digest).length >= quorumOf(committee.members.length)) this.start(proposal, digest, emit);
     return "counted";
+  }
+
+  private mayPropose(member: Address, round: Round): boolean {
+    const inEpoch = this.approvals.examined.get(member) ?? 0;
+    return inEpoch < MAX_EXAMINED_PER_EPOCH && (round.examined.get(member) ?? 0) < MAX_EXAMINED_PER_ROUND;
   }
 
   /** A proposal takes effect; an earlier attempt is over with everything it had. */

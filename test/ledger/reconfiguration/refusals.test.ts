@@ -1,5 +1,11 @@
 import { expect } from "chai";
-import { ACTIVATION_ROUNDS, MAX_FAILED_CHECKS, MAX_TRANSACTION_BYTES } from "../../../src/ledger/limits.ts";
+import {
+  ACTIVATION_ROUNDS,
+  MAX_EXAMINED_PER_EPOCH,
+  MAX_EXAMINED_PER_ROUND,
+  MAX_FAILED_CHECKS,
+  MAX_TRANSACTION_BYTES,
+} from "../../../src/ledger/limits.ts";
 import { encodeTransaction } from "../../../src/ledger/reconfiguration/codec.ts";
 import { makeReady } from "../../../src/ledger/reconfiguration/make.ts";
 import type { EpochTransaction, Proposal } from "../../../src/ledger/reconfiguration/types.ts";
@@ -106,7 +112,7 @@ describe("approvals", () => {
     expect(w.send(w.approve(second, c), w.approve(second, d))).deep.equal([]);
   });
 
-  it("let a member have one new proposal examined a round, however many it signs", () => {
+  it("let a member have a few new proposals examined a round and in an epoch, however many it signs", () => {
     let examined = 0;
     const scheme = createStandInReshare();
     const counting: typeof scheme = {
@@ -117,14 +123,16 @@ describe("approvals", () => {
       },
     };
     const w = new World(abcd, { scheme: counting });
-    const proposals = [1n, 2n, 3n, 4n].map((attempt) => w.proposal(bcde, attempt));
-    w.send(...proposals.map((proposal) => w.approve(proposal, a)));
-    expect(examined).equal(1);
-    expect(w.epochs.open.map(({ proposal }) => proposal.attempt)).deep.equal([1n]);
-    // The first is known already; of the others one.
-    w.send(...proposals.map((proposal) => w.approve(proposal, b)));
-    expect(examined).equal(2);
-    expect(w.epochs.open.map(({ proposal }) => proposal.attempt)).deep.equal([1n, 2n]);
+    const proposals = Array.from({ length: MAX_EXAMINED_PER_EPOCH + 4 }, (_, i) => w.proposal(bcde, BigInt(i) + 1n));
+    w.send(...proposals.slice(0, 8).map((proposal) => w.approve(proposal, a)));
+    expect(examined).equal(MAX_EXAMINED_PER_ROUND);
+    expect(w.epochs.open.map(({ proposal }) => proposal.attempt)).deep.equal([BigInt(MAX_EXAMINED_PER_ROUND)]);
+    for (const proposal of proposals) w.send(w.approve(proposal, a));
+    expect(examined).equal(MAX_EXAMINED_PER_EPOCH);
+    // It may still join others.
+    const last = proposals.at(-1)!;
+    expect(steps(w.send(w.approve(last, b), w.approve(last, a)))).deep.equal(["proposed", "approved"]);
+    expect(examined).equal(MAX_EXAMINED_PER_EPOCH + 1);
   });
 });
 
