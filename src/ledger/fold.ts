@@ -2,7 +2,7 @@
  * The phases of a batch, in the order of ledger.md: inbox entries, time and prices, funding and expiry, instructions. Holds the whole
  * state the fold reads; what it makes of a round goes into the next header (ledger.ts).
  */
-import type { DepositEntry, ForcedEntry, InboxEntry, OutboxEntry } from "../batch/types.ts";
+import type { DepositEntry, ForcedEntry, InboxEntry } from "../batch/types.ts";
 import { assert } from "../lib/assert.ts";
 import { isSignatureBy } from "../lib/ecdsa.ts";
 import { type Address, type Hex, hexToBytes } from "../lib/hex.ts";
@@ -12,7 +12,7 @@ import { Book } from "./book.ts";
 import { ChainBook } from "./chains.ts";
 import { LedgerClock } from "./clock.ts";
 import { tryDecodeSignedInstruction } from "./codec.ts";
-import type { DropCode, InboxCode, ReceiptCode } from "./codes.ts";
+import type { InboxCode, ReceiptCode } from "./codes.ts";
 import { decide, type Effects, type World } from "./decide.ts";
 import { type FundingModel, NO_FUNDING } from "./funding.ts";
 import { checkCommittee } from "./genesis.ts";
@@ -21,41 +21,13 @@ import { digestOfId, instructionId } from "./instruction.ts";
 import { Lanes, type Parked } from "./lanes.ts";
 import { MAX_AMOUNT } from "./limits.ts";
 import type { MarginModel } from "./margin.ts";
+import type { LedgerOptions, Making, Preview } from "./options.ts";
 import { applyExpiries, applyPrices, applyTime } from "./phases.ts";
 import { MarketPrices } from "./prices.ts";
 import { Epochs } from "./reconfiguration/epochs.ts";
-import type { ReshareScheme } from "./reconfiguration/types.ts";
 import { payFunding } from "./settlement.ts";
-import type { BatchInput, LedgerEvent, LedgerGenesis, MarketConfig, Receipt, SignedInstruction } from "./types.ts";
+import type { BatchInput, LedgerEvent, LedgerGenesis, MarketConfig, SignedInstruction } from "./types.ts";
 import { createWorstIntrinsic } from "./worst-intrinsic.ts";
-
-export interface LedgerOptions {
-  /** Pure; callers that verified a signature before may answer from memory. Default: secp256k1 recovery. */
-  readonly verify?: (digest: Hex, signature: Hex, signer: Address) => boolean;
-  /** Default: worst intrinsic value. Part of the rules: every member must use the same. */
-  readonly margin?: MarginModel;
-  /** Default: no funding. Part of the rules: every member must use the same. */
-  readonly funding?: FundingModel;
-  /** Of the genesis. Without it and `reshare` the committee never changes, and transactions are dropped. */
-  readonly committee?: Committee;
-  readonly reshare?: ReshareScheme;
-}
-
-/** What `preview` says: a receipt code, or why the instruction would leave no trace yet. */
-export interface Preview {
-  readonly code: ReceiptCode | DropCode;
-  readonly figures: Readonly<Record<string, string>>;
-}
-
-/** What one batch is making. */
-export interface Making {
-  readonly sequence: bigint;
-  readonly receipts: Receipt[];
-  readonly events: LedgerEvent[];
-  readonly entries: { readonly chainId: bigint; readonly hub: Address; readonly entry: OutboxEntry }[];
-  /** The round ends an epoch: the state is already the next one's. */
-  readonly closes: boolean;
-}
 
 export class Fold {
   readonly assets: ReadonlySet<Hex>;

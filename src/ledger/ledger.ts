@@ -15,10 +15,11 @@ import { type Address, bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "..
 import type { Committee } from "../threshold/committee.ts";
 import { LedgerError } from "./codes.ts";
 import { assertConserved, auditBook } from "./conservation.ts";
-import { Fold, type LedgerOptions, type Making, type Preview } from "./fold.ts";
+import { Fold } from "./fold.ts";
 import { genesisHash } from "./genesis.ts";
 import { isOption } from "./instrument.ts";
 import { AUDIT_INTERVAL } from "./limits.ts";
+import type { LedgerOptions, Making, Preview } from "./options.ts";
 import type { EpochsView, ReshareScheme } from "./reconfiguration/types.ts";
 import { RestHash } from "./rest.ts";
 import { badSnapshot } from "./snapshot/bytes.ts";
@@ -26,7 +27,7 @@ import { readSnapshot, writeSnapshot } from "./snapshot/snapshot.ts";
 import { StateRoots } from "./state.ts";
 import type { AccountView, BatchInput, LedgerGenesis, SettledBatch, SignedInstruction } from "./types.ts";
 
-export type { LedgerOptions, Preview } from "./fold.ts";
+export type { LedgerOptions, Preview } from "./options.ts";
 
 export class Ledger {
   readonly genesis: LedgerGenesis;

@@ -15,9 +15,9 @@ import {
 import { utf8ToBytes } from "../../lib/bytes.ts";
 import { keccak256Hex } from "../../lib/hash.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../lib/hex.ts";
-import { decodeStrict, encodeChecked } from "../codec.ts";
 import { LedgerError } from "../codes.ts";
 import { MAX_MULTIADDR_BYTES, MAX_MULTIADDRS, MAX_PROPOSED_MEMBERS, MAX_TRANSACTION_BYTES } from "../limits.ts";
+import { decodeStrict, encodeChecked } from "../ssz.ts";
 import type { EpochTransaction, Proposal, ProposedMember } from "./types.ts";
 
 const u64 = new UintBigintType(8);
