@@ -4,7 +4,7 @@
  */
 
 import type { Certificate } from "../batch/types.ts";
-import type { ProposedMember } from "../ledger/reconfiguration/types.ts";
+import type { EpochChange } from "../ledger/reconfiguration/types.ts";
 import type { LedgerEvent, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { Member } from "../member/member.ts";
@@ -25,17 +25,17 @@ import { decodeBatchHead } from "./batch-json.ts";
 import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
-import { type CreateTransport, type Session, Sessions } from "./sessions.ts";
+import { type PeersOf, type Session, sendTo } from "./session.ts";
 
 export type { InboxStart } from "./feeds.ts";
 
 export interface NodeParts extends Pick<FeedsParts, "createInboxes" | "inboxReach" | "market"> {
   readonly member: MemberConfig;
-  /** Members of the epoch it starts in, by index; empty in the first. */
-  readonly peers: readonly ProposedMember[];
+  /** Made for the members of the epoch it starts in. */
+  readonly transport: Transport;
+  readonly peersOf: PeersOf;
   /** Stays open when the node stops. */
   readonly store: Store;
-  readonly createTransport: CreateTransport;
   /** Makes what carries out the member's tasks; without it they are left undone. */
   readonly createResharer?: ((hooks: ResharerHooks) => NodeResharer) | undefined;
   readonly logger: Logger;
@@ -74,9 +74,10 @@ export class Node {
   readonly #submitters: { readonly count: number; readonly resolve: (verdicts: readonly SubmitVerdict[]) => void }[] =
     [];
   readonly #handers: ((codes: readonly TransactionCode[]) => void)[] = [];
-  readonly #sessions: Sessions;
   readonly #feeds: Feeds;
   readonly #resharer: NodeResharer | undefined;
+  /** Of the newest epoch that is written down; the transport follows when everything of the one before has been sent. */
+  #session: Session;
   #verdicts: SubmitVerdict[] = [];
   #draining = false;
   #stopped = false;
@@ -86,16 +87,11 @@ export class Node {
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
-    const { member, peers, createTransport, createResharer, logger, store, nowMs } = parts;
+    const { member, createResharer, store, nowMs } = parts;
     const { committee, self } = member;
     assert(self !== undefined, "a node runs a member of the committee it starts in");
+    this.#session = { committee, self };
     this.#member = new Member(member);
-    this.#sessions = new Sessions(
-      createTransport,
-      { committee, peers, self },
-      (session) => this.#handlersOf(session),
-      logger,
-    );
     this.#feeds = new Feeds({
       ...parts,
       store,
@@ -117,12 +113,12 @@ export class Node {
 
   /** Committee of the newest epoch that we are or were a member of. */
   get committee(): Committee {
-    return this.#sessions.current.committee;
+    return this.#session.committee;
   }
 
   /** Own index in it. */
   get self(): number {
-    return this.#sessions.current.self;
+    return this.#session.self;
   }
 
   /** True when the committee went on without us, for good. */
@@ -131,7 +127,7 @@ export class Node {
   }
 
   get transport(): Transport {
-    return this.#sessions.current.transport;
+    return this.#parts.transport;
   }
 
   get isHealthy(): boolean {
@@ -145,7 +141,7 @@ export class Node {
   /** Replays the store, then opens the doors. */
   async start(): Promise<void> {
     this.#restore();
-    await this.#sessions.start();
+    await this.#parts.transport.start(this.#handlersOf(this.#session));
     this.#feeds.start();
     this.#push({ kind: "tick" });
   }
@@ -156,7 +152,7 @@ export class Node {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#feeds.stop();
-    await this.#sessions.stop();
+    await this.#parts.transport.stop();
   }
 
   /** Gives instructions to the member; resolves when it has answered for each, after what it promised is on disk and sent. */
@@ -253,18 +249,21 @@ export class Node {
   }
 
   #stepAll(): void {
-    const { store, nowMs } = this.#parts;
+    const { store, transport, nowMs } = this.#parts;
     /** With the session in which it was said: indices are of its committee. */
     const later: { readonly session: Session; readonly effect: MemberEffect }[] = [];
     for (const input of this.#queue.splice(0)) {
-      const session = this.#sessions.current;
+      const session = this.#session;
       for (const effect of this.#member.step(input, nowMs())) {
         this.#collect(effect);
         if (effect.kind !== "persist") later.push({ session, effect });
       }
     }
     if (!this.#writes.isEmpty) store.write(this.#writes.take());
-    for (const { session, effect } of later) if (effect.kind === "send") sendTo(session, effect.to, effect.bytes);
+    for (const { session, effect } of later) {
+      if (effect.kind === "send") sendTo(transport, session, effect.to, effect.bytes);
+      if (effect.kind === "epoch" && effect.self !== undefined) this.#enter(effect.change, effect.self);
+    }
     for (const { session, effect } of later) this.#show(session, effect);
     if (later.some(({ effect }) => effect.kind === "batch")) this.#feeds.report();
     this.#answerSubmitters();
@@ -279,7 +278,13 @@ export class Node {
     const { change, header, certificates, self } = effect;
     this.#writes.epoch({ ...change, header, certificates }, self !== undefined);
     if (self === undefined) this.#hasLeft = true;
-    else this.#sessions.begin(change.committee, change.peers, self);
+    else this.#session = { committee: change.committee, self };
+  }
+
+  /** What was said in the epoch before has gone to the transport: from here on it is among the new members. */
+  #enter({ committee, peers }: EpochChange, self: number): void {
+    const { transport, peersOf } = this.#parts;
+    transport.change(peersOf(peers), self, this.#handlersOf({ committee, self }));
   }
 
   #show(session: Session, effect: MemberEffect): void {
@@ -309,7 +314,7 @@ export class Node {
           ...effect.details,
         });
         metrics.faults.add({ peer: effect.member, code: effect.code });
-        if (effect.member !== session.self) session.transport.mute(effect.member, MUTE_MS);
+        this.#mute(session, effect.member);
         break;
       case "exposed":
         logger.error("a member signed two blocks for one round: slashable, keep this line", {
@@ -350,7 +355,11 @@ export class Node {
     logger.info("a new epoch begins", { epoch, members: members.length, self, closedBy: header.sequence });
     this.#feeds.reset();
     this.#feeds.report();
-    this.#sessions.start().catch((error: unknown) => this.#fail(error));
+  }
+
+  #mute({ committee, self }: Session, member: number): void {
+    // Whoever misbehaved in an epoch that has just ended may have another index now.
+    if (member !== self && committee === this.#session.committee) this.#parts.transport.mute(member, MUTE_MS);
   }
 
   #behind({ committee }: Session, epoch: bigint, round: number): void {
@@ -406,11 +415,6 @@ export class Node {
     this.#parts.logger.error("the node stops: it cannot go on safely", { error });
     this.#parts.onFatal(error);
   }
-}
-
-function sendTo({ committee, self, transport }: Session, to: number | "all", bytes: Uint8Array): void {
-  const peers = to === "all" ? committee.members.keys() : [to];
-  for (const peer of peers) if (peer !== self) transport.send(peer, bytes);
 }
 
 /** Newest first; of this epoch only, because what came before is not replayed. Some come twice. */

@@ -103,17 +103,16 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
   };
   const node = new Node({
     member,
-    peers: start?.peers ?? [],
+    transport: createLibp2pTransport({
+      committeeId: committee.id,
+      self: index,
+      identity,
+      listen: config.p2p.listen,
+      members: start === undefined ? config.p2p.peers : peersOf(config, start.peers),
+      limits: { maxFrameBytes: MAX_FRAME_BYTES },
+    }),
+    peersOf: (announced) => peersOf(config, announced),
     store,
-    createTransport: (of, peers, self) =>
-      createLibp2pTransport({
-        committeeId: of.id,
-        self,
-        identity,
-        listen: config.p2p.listen,
-        members: of.epoch === 0n ? config.p2p.peers : peersOf(config, peers),
-        limits: { maxFrameBytes: MAX_FRAME_BYTES },
-      }),
     createResharer: (hooks) =>
       createResharer({
         ...tools,
@@ -183,8 +182,8 @@ async function sharesOf(
 function peersOf(config: NodeConfig, peers: readonly ProposedMember[]): PeerConfig[] {
   return peers.map(({ address, publicKey, multiaddrs }) => {
     const configured = config.p2p.peers.find((peer) => peer.address === address)?.multiaddrs ?? [];
-    const announced = usableAddresses(multiaddrs, publicKey);
-    return { address, publicKey, multiaddrs: [...new Set([...configured, ...announced])] };
+    const usable = usableAddresses([...configured, ...multiaddrs], publicKey);
+    return { address, publicKey, multiaddrs: [...new Set(usable)] };
   });
 }
 

@@ -9,7 +9,7 @@ import type { Connection, PeerId, Stream } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2p } from "libp2p";
 import { assert } from "../lib/assert.ts";
-import type { Hex } from "../lib/hex.ts";
+import type { Address, Hex } from "../lib/hex.ts";
 import { committeePeerIds, identityKey } from "./identity.ts";
 import { resolveLimits, type TransportLimits } from "./limits.ts";
 import { PeerLink } from "./peer-link.ts";
@@ -57,52 +57,111 @@ export function createLibp2pTransport(config: Libp2pTransportConfig): Libp2pTran
 interface Peer {
   readonly link: PeerLink;
   readonly id: PeerId;
-  readonly addresses: readonly Multiaddr[];
+  addresses: readonly Multiaddr[];
   /** Ends the pause before the next dial. */
   wake: () => void;
+  /** It is no member any more; ends what is left of it. */
+  lingering: NodeJS.Timeout | undefined;
+  /** A loop looks after its connection. */
+  isKept: boolean;
 }
 
 class Mesh implements Libp2pTransport {
-  readonly #config: Libp2pTransportConfig;
+  #config: Libp2pTransportConfig;
   readonly #limits: TransportLimits;
   readonly #protocol: string;
   readonly #random: () => number;
   readonly #stopping = new AbortController();
-  readonly #peers = new Map<number, Peer>();
-  readonly #byId = new Map<string, Peer>();
+  #peers = new Map<number, Peer>();
+  #byId = new Map<string, Peer>();
+  /** By peer id; who was a member a moment ago. */
+  readonly #left = new Map<string, Peer>();
   #handlers: TransportHandlers | undefined;
   #node: Libp2p | undefined;
-  #loops: Promise<void>[] = [];
+  readonly #loops = new Set<Promise<void>>();
 
   constructor(config: Libp2pTransportConfig) {
     this.#config = config;
     this.#limits = resolveLimits(config.limits);
     this.#protocol = protocolOf(config.committeeId);
     this.#random = config.random ?? Math.random;
-    const own = config.members[config.self];
-    assert(own !== undefined, `no member with index ${config.self}`);
-    // Checked early, so that a wrong key is reported before a port is opened.
-    identityKey(config.identity, own.address);
     for (const address of config.listen) parseAddress(address);
-    committeePeerIds(config.members).forEach((id, index) => {
-      if (index === config.self) return;
-      const member = config.members[index]!;
-      const link = new PeerLink({
-        index,
-        address: member.address,
-        limits: this.#limits,
-        onMessage: (bytes) => this.#handlers?.onMessage(index, bytes),
-        onFault: (code, details) => this.#handlers?.onFault?.(index, code, details),
-      });
-      const peer: Peer = {
-        link,
-        id,
-        addresses: member.multiaddrs.map((text) => addressOfPeer(text, id, index)),
-        wake: () => {},
-      };
+    // Checked early, so that a wrong key is reported before a port is opened.
+    this.#enlist(config.members, config.self);
+  }
+
+  change(members: readonly PeerConfig[], self: number, handlers: TransportHandlers): void {
+    const before = this.#byId;
+    this.#enlist(members, self);
+    this.#config = { ...this.#config, members, self };
+    this.#handlers = handlers;
+    for (const [id, peer] of before) if (!this.#byId.has(id)) this.#dismiss(id, peer);
+    if (this.#node === undefined) return;
+    for (const peer of this.#byId.values()) {
+      if (!peer.isKept) this.#keep(this.#node, peer);
+      else if (peer.link.isConnected) handlers.onPeer(peer.link.index, true);
+    }
+  }
+
+  /** Makes the tables of a list of members, with the peers that we have. Throws and changes nothing, or does not throw. */
+  #enlist(members: readonly PeerConfig[], self: number): void {
+    const own = members[self];
+    assert(own !== undefined, `no member with index ${self}`);
+    identityKey(this.#config.identity, own.address);
+    const listed = committeePeerIds(members).map((id, index) => ({
+      id,
+      addresses: members[index]!.multiaddrs.map((text) => addressOfPeer(text, id, index)),
+    }));
+    const byId = new Map<string, Peer>();
+    this.#peers = new Map();
+    for (const [index, { id, addresses }] of listed.entries()) {
+      if (index === self) continue;
+      const name = id.toString();
+      const peer = this.#byId.get(name) ?? this.#recall(name) ?? this.#createPeer(members[index]!.address, id, index);
+      peer.link.index = index;
+      peer.addresses = addresses;
       this.#peers.set(index, peer);
-      this.#byId.set(id.toString(), peer);
+      byId.set(name, peer);
+    }
+    this.#byId = byId;
+  }
+
+  #createPeer(address: Address, id: PeerId, index: number): Peer {
+    const link: PeerLink = new PeerLink({
+      index,
+      address,
+      limits: this.#limits,
+      onMessage: (bytes) => {
+        if (peer.lingering === undefined) this.#handlers?.onMessage(link.index, bytes);
+      },
+      onFault: (code, details) => {
+        if (peer.lingering === undefined) this.#handlers?.onFault?.(link.index, code, details);
+      },
     });
+    const peer: Peer = { link, id, addresses: [], wake: () => {}, lingering: undefined, isKept: false };
+    return peer;
+  }
+
+  /** Nothing is heard of it any more, and after a while nothing is sent to it. */
+  #dismiss(id: string, peer: Peer): void {
+    this.#left.set(id, peer);
+    peer.lingering = setTimeout(() => {
+      this.#left.delete(id);
+      peer.link.stop();
+      for (const connection of this.#openConnections(peer)) connection.abort(new Error("not a committee member"));
+    }, this.#limits.lingerMs);
+    peer.lingering.unref();
+    peer.wake();
+  }
+
+  /** A member again before it was gone. */
+  #recall(id: string): Peer | undefined {
+    const peer = this.#left.get(id);
+    if (peer === undefined) return undefined;
+    clearTimeout(peer.lingering);
+    peer.lingering = undefined;
+    this.#left.delete(id);
+    return peer;
   }
 
   async start(handlers: TransportHandlers): Promise<void> {
@@ -124,7 +183,12 @@ class Mesh implements Libp2pTransport {
         details: { listen: this.#config.listen },
       });
     }
-    this.#loops = [...this.#peers.values()].map((peer) => this.#maintain(node, peer));
+    for (const peer of this.#byId.values()) this.#keep(node, peer);
+  }
+
+  #keep(node: Libp2p, peer: Peer): void {
+    const loop = this.#maintain(node, peer).finally(() => this.#loops.delete(loop));
+    this.#loops.add(loop);
   }
 
   #createNode(): Promise<Libp2p> {
@@ -182,24 +246,29 @@ class Mesh implements Libp2pTransport {
     return connections.filter((c) => c.status === "open").sort((a, b) => b.timeline.open - a.timeline.open);
   }
 
-  /** Keeps one outgoing stream to a peer open, for ever. */
+  /** Keeps one outgoing stream to a peer open, for as long as it is a member. */
   async #maintain(node: Libp2p, peer: Peer): Promise<void> {
     const { link } = peer;
     const stop = this.#stopping.signal;
-    while (!stop.aborted) {
+    const tell = (connected: boolean): void => {
+      if (peer.lingering === undefined) this.#handlers?.onPeer(link.index, connected);
+    };
+    peer.isKept = true;
+    while (!stop.aborted && peer.lingering === undefined) {
       const stream = await this.#openStream(node, peer);
       if (stream !== undefined) {
         const openedMs = performance.now();
         const closed = link.attach(stream);
-        this.#handlers?.onPeer(link.index, true);
+        tell(true);
         await closed;
-        this.#handlers?.onPeer(link.index, false);
+        tell(false);
         link.lastError = "the connection was lost";
         if (performance.now() - openedMs >= STABLE_AFTER_MS) link.failedDials = 0;
         else link.failedDials++;
       }
-      if (!stop.aborted) await this.#pause(peer);
+      if (!stop.aborted && peer.lingering === undefined) await this.#pause(peer);
     }
+    peer.isKept = false;
   }
 
   async #openStream(node: Libp2p, peer: Peer): Promise<Stream | undefined> {
@@ -264,7 +333,10 @@ class Mesh implements Libp2pTransport {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    for (const { link } of this.#peers.values()) link.stop();
+    for (const peer of [...this.#byId.values(), ...this.#left.values()]) {
+      clearTimeout(peer.lingering);
+      peer.link.stop();
+    }
     await this.#node?.stop();
     await Promise.all(this.#loops);
   }

@@ -22,6 +22,8 @@ export interface TransportLimits {
   readonly probeTimeoutMs: number;
   /** Longest mute in milliseconds: a wrong verdict must heal by itself. */
   readonly maxMuteMs: number;
+  /** Who is no member any more is sent the last of what waits for it for so long. */
+  readonly lingerMs: number;
 }
 
 export const DEFAULT_LIMITS: TransportLimits = {
@@ -39,6 +41,7 @@ export const DEFAULT_LIMITS: TransportLimits = {
   probeIntervalMs: 10_000,
   probeTimeoutMs: 20_000,
   maxMuteMs: 10 * 60_000,
+  lingerMs: 10_000,
 };
 
 /** Completes and checks limits. A wrong pair is our own configuration bug and fails at start. */

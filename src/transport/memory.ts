@@ -61,11 +61,11 @@ export function createMemoryHub({ addresses, ...options }: MemoryHubOptions): Me
 
 interface Endpoint {
   readonly address: Address;
-  readonly indexes: ReadonlyMap<Address, number>;
-  readonly links: readonly MemoryLink[];
   readonly handlers: TransportHandlers | undefined;
+  /** What we know of a peer; undefined when it is no member of ours. */
+  linkTo(peer: Address): MemoryLink | undefined;
   /** Tells this side what the link is like now; delivers what waited. */
-  refresh(peer: number): void;
+  refresh(link: MemoryLink): void;
 }
 
 export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryNetwork {
@@ -79,39 +79,47 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
   /** The other end, if there is one that knows us. */
   const reached = (from: Endpoint, to: Address): Endpoint | undefined => {
     const there = running.get(to);
-    const isUp =
-      running.get(from.address) === from && there?.indexes.has(from.address) && !cut.has(name(from.address, to));
-    return isUp === true ? there : undefined;
+    const isUp = running.get(from.address) === from && !cut.has(name(from.address, to));
+    return isUp && there?.linkTo(from.address) !== undefined ? there : undefined;
   };
   const refresh = (a: Address, b: Address): void => {
     const end = running.get(a);
-    const index = end?.indexes.get(b);
-    if (index !== undefined) end?.refresh(index);
+    const link = end?.linkTo(b);
+    if (link !== undefined) end?.refresh(link);
   };
 
-  function createEndpoint(members: readonly Address[], self: number): Transport {
-    const address = members[self];
-    assert(address !== undefined, `no member with index ${self}`);
+  function createEndpoint(first: readonly Address[], firstSelf: number): Transport {
+    const own = first[firstSelf];
+    assert(own !== undefined, `no member with index ${firstSelf}`);
+    const address: Address = own;
+    let self = firstSelf;
     let hasStarted = false;
     let handlers: TransportHandlers | undefined;
-    const links = members.map((peer, index) => createLink(peer, index));
+    /** By index, ourselves included. */
+    let links = first.map((peer, index) => createLink(peer, index));
     const endpoint: Endpoint = {
       address,
-      indexes: new Map(members.map((peer, index) => [peer, index])),
-      links,
       get handlers() {
         return handlers;
       },
-      refresh(peer) {
-        const link = links[peer]!;
+      linkTo: (peer) => links.find((link) => link.address === peer && link.index !== self),
+      refresh(link) {
         const up = reached(endpoint, link.address) !== undefined;
         if (up !== link.connected) {
           link.connected = up;
-          handlers?.onPeer(peer, up);
+          handlers?.onPeer(link.index, up);
         }
         if (up) schedule(link);
       },
     };
+
+    function refreshAll(of: readonly MemoryLink[]): void {
+      for (const { address: peer } of of) {
+        if (peer === address) continue;
+        refresh(address, peer);
+        refresh(peer, address);
+      }
+    }
 
     function createLink(peer: Address, index: number): MemoryLink {
       return {
@@ -149,14 +157,13 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
     }
 
     function deliver(there: Endpoint, bytes: Uint8Array): void {
-      const index = there.indexes.get(endpoint.address)!;
-      const back = there.links[index]!;
+      const back = there.linkTo(endpoint.address)!;
       const now = nowMs();
       back.bytesIn += bytes.length;
       back.messagesIn++;
       back.rate.add(bytes.length, now);
       // A copy, as over a wire: receivers own their bytes.
-      if (back.mutedUntilMs <= now) there.handlers?.onMessage(index, bytes.slice());
+      if (back.mutedUntilMs <= now) there.handlers?.onMessage(back.index, bytes.slice());
     }
 
     return {
@@ -166,11 +173,20 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
         hasStarted = true;
         handlers = given;
         running.set(address, endpoint);
-        for (const peer of members) {
-          if (peer === address) continue;
-          refresh(address, peer);
-          refresh(peer, address);
-        }
+        refreshAll(links);
+      },
+      change(members, index, given) {
+        assert(members[index]?.address === address, "the identity stays the same");
+        const before = links;
+        self = index;
+        handlers = given;
+        links = members.map((member, at) => {
+          const known = before.find((link) => link.address === member.address) ?? createLink(member.address, at);
+          known.index = at;
+          return known;
+        });
+        for (const link of links) if (link.connected) given.onPeer(link.index, true);
+        refreshAll([...before, ...links]);
       },
       send(to, bytes) {
         const link = links[to];
@@ -193,9 +209,8 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
         if (running.get(address) !== endpoint) return;
         running.delete(address);
         for (const link of links) {
-          if (link.index === self) continue;
           link.connected = false;
-          refresh(link.address, address);
+          if (link.address !== address) refresh(link.address, address);
         }
       },
     };
@@ -213,7 +228,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
 }
 
 interface MemoryLink {
-  readonly index: number;
+  index: number;
   readonly address: Address;
   readonly queue: OutgoingQueue;
   readonly rate: RateMeter;

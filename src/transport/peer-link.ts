@@ -26,7 +26,8 @@ export interface PeerLinkOptions {
 }
 
 export class PeerLink {
-  readonly index: number;
+  /** In the current list of members. */
+  index: number;
   failedDials = 0;
   lastError: string | undefined;
 
@@ -62,6 +63,10 @@ export class PeerLink {
       Math.max(limits.maxInboundBytesPerSecond, 4 * limits.maxFrameBytes),
       performance.now(),
     );
+  }
+
+  get isConnected(): boolean {
+    return this.#outgoing !== undefined;
   }
 
   send(bytes: Uint8Array): void {

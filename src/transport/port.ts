@@ -64,6 +64,13 @@ export interface Transport {
   /** Starts listening and dialling. Throws TransportError. Resolves before peers are connected: it reconnects for ever. */
   start(handlers: TransportHandlers): Promise<void>;
   /**
+   * Goes on with another list of members, under the same identity; `self` is our index in it. From now on all indices, also in what
+   * `handlers` are told, are of the new list. Who is in both keeps its connection and what waits for it, and is told of as
+   * connected again. Who is not any more is still sent what waits for it, for a while, and not listened to: what it was sent last
+   * is how it learns where the others are. Throws TransportError `identityMismatch`, `badAddress` and changes nothing.
+   */
+  change(members: readonly PeerConfig[], self: number, handlers: TransportHandlers): void;
+  /**
    * Queues one message. Never blocks, never throws for an offline peer; a message to oneself, to nobody, empty or beyond the
    * frame limit is a bug and throws InvariantError. The bytes must not change afterwards: they are not copied.
    */

@@ -96,6 +96,8 @@ function createWorld(): World {
     transports: [],
     fatal: [],
     async start(index) {
+      const transport = hub.endpoint(index);
+      world.transports[index] = transport;
       const node = new Node({
         member: {
           committee: test.committee,
@@ -114,12 +116,8 @@ function createWorld(): World {
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
         },
         store: { ...forwarding(world.stores[index]!), close: () => {} },
-        peers: [],
-        createTransport: () => {
-          const transport = hub.endpoint(index);
-          world.transports[index] = transport;
-          return transport;
-        },
+        transport,
+        peersOf: () => [],
         createInboxes: (from) => [fakeInbox([deposit], from(TEST_CHAIN_ID).index)],
         inboxReach: 256n,
         market: undefined,
@@ -236,7 +234,9 @@ describe("node: four members with stores and a transport in one process", functi
     expect(await code(0, sign(0n, fills))).to.equal("unknownInstrument");
     const overdraft = sign(0n, transfer(5_000n));
     expect(await code(0, overdraft)).to.equal("accepted");
-    await until("the overdraft has its receipt", () => receiptOf(0, overdraft) !== undefined);
+    await until("the overdraft has its receipt", () =>
+      [0, 1].every((index) => receiptOf(index, overdraft) !== undefined),
+    );
     expect(receiptOf(0, overdraft)?.code).to.equal("overdraft");
     expect(await code(1, overdraft)).to.equal("repeated");
     expect(await code(1, sign(0n, transfer(7n)))).to.equal("nonceUsed");

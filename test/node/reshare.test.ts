@@ -183,6 +183,7 @@ describe("node: the committee changes under real cryptography", function () {
     const committee = from?.committee ?? test.committee;
     const { identity } = test.secrets[index]!;
     const { address } = test.committee.members[index]!;
+    const self = committee.members.findIndex((member) => member.address === address);
     const shares = await keys.shares(committee.epoch);
     const store = stores[index]!;
     const node = new Node({
@@ -190,7 +191,7 @@ describe("node: the committee changes under real cryptography", function () {
         committee,
         genesis,
         start: from,
-        self: committee.members.findIndex((member) => member.address === address),
+        self,
         secrets: { identity, shares },
         engines: test.engines,
         createCoin: test.createCoin,
@@ -202,13 +203,12 @@ describe("node: the committee changes under real cryptography", function () {
         limits: DEFAULT_MEMBER_LIMITS,
         pacing: { busyIntervalMs: 20, idleIntervalMs: 150, retryMs: 300 },
       },
-      peers: from?.peers ?? [],
       store: wrapped(store, (write) => beforeWrite(index, write)),
-      createTransport: ({ members }, _, self) =>
-        network.endpoint(
-          members.map((member) => member.address),
-          self,
-        ),
+      transport: network.endpoint(
+        committee.members.map((member) => member.address),
+        self,
+      ),
+      peersOf: (announced) => announced,
       createResharer: (hooks) =>
         createResharer({
           ...hooks,
