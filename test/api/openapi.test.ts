@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { ENDPOINTS } from "../../src/api/endpoints.ts";
 import { signedInstruction } from "../../src/api/instruction.ts";
 import { openApiDocument } from "../../src/api/openapi.ts";
+import { ledgerEvent } from "../../src/api/wire.ts";
 import { instructionFromJson, instructionToJson } from "../../src/ledger/json.ts";
 import type { InstructionBody, SignedInstruction } from "../../src/ledger/types.ts";
 import type { Hex } from "../../src/lib/hex.ts";
@@ -65,6 +66,38 @@ describe("the OpenAPI description", () => {
       const named = operation?.parameters?.filter((parameter) => parameter.in === "path").map(({ name }) => name) ?? [];
       expect(named).to.deep.equal([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
     }
+  });
+
+  it("names what is sent and answered as bytes, and what each transaction in a body must be", () => {
+    const document = openApiDocument("1.2.3") as {
+      paths: Record<string, Record<string, { requestBody?: object; responses: Record<string, { content: object }> }>>;
+    };
+    const snapshot = document.paths["/v1/epochs/{epoch}/snapshot"]?.get;
+    expect(snapshot?.responses[200]?.content).to.have.all.keys("application/octet-stream");
+    const submit = document.paths["/v1/reconfiguration/transactions"]?.post;
+    expect(submit?.requestBody).to.have.nested.property(
+      "content.application/json.schema.properties.transactions.items.maxLength",
+      2 + 2 * (1 << 20),
+    );
+  });
+
+  it("carries every step of a change in a batch, and steps of a newer member as well", () => {
+    const event = {
+      kind: "reconfiguration",
+      step: "blamed",
+      epoch: 3n,
+      attempt: 2n,
+      proposal: `0x${"ab".repeat(32)}`,
+      member: `0x${"cd".repeat(20)}`,
+      fault: { member: `0x${"cd".repeat(20)}`, code: "wrongSecret", suite: "bn254" },
+    } as const;
+    const json = ledgerEvent.encode(event) as object; // CAST: the JSON of an object
+    expect(JSON.parse(JSON.stringify(json))).to.deep.equal({ ...event, epoch: "3", attempt: "2" });
+    expect(ledgerEvent.decode(json as never)).to.deep.equal(event); // CAST: the schema takes unknown JSON; so below
+    const { member: _, fault: __, ...bare } = event;
+    expect(ledgerEvent.decode(ledgerEvent.encode(bare) as never)).to.deep.equal(bare);
+    expect(ledgerEvent.decode({ ...json, step: "invented" } as never)).to.deep.equal({ ...event, step: "invented" });
+    expect(() => ledgerEvent.decode({ ...json, step: "x".repeat(65) } as never)).to.throw();
   });
 
   it("describes instructions exactly as the ledger reads and writes them", () => {

@@ -5,9 +5,14 @@ import type { DealsAnswer, EpochAnswer, ReconfigurationAnswer } from "../../src/
 import { headerDigest } from "../../src/batch/header.ts";
 import { isClocklessError } from "../../src/lib/errors.ts";
 import { bytesToHex, hexToBytes } from "../../src/lib/hex.ts";
+import { dealsOf, reconfigurationOf } from "../../src/node/api/reconfiguration.ts";
+import type { NodeView } from "../../src/node/api/view.ts";
 import { catchUp } from "../../src/node/catch-up.ts";
+import { committeeAnswerOf } from "../../src/node/committee-file.ts";
 import { type JoinProgress, joinCommittee } from "../../src/node/join.ts";
 import { isShareOf } from "../../src/node/resharer.ts";
+import { start, stopAll } from "../api/server.ts";
+import { createWorld } from "../api/world.ts";
 import {
   type Chain,
   type EpochWorld,
@@ -28,6 +33,24 @@ function refusals() {
     if (!seen.includes(line)) seen.push(line);
   };
   return { seen, onRefused };
+}
+
+/** The chain behind a member's real HTTP server. */
+function servedBy(chain: Chain, onAsked: () => void): NodeView {
+  const { genesis, old } = chain.world;
+  const first = { committee: committeeAnswerOf(old.committee, genesis), peers: [], certificates: [] };
+  return {
+    ...createWorld(),
+    reconfiguration() {
+      onAsked();
+      return reconfigurationOf(chain.committee, chain.ledger.epochs);
+    },
+    deals: (from) => dealsOf(chain.ledger.epochs, from),
+    submitTransactions: (transactions) => honestApi(chain, "chain").submitTransactions(transactions),
+    epoch: (epoch = chain.ledger.epoch) => (epoch === 0n ? first : chain.starts.get(epoch)?.answer),
+    snapshot: (epoch) => chain.starts.get(epoch)?.snapshot,
+    handovers: () => chain.ledger.epochs?.handovers ?? [],
+  };
 }
 
 /** An API that answers as another one but for some methods, each made from the honest answer. */
@@ -60,6 +83,7 @@ describe("joining a committee", () => {
     world = await epochWorld();
   });
   after(removeFolders);
+  afterEach(stopAll);
 
   /** Once our READY is counted the epoch goes to its end, a round each time that somebody looks. */
   function hurrying(chain: Chain, url: string): ApiClient {
@@ -93,6 +117,19 @@ describe("joining a committee", () => {
       expect(steps[0]).to.equal("opening");
       expect(new Set(steps)).to.deep.equal(new Set(["opening", "ready", "begun"]));
       expect(progress.at(-1)).to.deep.include({ step: "begun", epoch: 1n, hasShares: true });
+    });
+
+    it("does the same over HTTP", async () => {
+      const chain = world.almostReady();
+      const { url } = await start(servedBy(chain, () => chain.isReady(world.joiner.address) && chain.round()));
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      const { context, options } = learning(world, world.joiner, keys, []);
+      const { seen, onRefused } = refusals();
+      const begun = await joinCommittee({ ...context, apis: [url] }, { scheme: options.scheme, pollMs: 1, onRefused });
+      expect(seen).to.deep.equal([]);
+      expect(begun.snapshot).to.deep.equal(chain.starts.get(1n)?.snapshot);
+      expect(begun.peers).to.deep.equal(chain.ledger.epochs?.peers);
+      expect(isShareOf(world.old.engines, chain.committee.keys, 4, (await keys.shares(1n))!)).to.equal(true);
     });
 
     it("says what it waits for, from nothing at all to the deals, and stops when told to", async () => {
@@ -265,6 +302,40 @@ describe("joining a committee", () => {
       ]);
       expect(start.committee.epoch).to.equal(1n);
       expect(seen).to.deep.equal(["refuser refusedReady"]);
+    });
+
+    it("opens a later attempt that supersedes the one it was ready for, and keeps nothing of the first", async () => {
+      const chain = world.opening();
+      const second = world.propose(2n);
+      const supersede = async (): Promise<void> => {
+        chain.round(...world.approvals(second, [0, 1, 2]));
+        for (const dealer of [1, 2, 3])
+          chain.round(world.dealTransaction(chain, dealer, await world.deals(chain, dealer)));
+        for (const person of world.people.slice(0, 3)) chain.round(await world.ready(chain, person));
+      };
+      let isAsked = false;
+      const api = hurrying(chain, "honest");
+      const keys = memoryKeys(world, world.joiner, [1n, 2n]);
+      const patient: ApiClient = {
+        ...api,
+        async reconfiguration(options) {
+          const isFirst = chain.ledger.epochs?.attempt?.proposal.attempt === 1n;
+          if (isFirst && chain.isReady(world.joiner.address) && !isAsked) {
+            isAsked = true;
+            await supersede();
+          }
+          return api.reconfiguration(options);
+        },
+      };
+      const { start, seen, progress } = await joinWith([patient], keys);
+      expect(seen).to.deep.equal([]);
+      const opened = progress.filter(({ step }) => step === "opening");
+      expect(opened).to.deep.equal([
+        { step: "opening", attempt: 1n },
+        { step: "opening", attempt: 2n },
+      ]);
+      expect(start.peers).to.deep.equal(second.members);
+      expect(isShareOf(world.old.engines, start.committee.keys, 4, (await keys.shares(1n))!)).to.equal(true);
     });
 
     it("follows the epoch without shares when the announced key is not in its folder, and says so", async () => {
