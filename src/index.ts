@@ -57,6 +57,7 @@ export type {
 } from "./ledger/types.ts";
 export { ClocklessError, isClocklessError } from "./lib/errors.ts";
 export { type Address, bytesToHex, type Hex, hexToBytes } from "./lib/hex.ts";
+export type { CertifiedHeader } from "./sdk/certificates.ts";
 export { type Clockless, type ClocklessOptions, createClockless } from "./sdk/client.ts";
 export { type CommitteeParameters, createCommittee, honestQuorum, type TrustedCommittee } from "./sdk/committee.ts";
 export { SdkError, type SdkErrorCode } from "./sdk/errors.ts";
@@ -79,7 +80,7 @@ export type {
   WaitOptions,
 } from "./sdk/instructions.ts";
 export { proveEntries, proveEntry } from "./sdk/prove.ts";
-export type { Acceptance, AccountState, CertifiedHeader, Delivery } from "./sdk/reads.ts";
+export type { Acceptance, AccountState, Delivery } from "./sdk/reads.ts";
 export {
   verifyAccount,
   verifyAccountDetails,

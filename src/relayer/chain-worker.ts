@@ -17,13 +17,13 @@ import type { RpcPool } from "../chain/rpc-pool.ts";
 import type { TransactionEvent, TransactionManager } from "../chain/transaction-manager.ts";
 import type { SignedHandover } from "../ledger/reconfiguration/types.ts";
 import { isClocklessError } from "../lib/errors.ts";
-import type { Hex } from "../lib/hex.ts";
 import type { Logger } from "../telemetry/port.ts";
 import { Backlog, Failures } from "./backlog.ts";
 import { acceptCall, costOf, handoverCall } from "./calls.ts";
 import type { RelayerChainConfig } from "./config.ts";
 import { RelayerError } from "./errors.ts";
 import type { Anchor } from "./key-path.ts";
+import { outcomeOf, type RevertedEvent } from "./outcome.ts";
 import { deliveredBy, parsePurpose, purposeOf, type Task } from "./purpose.ts";
 import type { CertificateSource } from "./source.ts";
 import type { ChainStatus, Plan, PlannedAction, Problem, RelayerEvent, Waiting } from "./types.ts";
@@ -66,7 +66,7 @@ export class ChainWorker {
   readonly #failures = new Failures<"accept" | "handover">();
   #pendingHandovers = 0;
   /** Handovers of ours that reverted: lost to a faster relayer if the hub has them, failed if not. */
-  #revertedHandovers: { readonly number: bigint; readonly gasUsed: bigint; readonly transaction: Hex }[] = [];
+  readonly #revertedHandovers: (RevertedEvent & { readonly number: bigint })[] = [];
   /** When we first saw the head that the hub has. */
   #headSeen: { readonly sequence: bigint; readonly atMs: number } | undefined;
   /** Head and key for which something newer was first seen, and when. */
@@ -133,53 +133,28 @@ export class ChainWorker {
 
   /** What happened to a transaction of ours. */
   #onTransaction(event: TransactionEvent): void {
-    const { onEvent } = this.#options;
-    const chainId = this.#chainId;
-    if (event.kind === "balance") {
-      this.#isBalanceLow = event.isLow;
-      onEvent({ kind: "balance", chainId, balanceWei: event.balanceWei, isLow: event.isLow });
-      return;
-    }
+    if (event.kind === "balance") this.#isBalanceLow = event.isLow;
     if (event.kind === "unmined") this.#backlog.rescan();
-    const { receipt, purpose } = event.record;
-    if (receipt === undefined || (event.kind !== "mined" && event.kind !== "final")) return;
-    const { gasUsed, feeWei, hash: transaction } = receipt;
-    const task = parsePurpose(purpose);
-    if (event.kind === "final") {
-      onEvent({ kind: "final", chainId, purpose, transaction });
-    } else if (!receipt.succeeded) {
+    const outcome = outcomeOf(this.#chainId, event);
+    if (outcome === undefined) return;
+    if (outcome.kind === "reverted") {
+      const task = parsePurpose(outcome.purpose);
       const nowMs = this.#options.now();
-      if (task.kind === "handover") {
-        // Whether somebody was faster, the next look at the hub tells.
-        this.#revertedHandovers.push({ number: task.number, gasUsed, transaction });
-        return;
-      }
+      // Whether somebody was faster, the next look at the hub tells.
+      if (task.kind === "handover") return void this.#revertedHandovers.push({ ...outcome, number: task.number });
       if (task.kind === "accept") this.#failures.add("accept", nowMs);
       else for (const index of task.indices) this.#backlog.fail(index, nowMs);
-      onEvent({ kind: "reverted", chainId, purpose, gasUsed, transaction });
-    } else if (receipt.logCount === 0) {
-      onEvent({ kind: "raceLost", chainId, gasUsed, transaction });
-    } else if (task.kind === "deliver") {
-      onEvent({ kind: "delivered", chainId, indices: task.indices, gasUsed, feeWei, transaction });
-    } else if (task.kind === "handover") {
-      onEvent({ kind: "handedOver", chainId, number: task.number, gasUsed, feeWei, transaction });
-    } else {
-      onEvent({ kind: "accepted", chainId, sequence: task.sequence, gasUsed, feeWei, transaction });
     }
+    this.#options.onEvent(outcome);
   }
 
   #settleReverted(head: HubHead): void {
-    const { now, onEvent } = this.#options;
-    for (const { number, gasUsed, transaction } of this.#revertedHandovers) {
-      const chainId = this.#chainId;
-      if (head.keyNumber >= number) {
-        onEvent({ kind: "raceLost", chainId, gasUsed, transaction });
-        continue;
-      }
-      this.#failures.add("handover", now());
-      onEvent({ kind: "reverted", chainId, purpose: purposeOf({ kind: "handover", number }), gasUsed, transaction });
+    for (const { number, ...outcome } of this.#revertedHandovers.splice(0)) {
+      const { chainId, gasUsed, transaction } = outcome;
+      const isLost = head.keyNumber >= number;
+      if (!isLost) this.#failures.add("handover", this.#options.now());
+      this.#options.onEvent(isLost ? { kind: "raceLost", chainId, gasUsed, transaction } : outcome);
     }
-    this.#revertedHandovers = [];
   }
 
   async #findAnchor(signal: AbortSignal | undefined): Promise<void> {

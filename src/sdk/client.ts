@@ -8,6 +8,7 @@ import { instructionId } from "../ledger/instruction.ts";
 import type { SignedHandover } from "../ledger/reconfiguration/types.ts";
 import type { Instruction, InstructionBody, SignedInstruction } from "../ledger/types.ts";
 import type { Address, Hex } from "../lib/hex.ts";
+import * as certified from "./certificates.ts";
 import type { TrustedCommittee } from "./committee.ts";
 import { createReadContext } from "./context.ts";
 import { getHandovers } from "./handover-reads.ts";
@@ -34,9 +35,9 @@ export interface Clockless {
   /** With the newest keys that signed handovers led to. */
   readonly committee: TrustedCommittee;
   /** Newest certificate known to any member. */
-  getHead(options?: reads.SuiteOptions): Promise<Certificate>;
-  getCertificate(sequence: bigint, options?: reads.SuiteOptions): Promise<Certificate>;
-  getHeader(sequence: bigint, options?: CallOptions): Promise<reads.CertifiedHeader>;
+  getHead(options?: certified.SuiteOptions): Promise<Certificate>;
+  getCertificate(sequence: bigint, options?: certified.SuiteOptions): Promise<Certificate>;
+  getHeader(sequence: bigint, options?: CallOptions): Promise<certified.CertifiedHeader>;
   getAccount(account: Hex, options?: Parameters<typeof reads.getAccount>[2]): Promise<reads.AccountState>;
   /** Arguments of `accept` on a chain's hub. */
   getAcceptance(chainId: bigint, options?: Parameters<typeof reads.getAcceptance>[2]): Promise<reads.Acceptance>;
@@ -79,9 +80,9 @@ export function createClockless(options: ClocklessOptions): Clockless {
     get committee() {
       return context.committee;
     },
-    getHead: (call) => reads.getHead(context, call),
-    getCertificate: (sequence, call) => reads.getCertificate(context, sequence, call),
-    getHeader: (sequence, call) => reads.getHeader(context, sequence, call),
+    getHead: (call) => certified.getHead(context, call),
+    getCertificate: (sequence, call) => certified.getCertificate(context, sequence, call),
+    getHeader: (sequence, call) => certified.getHeader(context, sequence, call),
     getAccount: (account, call) => reads.getAccount(context, account, call),
     getAcceptance: (chainId, call) => reads.getAcceptance(context, chainId, call),
     getDelivery: (chainId, call) => reads.getDelivery(context, chainId, call),

@@ -14,11 +14,11 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import { encodeProof, encodePublicKeyForVerifier } from "../threshold/evm.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
+import { requireCertificate } from "./certificates.ts";
 import type { TrustedCommittee } from "./committee.ts";
 import { SdkError } from "./errors.ts";
 import type { HandoverFault } from "./handovers.ts";
 import type { Acceptance, Delivery } from "./reads.ts";
-import { requireCertificate } from "./reads.ts";
 import { verifyDestination, verifyEntries } from "./verify.ts";
 
 /** How far a hub has got. */

@@ -9,10 +9,11 @@ import type { Instruction, InstructionBody, Receipt, SignedInstruction } from ".
 import { isSignatureBy } from "../lib/ecdsa.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import { compareBigint } from "../lib/math.ts";
+import { type CertifiedHeader, getHead, headerFrom, isLater } from "./certificates.ts";
+import { lower, requireSame } from "./checks.ts";
 import { honestQuorum } from "./committee.ts";
 import type { ReadContext } from "./context.ts";
 import { SdkError } from "./errors.ts";
-import { type CertifiedHeader, getHead, headerFrom, isLater, lower, requireSame } from "./reads.ts";
 import { verifyReceipt } from "./verify.ts";
 
 /** What a wallet's `signTypedData` takes. */

@@ -4,9 +4,9 @@ import { pause } from "../api/sse.ts";
 import type { Certificate } from "../batch/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 import type { Suite } from "../threshold/types.ts";
+import { requireFollowed } from "./certificates.ts";
 import type { ReadContext } from "./context.ts";
 import { SdkError } from "./errors.ts";
-import { requireFollowed } from "./reads.ts";
 
 export interface WatchOptions {
   readonly signal?: AbortSignal | undefined;
