@@ -301,7 +301,7 @@ describe("clockless committee reshare", function () {
     desk.answer = { ...quiet, open: [open] };
     const proposed = (await clockless(["committee", "reshare", "status", "--api", desk.url])).stdout;
     expect(proposed)
-      .to.contain("Approved by 1 of the 3")
+      .to.contain("Approved by 1, of 3 needed")
       .and.to.contain(`Waits for 2 more of: member 1 (${members[1]})`);
     const attempt = {
       proposal,
@@ -319,10 +319,10 @@ describe("clockless committee reshare", function () {
       faults: [{ member: members[3]!, code: "wrongSecret", suite: "bn254" }],
     } as const;
     const say = (patch: object): string => explain({ ...quiet, attempt: { ...attempt, ...patch } }).join("\n");
-    expect(say({})).to.match(/Deals that count: 1 of 3 .*\n +Waits for 2 more deals/);
+    expect(say({})).to.match(/Deals that count: 1, of 3 needed .*\n +Waits for 2 more deals/);
     expect(say({})).to.contain(`Caught: member 3 (${members[3]}): wrongSecret (bn254).`);
     const opening = say({ phase: "opening", ready: [future[4]!], waitingFor: future.slice(0, 4), needed: 3 });
-    expect(opening).to.contain(`hold their shares: 1 of 4 (new member 0 (${future[4]}))`);
+    expect(opening).to.contain(`hold their shares: 1, of 4 needed (new member 0 (${future[4]}))`);
     expect(opening).to.contain("Waits for 3 more new members");
     expect(say({ phase: "closing", closesIn: 5, waitingFor: [], needed: 0 })).to.contain("ends in 5 rounds");
     desk.answer = quiet;

@@ -240,10 +240,11 @@ async function status(flags: StatusFlags, context: CliContext): Promise<void> {
         throw error;
       },
     );
-    const text = JSON.stringify(answer, jsonReplacer);
-    if (answer !== undefined && text !== told) {
+    if (answer !== undefined) {
+      const text = output.isJson ? JSON.stringify(answer, jsonReplacer) : `${explain(answer).join("\n")}\n`;
+      // What changed may be nothing that people are told.
+      if (text !== told) output.line(answer, () => text);
       told = text;
-      output.line(answer, () => `${explain(answer).join("\n")}\n`);
     }
     const { untilEpoch } = flags;
     if (untilEpoch !== undefined) {

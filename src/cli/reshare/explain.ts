@@ -68,7 +68,7 @@ function explainOpen(answer: ReconfigurationAnswer, open: OpenProposalAnswer): s
   const missing = Math.max(0, approvalsNeeded - approvals.length);
   return [
     `Proposed: ${summary(answer, proposal)} (digest ${digest}).`,
-    `  Approved by ${approvals.length} of the ${approvalsNeeded} that it takes: ${names(answer, approvals)}.`,
+    `  Approved by ${approvals.length}, of ${approvalsNeeded} needed: ${names(answer, approvals)}.`,
     `  Waits for ${missing} more of: ${names(answer, waitingFor)}.`,
   ];
 }
@@ -81,18 +81,18 @@ function explainAttempt(answer: ReconfigurationAnswer, attempt: AttemptAnswer): 
   const lines = [
     `Approved and under way: ${summary(answer, proposal)} (digest ${digest}).`,
     `  It is a ${describeKind(kind)}.`,
-    `  Deals that count: ${qualified.length} of ${dealersNeeded}${listed(answer, qualified)}.`,
+    `  Deals that count: ${qualified.length}, of ${dealersNeeded} needed${listed(answer, qualified)}.`,
   ];
   if (phase === "dealing") lines.push(waits("deals of current members"));
   else
     lines.push(
-      `  New members that hold their shares: ${ready.length} of ${readyNeeded}${listed(answer, ready, proposal)}.`,
+      `  New members that hold their shares: ${ready.length}, of ${readyNeeded} needed${listed(answer, ready, proposal)}.`,
     );
   if (phase === "opening") lines.push(waits("new members to open their shares"));
   if (handover !== undefined) {
     const { signed, statement } = handover;
     lines.push(
-      `  Handover ${statement.number} to the new key is signed by ${signed.length} of ${handoversNeeded}${listed(answer, signed)}.`,
+      `  Handover ${statement.number} to the new key is signed by ${signed.length}, of ${handoversNeeded} needed${listed(answer, signed)}.`,
     );
   }
   if (phase === "handover") lines.push(waits("current members to sign the handover"));
