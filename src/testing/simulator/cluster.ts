@@ -129,10 +129,13 @@ export class Cluster {
     if (target.member !== undefined) return;
     const order = this.#options.scenario.boot(person);
     if (order === undefined) return;
-    const member = new Member(order.config);
     target.peers = order.peers;
-    member.restore(target.disk.recover(), (effect) => this.#apply(person, effect));
-    target.member = member;
+    target.member = this.#try(person, () => {
+      const member = new Member(order.config);
+      member.restore(target.disk.recover(), (effect) => this.#apply(person, effect));
+      return member;
+    });
+    if (target.member === undefined) return;
     target.life++;
     target.crashAfter = undefined;
     this.connect(person, target.life > 1);
@@ -165,7 +168,7 @@ export class Cluster {
     const target = this.processes[person]!;
     const { member } = target;
     if (member === undefined) return;
-    const effects = member.step(input, this.#nowMs);
+    const effects = this.#try(person, () => member.step(input, this.#nowMs)) ?? [];
     let sends = 0;
     for (const effect of effects) {
       if (effect.kind === "send" && target.crashAfter !== undefined && sends++ >= target.crashAfter) {
@@ -200,6 +203,17 @@ export class Cluster {
     for (let person = 0; person < this.processes.length; person++) {
       this.processes[person]!.crashAfter = undefined;
       this.boot(person);
+    }
+  }
+
+  /** A member that throws has found itself broken, and stops. */
+  #try<T>(person: number, action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      this.checker.violation(`${person} stopped: ${String(error)}`);
+      this.stop(person);
+      return undefined;
     }
   }
 

@@ -43,6 +43,8 @@ export interface Surroundings {
   entered(person: number, epoch: StoredEpoch): void;
 }
 
+const IDLE_UNITS = 6;
+
 /** How often a node that takes no part looks at what others publish. */
 const POLL_UNITS = 8;
 
@@ -84,6 +86,8 @@ export class SimulatedNode {
         blockSigner: test.identities,
         ...config,
         ...SIMULATED_MEMBER,
+        // Idle committees must change as well: whatever waits for rounds has to say so.
+        pacing: { ...SIMULATED_MEMBER.pacing, idleIntervalMs: IDLE_UNITS * UNIT_MS },
       },
       peers: this.#personsOf(committee),
     };

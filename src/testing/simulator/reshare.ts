@@ -87,6 +87,8 @@ class ReshareSimulation implements Scenario, Surroundings {
   readonly #epochs: { readonly stored: StoredEpoch; readonly digest: Hex }[] = [];
   readonly #kinds: ChangeKind[] = [];
   #change: Change | undefined;
+  /** Members of the newest committee that sleep: they count among its faulty. */
+  #asleep = 0;
   #deposits: number;
 
   constructor(options: ReshareConfig) {
@@ -155,12 +157,13 @@ class ReshareSimulation implements Scenario, Surroundings {
     for (const person of mortal) cluster.scheduleCrash(person);
     cluster.run(() => this.#isDone() || cluster.nowMs > FAULTY_UNITS * UNIT_MS);
     cluster.heal();
-    for (const node of this.#nodes) node.wake();
     this.#sleepers.clear();
+    for (const node of this.#nodes) node.wake();
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
     cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline);
     if (!this.#hasConverged()) checker.violation(`liveness: ${this.#whyNot()}`);
-    for (const { member } of cluster.processes) this.#audit(member);
+    // Conservation: what was deposited and not paid out is what accounts hold.
+    for (const { member } of cluster.processes) member?.ledger.audit();
     return {
       members,
       faulty: maxFaulty(members),
@@ -214,7 +217,9 @@ class ReshareSimulation implements Scenario, Surroundings {
       for (const receipt of batch.receipts) this.#workload.settled(receipt);
       if (batch.closes !== undefined && this.#options.control === "early-switch" && person % 2 === 1) {
         const { committee, snapshot } = batch.closes;
+        const isIn = committee.members.some(({ address }) => address === this.addresses[person]);
         this.cluster.after(0, () => {
+          if (!isIn) return;
           this.cluster.processes[person]!.disk.begin({
             committee,
             start: { header: batch.header, certificates: [], snapshot },
@@ -323,6 +328,7 @@ class ReshareSimulation implements Scenario, Surroundings {
       return;
     }
     if (this.#epoch >= change.proposal.epoch) {
+      this.#asleep = change.plan.sleepers.size;
       this.#change = undefined;
       return;
     }
@@ -345,8 +351,7 @@ class ReshareSimulation implements Scenario, Surroundings {
   #propose(kind: ChangeKind, actives: readonly number[]): Change {
     const committee = this.#committee;
     const outsiders = [...this.addresses.keys()].filter((person) => !committee.includes(person));
-    const asleep = committee.filter((person) => this.#isAsleep(person)).length;
-    const plan = planChange(kind, committee, outsiders, asleep, LARGEST, this.#plans);
+    const plan = planChange(kind, committee, outsiders, this.#asleep, LARGEST, this.#plans);
     const view = this.#newestView(actives);
     const attempts = [
       view?.attempt?.proposal.attempt ?? 0n,
@@ -354,7 +359,8 @@ class ReshareSimulation implements Scenario, Surroundings {
     ];
     const attempt = attempts.reduce((a, b) => (a > b ? a : b)) + 1n;
     const proposal = this.#proposal(plan.members, attempt);
-    if (plan.sleepers.size > 0) this.#sleepers.set(`${proposal.epoch}/${attempt}`, plan.sleepers);
+    if (plan.sleepers.size > 0 && !this.cluster.isHealed)
+      this.#sleepers.set(`${proposal.epoch}/${attempt}`, plan.sleepers);
     const { committeeId } = this.config.genesis;
     const junk = this.#proposal(outsiders.slice(0, 4), attempt);
     const approvals = committee.map((person) => {
@@ -385,11 +391,6 @@ class ReshareSimulation implements Scenario, Surroundings {
     return { epoch, attempt, members };
   }
 
-  #isAsleep(person: number): boolean {
-    const { member } = this.cluster.processes[person]!;
-    return member !== undefined && !member.isSigner;
-  }
-
   #newestView(actives: readonly number[]) {
     const newest = actives
       .map((person) => this.cluster.processes[person]!.member!)
@@ -400,7 +401,7 @@ class ReshareSimulation implements Scenario, Surroundings {
   #submit(): void {
     const { cluster } = this;
     if (cluster.isHealed) return;
-    cluster.after(1 + this.random.below(2 * UNIT_MS), () => this.#submit());
+    cluster.after(1 + this.random.below(Math.ceil((30 * UNIT_MS) / this.#options.owners)), () => this.#submit());
     // Users of a member that dies before it has gossiped go elsewhere; here they use one that does not crash.
     const hosts = this.#hosts();
     if (hosts.length === 0) return;
@@ -417,7 +418,7 @@ class ReshareSimulation implements Scenario, Surroundings {
   }
 
   #deposit(): void {
-    if (this.#deposits >= this.#workload.deposits.length) return;
+    if (this.cluster.isHealed || this.#deposits >= this.#workload.deposits.length) return;
     this.cluster.after((10 + this.random.below(50)) * UNIT_MS, () => this.#deposit());
     this.#deposits++;
     for (const person of this.addresses.keys()) this.observe(person);
@@ -440,7 +441,7 @@ class ReshareSimulation implements Scenario, Surroundings {
   }
 
   #whyNot(): string | undefined {
-    if (!this.#isDone()) return `changes are missing: ${this.#kinds.length}`;
+    if (!this.#isDone()) return this.#whatIsMissing();
     if (this.#workload.pending.size > 0) return `${this.#workload.pending.size} instructions are open`;
     const committee = this.#committee;
     const newest = BigInt(this.cluster.checker.batches);
@@ -454,17 +455,24 @@ class ReshareSimulation implements Scenario, Surroundings {
       if (!member.isSigner) return `${person} has no shares`;
       if (member.ledger.sequence !== newest) return `${person} is at batch ${member.ledger.sequence} of ${newest}`;
       if (member.certifiedSequence !== newest) return `${person} lacks certificates`;
+      const credited = member.ledger.destinations[0]?.inboxCursor;
+      if (credited !== BigInt(this.#deposits)) return `${credited} of ${this.#deposits} deposits are credited`;
     }
     return undefined;
   }
 
-  /** Conservation: what was deposited and not paid out is what accounts hold, and what came in was read to the end. */
-  #audit(member: Cluster["processes"][number]["member"]): void {
-    if (member === undefined || member.isRetired) return;
-    member.ledger.audit();
-    const cursor = member.ledger.destinations[0]?.inboxCursor;
-    if (cursor !== BigInt(this.#deposits) && this.cluster.checker.violations.length === 0)
-      this.cluster.checker.violation(`${cursor} of ${this.#deposits} deposits were credited`);
+  #whatIsMissing(): string {
+    const change = this.#change;
+    if (change === undefined) return `${this.#kinds.length} changes were not begun`;
+    const where = this.#committee.map((person) => {
+      const { member } = this.cluster.processes[person]!;
+      const attempt = member?.ledger.epochs?.attempt;
+      const now = `${attempt?.proposal.attempt}:${attempt?.phase} dealt ${attempt?.dealt.length} ready ${attempt?.ready.length}`;
+      return `${person} ${member?.isSigner === true ? "signs" : "follows"} in ${member?.committee.epoch} round ${member?.consensus.highestRound}, ${now}`;
+    });
+    const { kind, badDealers, sleepers } = change.plan;
+    const who = `bad dealers ${[...badDealers].join(" ")}; asleep ${[...sleepers]}`;
+    return `${kind} to epoch ${change.proposal.epoch} in attempt ${change.proposal.attempt} is not done; ${who}; ${where.join("; ")}`;
   }
 }
 
