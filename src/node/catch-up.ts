@@ -138,8 +138,8 @@ async function fetchLedger(
 }
 
 /**
- * Whether our shares of an epoch are in the key folder, after opening them if they can be opened.
- * Throws KeyError when the folder fails, or holds shares that are not of this epoch.
+ * Whether our shares of an epoch are in the key folder, after opening them if they can be opened. Throws KeyError when the folder
+ * fails.
  */
 export async function openShares({ context, address }: Learner, { start, dealt }: LearntEpoch): Promise<boolean> {
   const { keys, worker, engines, logger } = context;
@@ -148,12 +148,8 @@ export async function openShares({ context, address }: Learner, { start, dealt }
   const index = indexOf(committee, address);
   assert(index !== undefined, "only members have shares");
   const stored = await keys.shares(epoch);
-  if (stored !== undefined) {
-    if (isShareOf(engines, committee.keys, index, stored)) return true;
-    throw new KeyError("keyMismatch", `The stored shares of epoch ${epoch} are not those of member ${index}`, {
-      details: { epoch, index },
-    });
-  }
+  // Others may be there: of an attempt that a later one superseded.
+  if (stored !== undefined && isShareOf(engines, committee.keys, index, stored)) return true;
   if (dealt === undefined) return false;
   const { attempt: number, recipients } = dealt.contexts["bls12-381"];
   const announced = recipients[index]!.encryptionKey;

@@ -1,6 +1,5 @@
 /** A member-to-be in a running change: verifies the deals, opens its shares of the next epoch, and says READY. */
 import type { ApiClient } from "../api/client.ts";
-import { ApiError } from "../api/errors.ts";
 import type { AttemptAnswer, DealsAnswer, ReconfigurationAnswer } from "../api/reconfiguration.ts";
 import { encodeTransaction } from "../ledger/reconfiguration/codec.ts";
 import { proposalDigest, readyDigest } from "../ledger/reconfiguration/digests.ts";
@@ -13,6 +12,7 @@ import type { Hex } from "../lib/hex.ts";
 import type { DealContext } from "../threshold/associated-data.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { type DealBundle, dealersNeeded } from "../threshold/deal-select.ts";
+import { ThresholdError } from "../threshold/errors.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
 import { aborted, type Learner, tryClient } from "./catch-up.ts";
 import { JoinError } from "./epoch-proof.ts";
@@ -57,7 +57,7 @@ export function createReadying(tell: Tell): Readying {
         return await openAttempt(learner, client, answer.attempt, tell);
       } catch (error) {
         // The same deals again would be no better; a broken connection may be.
-        if (!(error instanceof ApiError)) readies.asked.add(url);
+        if (error instanceof JoinError || error instanceof ThresholdError) readies.asked.add(url);
         throw error;
       }
     });

@@ -22,7 +22,7 @@ import { createPrometheusMetrics } from "../telemetry/prometheus.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { createDealEngines } from "../threshold/deal-engines.ts";
 import { createEngines } from "../threshold/engines.ts";
-import { catchUp } from "./catch-up.ts";
+import { catchUp, type LearnOptions } from "./catch-up.ts";
 import { parseCommitteeFile } from "./committee-file.ts";
 import type { NodeConfig } from "./config.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
@@ -145,6 +145,11 @@ class Supervisor {
     this.#signal = signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal]);
   }
 
+  /** What the node has running already. */
+  get #learnOptions(): LearnOptions {
+    return { scheme: this.#tools.reshare };
+  }
+
   get run(): EpochRun {
     assert(this.#run !== undefined, "there is a run between begin and stop");
     return this.#run;
@@ -162,7 +167,7 @@ class Supervisor {
         { details: { address } },
       );
     }
-    const start = await joinCommittee(this.#context(undefined));
+    const start = await joinCommittee(this.#context(undefined), this.#learnOptions);
     store.write({ epoch: storedEpochOf(start, true) });
     await this.#begin(start);
   }
@@ -186,7 +191,7 @@ class Supervisor {
   /** Peers went on to an epoch that we did not see begin: what they keep of ours is not enough to follow any more. */
   async #catchUp(): Promise<void> {
     const { logger, config } = this.#tools;
-    const start = await catchUp(this.#context(this.run.node.committee.epoch));
+    const start = await catchUp(this.#context(this.run.node.committee.epoch), this.#learnOptions);
     if (start !== undefined) return this.#beginAgain(start);
     logger.warn("no API of join.apis could prove a later epoch that has this member; it is tried again", {
       apis: config.join?.apis,
@@ -197,7 +202,9 @@ class Supervisor {
   #left(undecided: readonly SignedInstruction[]): void {
     void this.#handOn(undecided);
     // Whoever left may be elected again.
-    this.#learn(async () => this.#beginAgain(await joinCommittee(this.#context(this.run.node.committee.epoch + 1n))));
+    this.#learn(async () =>
+      this.#beginAgain(await joinCommittee(this.#context(this.run.node.committee.epoch + 1n), this.#learnOptions)),
+    );
   }
 
   async #beginAgain(start: EpochStart): Promise<void> {

@@ -392,6 +392,14 @@ describe("joining a committee", () => {
       expect(opened).to.equal(1);
     });
 
+    it("opens its shares although an attempt that was superseded left others", async () => {
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      await keys.saveShares(1n, world.old.secrets[2]!.shares, world.old.committee.keys, 2);
+      const { context, options } = learning(world, world.joiner, keys, [honest]);
+      await catchUp(context, options);
+      expect(isShareOf(context.engines, chain.committee.keys, 4, (await keys.shares(1n))!)).to.equal(true);
+    });
+
     it("has nothing for somebody who is no member, and nothing newer for somebody who is there", async () => {
       const stranger = { identity: new Uint8Array(32).fill(77), address: world.joiner.address };
       const keys = memoryKeys(world, world.joiner, []);
