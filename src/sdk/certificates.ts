@@ -60,8 +60,8 @@ export async function requireFollowed(
     return requireCertificate(before, certificate);
   } catch (error) {
     if (!isBadCertificate(error)) throw error;
-    await context.follow(api, options);
-    // Not what `follow` answers: another call may have followed meanwhile.
+    await context.follow(api, certificate, options);
+    // Another call may have followed meanwhile, so it is the keys that tell.
     if (context.committee === before) throw error;
     return requireCertificate(context.committee, certificate);
   }

@@ -44,8 +44,8 @@ export interface Clockless {
   /** Proven outbox entries for `deliver` on a chain's hub. */
   getDelivery(chainId: bigint, options?: Parameters<typeof reads.getDelivery>[2]): Promise<reads.Delivery>;
   /**
-   * Every handover from the keys pinned at first to the newest, verified, in order: what a hub or anybody else needs who still has an
-   * older key. Follows them, too.
+   * Every handover from the keys pinned at first to those that certify now, verified, in order: what a hub or anybody else needs who
+   * still has an older key.
    */
   getHandovers(options?: CallOptions): Promise<readonly SignedHandover[]>;
   getReceipt(instructionId: Hex, options?: CallOptions): Promise<instructions.InstructionProgress>;

@@ -2,21 +2,23 @@
 import type { ApiClient, CallOptions } from "../api/client.ts";
 import { ApiError } from "../api/errors.ts";
 import type { KeyLink } from "../batch/key-chain.ts";
+import type { Certificate } from "../batch/types.ts";
 import type { TrustedCommittee } from "./committee.ts";
-import { followHandovers } from "./handovers.ts";
+import { stepsOf } from "./handovers.ts";
 import type { Members } from "./members.ts";
+import { verifyCertificate } from "./verify.ts";
 
 export interface ReadContext {
   /** With the newest keys that signed handovers led to. */
   readonly committee: TrustedCommittee;
   readonly members: Members;
-  /** Goes along with the handovers that lead on from the present keys. @throws SdkError badHandover */
-  take(handovers: readonly KeyLink[]): void;
   /**
-   * Asks one member for handovers and takes them. A member that has none to tell changes nothing.
+   * For a certificate that the present keys did not sign: asks the member that serves it for handovers, and goes along with them as far
+   * as the keys that did; not further, because a handover is signed some time before the next keys take over. Changes nothing when
+   * none of them did.
    * @throws SdkError badHandover, ApiError aborted
    */
-  follow(api: ApiClient, options: CallOptions): Promise<void>;
+  follow(api: ApiClient, certificate: Certificate, options: CallOptions): Promise<void>;
 }
 
 /** `onFollow` is told of every change of keys, for whoever wants to pin the newer ones. */
@@ -26,24 +28,24 @@ export function createReadContext(
   onFollow?: ((committee: TrustedCommittee) => void) | undefined,
 ): ReadContext {
   let committee = pinned;
-  // From what is trusted now, and not from what was before an answer came: keys never go back.
-  const take = (handovers: readonly KeyLink[]): void => {
-    const next = followHandovers(committee, handovers);
-    if (next === committee) return;
-    committee = next;
-    onFollow?.(next);
-  };
   return {
     get committee() {
       return committee;
     },
     members,
-    take,
-    async follow(api, { signal, timeoutMs }) {
+    async follow(api, certificate, { signal, timeoutMs }) {
+      let handovers: readonly KeyLink[] = [];
       try {
-        take((await api.handovers({ signal, timeoutMs })).handovers);
+        ({ handovers } = await api.handovers({ signal, timeoutMs }));
       } catch (error) {
         if (!(error instanceof ApiError) || error.code === "aborted") throw error;
+      }
+      // From what is trusted now, and not from what was before the answer came: keys never go back.
+      for (const step of stepsOf(committee, handovers)) {
+        if (!verifyCertificate(step, certificate)) continue;
+        committee = step;
+        onFollow?.(step);
+        return;
       }
     },
   };

@@ -16,6 +16,9 @@ export type HandoverFault =
  * A committee with the keys that signed handovers lead to: the same object if there is nothing to follow (a member that lags shows
  * fewer than are known already). Pure; whoever brought the list need not be trusted. Keys are taken from the signed statements, never
  * from what stands beside them.
+ *
+ * What it cannot see: whether so many shares of a key that was handed over long ago have leaked since that somebody forged another
+ * handover. Pin the newest keys you know; whoever followed once never goes back.
  * @param handovers all there are, from number 1 on, as `ApiClient.handovers` gives them
  * @throws SdkError badHandover
  * @example
@@ -23,25 +26,34 @@ export type HandoverFault =
  * const present = followHandovers(pinned, handovers);
  */
 export function followHandovers(committee: TrustedCommittee, handovers: readonly KeyLink[]): TrustedCommittee {
+  let last = committee;
+  for (const step of stepsOf(committee, handovers)) last = step;
+  return last;
+}
+
+/** The committee after each handover that leads on, one by one. @throws SdkError badHandover, when it comes to the one that does not */
+export function* stepsOf(
+  committee: TrustedCommittee,
+  handovers: readonly KeyLink[],
+): Generator<TrustedCommittee, void, undefined> {
   handovers.forEach(({ statement: { number } }, k) => {
     if (number !== BigInt(k + 1)) throw refusal("outOfTurn", "handovers are numbered from 1, without a gap", number);
   });
   const start = startOf(committee, handovers);
-  if (start === undefined) return committee;
-  const formerKeys: GroupKeys[] = [...committee.formerKeys];
-  let keys = committee.groupKeys;
+  if (start === undefined) return;
+  let at = committee;
   for (const handover of handovers.slice(start)) {
-    const next = followLink(committee.engine, committee.committeeId, keys, handover);
-    if (next === undefined) throw refusalOf(handover, keys);
-    formerKeys.push(keys);
-    keys = next;
+    const groupKeys = followLink(at.engine, at.committeeId, at.groupKeys, handover);
+    if (groupKeys === undefined) throw refusalOf(handover, at.groupKeys);
+    const formerKeys = Object.freeze([...at.formerKeys, at.groupKeys]);
+    at = Object.freeze({
+      ...at,
+      groupKeys: Object.freeze(groupKeys),
+      handovers: handover.statement.number,
+      formerKeys,
+    });
+    yield at;
   }
-  return Object.freeze({
-    ...committee,
-    groupKeys: Object.freeze(keys),
-    handovers: BigInt(handovers.length),
-    formerKeys: Object.freeze(formerKeys),
-  });
 }
 
 /** Position of the handover from the present keys; undefined when there is none after them. @throws SdkError badHandover */

@@ -329,7 +329,22 @@ describe("a client of a committee that changes", () => {
     expect((await patient.getHandovers()).length).to.equal(0);
   });
 
-  it("gives the verified handovers that lead on from the pinned keys, the longest list of all members", async () => {
+  it("follows no further than to the keys that certify: the next handover is signed before it is in force", async () => {
+    change();
+    const ahead = [...world.epochs.handovers, handoverBetween(world.committeeId, 2, 20, 21)];
+    world.epochs.handovers = ahead;
+    const clockless = createClockless({ apis: [honest], committee });
+    expect((await clockless.getHead()).header.sequence).to.equal(2n);
+    expect(clockless.committee.handovers).to.equal(1n);
+    expect((await clockless.getHandovers()).length).to.equal(1);
+    // What stands behind the keys that certify does not matter yet, true or not.
+    world.epochs.handovers = [ahead[0]!, handoverBetween(world.committeeId, 2, 20, 66, 2n, 66)];
+    const other = createClockless({ apis: [honest], committee });
+    expect((await other.getHead()).header.sequence).to.equal(2n);
+    expect(other.committee.handovers).to.equal(1n);
+  });
+
+  it("gives the verified handovers that lead on from the pinned keys, from a member that has them all", async () => {
     change(3);
     const short = liar({ handovers: async () => ({ handovers: world.epochs.handovers.slice(0, 1) }) });
     const clockless = createClockless({ apis: [short, honest], committee });
