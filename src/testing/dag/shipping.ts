@@ -6,6 +6,7 @@ import { Activity } from "../../consensus/activity.ts";
 import { BlockCodec } from "../../consensus/block.ts";
 import { Committer } from "../../consensus/committer.ts";
 import { Dag, type DagBlock } from "../../consensus/dag.ts";
+import { ConsensusError } from "../../consensus/errors.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
 import { Linearizer } from "../../consensus/linearizer.ts";
 import type { OutputRound, SlotStatus, VerifiedBlock } from "../../consensus/types.ts";
@@ -61,6 +62,21 @@ function blockOf(n: number, sketched: SketchBlock): VerifiedBlock {
   codec.validate(block);
   converted.set(sketched, block);
   return block;
+}
+
+/** Whether the shipping code takes such a block; `parents` may be anything, in any order. */
+export function isShippable(
+  n: number,
+  block: { readonly author: number; readonly round: number; readonly parents: readonly Omit<SketchBlock, "parents">[] },
+): boolean {
+  try {
+    // CAST: only round, author and id of a parent are read
+    blockOf(n, { ...block, id: 0xffff, parents: block.parents as readonly SketchBlock[] });
+    return true;
+  } catch (error) {
+    if (error instanceof ConsensusError) return false;
+    throw error;
+  }
 }
 
 /** Votes with the decisions of some slots given: shows what the committer makes of an anchor before anybody commits it. */
