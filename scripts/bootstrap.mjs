@@ -6,6 +6,7 @@
  *   node scripts/bootstrap.mjs test …     npm test
  *   node scripts/bootstrap.mjs demo …     npm run demo
  *   node scripts/bootstrap.mjs bench:…    npm run bench:…
+ *   node scripts/bootstrap.mjs verify …   npm run verify
  *
  * Why not plain `npm ci`: run by Node 20, npm silently leaves out Hardhat's native package (its engine is ≥ 22), and Hardhat
  * itself wants Node ≥ 22.13. So the install runs under the npm package `node@24`, which also lands in node_modules/.bin.
@@ -28,6 +29,8 @@ const COMMANDS = {
   "bench:hub-gas": "scripts/bench/hub-gas.ts",
   "bench:threshold": "scripts/bench/threshold.ts",
   "bench:ledger": "scripts/bench/ledger.ts",
+  "bench:latency": "scripts/bench/latency.ts",
+  verify: "scripts/verify/main.ts",
 };
 
 const wanted = createHash("sha256")
