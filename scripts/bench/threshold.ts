@@ -1,12 +1,13 @@
 /**
- * Both curve engines in one run, on the same inputs: node scripts/bench/threshold.ts [--json] [--reshare]
+ * Both curve engines in one run, on the same inputs: node scripts/bench/threshold.ts [--json] [--reshare] [--only <text>]
  *
  * Times are medians of CPU milliseconds. `combine` is what a member does to make a certificate when nobody cheats:
  * interpolate t partials and verify once; `blame` is the worst case, f wrong partials among the first.
  *
  * `deal`, `verify deal` and `open` are of one verifiable deal with the default rounds. X25519 is the same for both engines:
  * the portable one, and once more the platform's ("native"). `--reshare` verifies as many deals as a (100, 67) reshare
- * has, on two worker threads per suite one after the other (minutes).
+ * has, on two worker threads per suite one after the other (minutes). `--only` measures the operations with that in their
+ * name, "combine" or "(100,67)".
  */
 import { cpus } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -32,6 +33,9 @@ const COMMITTEES = [
   { n: 31, t: 21 },
   { n: 100, t: 67 },
 ] as const;
+
+const ONLY = process.argv.includes("--only") ? (process.argv[process.argv.indexOf("--only") + 1] ?? "") : "";
+const isWanted = (operation: string): boolean => operation.includes(ONLY);
 
 interface Row {
   readonly suite: string;
@@ -141,6 +145,7 @@ async function reshare(
 for (const suite of SUITES) {
   const [noble, mcl] = [reference[suite], fast[suite]];
   const measure = (operation: string, run: (engine: Engine) => void): void => {
+    if (!isWanted(operation)) return;
     const [nobleMs, mclMs] = medians(
       () => run(noble),
       () => run(mcl),
@@ -176,6 +181,7 @@ for (const suite of SUITES) {
   }
 
   const measureDeal = (operation: string, run: (engine: DealEngine) => void): void => {
+    if (!isWanted(operation)) return;
     const [nobleMs, mclMs] = medians(
       () => run(referenceDeals[suite]),
       () => run(fastDeals[suite]),
@@ -183,6 +189,11 @@ for (const suite of SUITES) {
     rows.push({ suite, operation, nobleMs, mclMs, ratio: nobleMs / mclMs });
   };
   for (const { n, t } of COMMITTEES) {
+    const operations = ["deal", "verify deal", "open"].flatMap((name) => [
+      `${name} (${n},${t})`,
+      `${name} native (${n},${t})`,
+    ]);
+    if (!operations.some(isWanted)) continue;
     const { instance, keys } = instanceOf(suite, n, t);
     const seed = randomness(`dealing ${n}`, 32);
     const bytes = makeDeal(fastDeals[suite], portable, instance, secret, seed);

@@ -113,12 +113,20 @@ describe("deals: encryption keys", () => {
     // CAST: upper-case digits are still hex text; as a key they would be a second spelling.
     const shouted = `0x${announce(0).key.slice(2).toUpperCase()}` as Hex;
     expect(faultOfEncryptionKey(fresh, signed(0, { key: shouted }))).to.equal("malformed");
+    // Control: without that check the second spelling passes for another key.
+    const plain = new Map([[members[0]!, announce(0).key]]);
+    const stranger = { ...fresh, admitted: new Map([...plain].map(([, key]) => [members[3]!, key] as const)) };
+    expect(faultOfEncryptionKey(stranger, signed(0, { key: shouted }), without("malformed"))).to.equal(undefined);
+    expect(faultOfEncryptionKey(stranger, announce(0))).to.equal("duplicateKey");
   });
 
   it("are refused when somebody else has them, or when nobody proves to have them", () => {
     const admitted = new Map([[members[1]!, announce(1).key]]);
     const copied = signed(0, { key: announce(1).key, proof: announce(1).proof });
     expect(faultOfEncryptionKey({ scope, members, admitted }, copied)).to.equal("duplicateKey");
+    // Control: whoever asks neither for the proof nor who has the key already gives one key to two members.
+    const careless = without("duplicateKey", "badProof");
+    expect(faultOfEncryptionKey({ scope, members, admitted }, copied, careless)).to.equal(undefined);
     // Announced before its owner does: the proof names the member, so that the thief cannot use it.
     expect(faultOfEncryptionKey(fresh, copied)).to.equal("badProof");
     expect(faultOfEncryptionKey(fresh, copied, without("badProof"))).to.equal(undefined);
