@@ -81,7 +81,7 @@ export function openEpochKeys({ directory, password: source, strength: given }: 
     identity: () => loadIdentity(join(directory, IDENTITY_FILE), password),
     shares,
 
-    async saveShares(epoch, secrets, keys, index) {
+    saveShares: inTurn<Parameters<EpochKeys["saveShares"]>>(async (epoch, secrets, keys, index) => {
       const folder = epochFolder(directory, epoch);
       // The suite that `shares` looks for comes last: a crash between the two leaves none, and opening starts again.
       for (const suite of [...SUITES].reverse()) {
@@ -94,7 +94,7 @@ export function openEpochKeys({ directory, password: source, strength: given }: 
         const publicShare = hexToBytes(keys[suite].publicShares[index]!);
         await saveShare(path, { suite, secret: secrets[suite], publicShare }, { password, strength });
       }
-    },
+    }),
 
     encryptionKey: (epoch, attempt, publicKey) =>
       ifThere(() => loadEncryptionKey(encryptionKeyPath(directory, epoch, attempt), publicKey, password)),
@@ -139,6 +139,17 @@ async function ifThere<T>(load: () => Promise<T>): Promise<T | undefined> {
     if (error instanceof KeyError && error.code === "keyFileMissing") return undefined;
     throw error;
   }
+}
+
+/** One call after the other: two that save the same shares at once would find half of each other's work. */
+function inTurn<A extends readonly unknown[]>(action: (...args: A) => Promise<void>): (...args: A) => Promise<void> {
+  let last: Promise<void> = Promise.resolve();
+  return (...args) => {
+    const next = last.then(() => action(...args));
+    // Whoever called hears of a failure; the next one is not concerned.
+    last = next.catch(() => {});
+    return next;
+  };
 }
 
 /**

@@ -56,6 +56,7 @@ const storedDeal = z.object({ epoch: uint64, attempt: uint64, transaction: hexBy
 
 export function createResharer(parts: ResharerParts): Resharer {
   const { worker, verdicts, keys, engines, sign, store, holds, logger, push, onFatal } = parts;
+  const opening = new Set<string>();
   const underWay = new Set<Promise<void>>();
   /** Public keys that the shares on disk were checked against: opening a keystore takes a second, on purpose. */
   let checked: { readonly epoch: bigint; readonly keys: PublicKeys } | undefined = holds;
@@ -66,8 +67,12 @@ export function createResharer(parts: ResharerParts): Resharer {
     return text === undefined ? undefined : storedDeal.parse(JSON.parse(text));
   };
 
+  const isOver = (epoch: bigint): boolean => current !== undefined && current.committee.epoch >= epoch;
+
   const deal = async ({ proposal, contexts, kind }: AttemptView, dealer: number): Promise<void> => {
     const { epoch, attempt } = proposal;
+    // A member that catches up is asked for what is over when its answer would come.
+    if (isOver(epoch)) return;
     const last = lastDeal();
     if (last !== undefined && (last.epoch > epoch || (last.epoch === epoch && last.attempt >= attempt))) {
       // An older attempt than the one we dealt in last was superseded: nothing of it is wanted any more.
@@ -82,6 +87,7 @@ export function createResharer(parts: ResharerParts): Resharer {
     }
     logger.info("dealing to the next committee", { epoch, attempt, attemptKind: kind });
     const dealt = await worker.deal(contexts, dealer, shares);
+    if (isOver(epoch)) return;
     const { dealers } = contexts["bls12-381"];
     const transaction = encodeTransaction(makeDealTransaction(contexts["bls12-381"], dealers[dealer]!, dealt, sign));
     const record = { epoch, attempt, transaction: bytesToHex(transaction) };
@@ -90,6 +96,19 @@ export function createResharer(parts: ResharerParts): Resharer {
   };
 
   const open = async (task: ReshareTask & { readonly kind: "open" }): Promise<void> => {
+    const { epoch, attempt } = task;
+    const name = `${epoch}/${attempt}`;
+    // Asked once for the attempt, and once more when its epoch begins meanwhile: one answer serves both.
+    if (opening.has(name)) return;
+    opening.add(name);
+    try {
+      await openOnce(task);
+    } finally {
+      opening.delete(name);
+    }
+  };
+
+  const openOnce = async (task: ReshareTask & { readonly kind: "open" }): Promise<void> => {
     const { epoch, attempt, contexts, qualified, index, keys: publicKeys } = task;
     const answer = (shares: Shares): void => push({ kind: "shares", epoch, attempt, shares });
     const known = await keys.shares(epoch);

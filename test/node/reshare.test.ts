@@ -30,8 +30,7 @@ import { createResharer, isShareOf } from "../../src/node/resharer.ts";
 import { createVerdicts, type Verdicts } from "../../src/node/verdicts.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
 import type { Store, StoreWrite } from "../../src/storage/port.ts";
-import type { Logger } from "../../src/telemetry/port.ts";
-import { silentLogger, silentMetrics } from "../../src/telemetry/silent.ts";
+import { silentMetrics } from "../../src/telemetry/silent.ts";
 import {
   createTestCommitteeWith,
   createTestGenesis,
@@ -47,6 +46,7 @@ import { createEngines } from "../../src/threshold/engines.ts";
 import { SUITES } from "../../src/threshold/types.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../src/transport/memory.ts";
+import { loggerOf, until } from "./support.ts";
 
 const N = 4;
 const OWNER_SECRET = createRandom(99, "owner").bytes(32);
@@ -101,21 +101,6 @@ class Chain {
   show(index: number): void {
     this.#watchers.get(index)?.();
   }
-}
-
-/** LOG=1 shows what members say. */
-function loggerOf(index: number): Logger {
-  if (process.env.LOG === undefined) return silentLogger();
-  const say = (message: string, fields?: object): void =>
-    console.log(
-      index,
-      message,
-      JSON.stringify(fields ?? {}, (_, v) =>
-        typeof v === "bigint" ? `${v}n` : v instanceof Error ? `${v.stack}` : v,
-      ).slice(0, 600),
-    );
-  const logger: Logger = { debug: say, info: say, warn: say, error: say, child: () => logger };
-  return logger;
 }
 
 describe("node: the committee changes under real cryptography", function () {
@@ -380,12 +365,4 @@ function wrapped(store: Store, before: (write: StoreWrite) => void): Store {
       };
     },
   });
-}
-
-async function until(what: string, isTrue: () => boolean): Promise<void> {
-  const deadline = performance.now() + 60_000;
-  while (!isTrue()) {
-    if (performance.now() > deadline) throw new Error(`not within 60 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

@@ -1,0 +1,171 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { createApiClient } from "../../src/api/client.ts";
+import { saveEncryptionKey } from "../../src/keys/encryption-key-file.ts";
+import { encryptionKeyPath } from "../../src/keys/epoch-keys.ts";
+import { saveIdentity, saveMemberKeys } from "../../src/keys/member-keys.ts";
+import type { PasswordSource } from "../../src/keys/port.ts";
+import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
+import { makeApproval } from "../../src/ledger/reconfiguration/make.ts";
+import type { Proposal } from "../../src/ledger/reconfiguration/types.ts";
+import { addressOf, signDigest } from "../../src/lib/ecdsa.ts";
+import { encodeCommitteeFile } from "../../src/node/committee-file.ts";
+import { type NodeConfig, nodeConfigSchema } from "../../src/node/config.ts";
+import { NodeConfigError, type RunningNode, startNode } from "../../src/node/start.ts";
+import { StoreError } from "../../src/storage/port.ts";
+import { createTestCommittee, createTestGenesis, type TestCommittee } from "../../src/testing/committee.ts";
+import { createRandom } from "../../src/testing/random.ts";
+import { announceEncryptionKey, encryptionSecret } from "../../src/threshold/encryption-key.ts";
+import { publicKeyOf } from "../../src/transport/identity.ts";
+import { freePorts } from "../transport/mesh.ts";
+import { loggerOf, until } from "./support.ts";
+
+const N = 4;
+const PASSWORD: PasswordSource = { kind: "environment", name: "P", environment: { P: "a password" } };
+const LIGHT = { password: PASSWORD, strength: "lightForDevnet" } as const;
+
+describe("node: whole nodes with keys, stores, libp2p and APIs", function () {
+  this.timeout(240_000);
+  let directory: string;
+  let test: TestCommittee;
+  let joinerIdentity: Uint8Array;
+  let ports: number[];
+  let running: (RunningNode | undefined)[];
+  const fatal: unknown[] = [];
+  const stop = new AbortController();
+
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), "clockless-start-"));
+    test = await createTestCommittee(N, createRandom(4, "start"), "real");
+    joinerIdentity = createRandom(5, "joiner").bytes(32);
+    ports = await freePorts(2 * (N + 1));
+    running = [];
+    writeFileSync(
+      join(directory, "committee.json"),
+      encodeCommitteeFile(test.committee, createTestGenesis(test.committee)),
+    );
+    for (const [index, { identity, shares }] of test.secrets.entries())
+      await saveMemberKeys(keysOf(index), { identity, shares: shares! }, LIGHT);
+    mkdirSync(keysOf(N), { mode: 0o700 });
+    await saveIdentity(join(keysOf(N), "identity.json"), joinerIdentity, LIGHT);
+  });
+  after(async () => {
+    stop.abort();
+    await Promise.all(running.map((node) => node?.stop()));
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const keysOf = (index: number): string => join(directory, `keys-${index}`);
+  const identityOf = (index: number): Uint8Array => test.secrets[index]?.identity ?? joinerIdentity;
+  const multiaddr = (index: number): string => `/ip4/127.0.0.1/tcp/${ports[index]}`;
+  const apiOf = (index: number): string => `http://127.0.0.1:${ports[N + 1 + index]}`;
+
+  const configOf = (index: number, overrides: object = {}): NodeConfig =>
+    nodeConfigSchema.parse({
+      committeeFile: join(directory, "committee.json"),
+      dataDir: join(directory, `data-${index}`),
+      keys: { directory: keysOf(index) },
+      p2p: {
+        listen: [multiaddr(index)],
+        peers:
+          index >= N
+            ? []
+            : test.secrets.map(({ identity }, k) => ({
+                address: addressOf(identity),
+                publicKey: publicKeyOf(identity),
+                multiaddrs: [multiaddr(k)],
+              })),
+      },
+      api: { port: ports[N + 1 + index], requestsPerSecond: 0 },
+      join: { apis: [0, 1, 2].map(apiOf) },
+      pacing: { busyIntervalMs: 50, idleIntervalMs: 500, retryMs: 500 },
+      ...overrides,
+    });
+  const start = (config: NodeConfig): Promise<RunningNode> =>
+    startNode({
+      config,
+      password: PASSWORD,
+      logger: loggerOf(config.api.port),
+      version: "test",
+      onFatal: (error) => fatal.push(error),
+      signal: stop.signal,
+    });
+
+  /** The four members and a fifth that is none yet. */
+  async function propose(): Promise<Proposal> {
+    const [epoch, attempt] = [1n, 1n];
+    const members: Proposal["members"][number][] = [];
+    for (let index = 0; index <= N; index++) {
+      const identity = identityOf(index);
+      const address = addressOf(identity);
+      const randomness = createRandom(6, `key ${index}`).bytes(64);
+      const scope = { domain: test.committee.id, epoch, attempt };
+      const { key, proof, signature } = announceEncryptionKey(scope, address, randomness, (digest) =>
+        signDigest(identity, digest),
+      );
+      const file = { secret: encryptionSecret(randomness), publicKey: key, purpose: "epoch 1" };
+      await saveEncryptionKey(encryptionKeyPath(keysOf(index), epoch, attempt), file, LIGHT);
+      const publicKey = publicKeyOf(identity);
+      members.push({ address, publicKey, multiaddrs: [multiaddr(index)], encryptionKey: key, proof, signature });
+    }
+    return { epoch, attempt, members };
+  }
+
+  it("refuses a second process with the same keys, and an identity that nobody elected", async () => {
+    running[0] = await start(configOf(0));
+    const twin = { ...configOf(0), dataDir: join(directory, "twin") };
+    expect(await start(twin).catch((error: unknown) => error))
+      .to.be.instanceOf(StoreError)
+      .with.property("code", "locked");
+    const stranger = configOf(N, { join: undefined });
+    expect(await start(stranger).catch((error: unknown) => error))
+      .to.be.instanceOf(NodeConfigError)
+      .with.property("code", "notInCommittee");
+  });
+
+  it("lets a fifth member join over HTTP, and one that slept through the change follow", async () => {
+    for (const index of [1, 2]) running[index] = await start(configOf(index));
+    // The fourth is away: three old members and the new one are enough.
+    const joining = start(configOf(N));
+    const proposal = await propose();
+    for (const [index, { identity }] of test.secrets.slice(0, 3).entries()) {
+      const approval = makeApproval(test.committee.id, proposal, addressOf(identity), (digest) =>
+        signDigest(identity, digest),
+      );
+      const answer = await createApiClient({ url: apiOf(index) }).submitTransactions([encodeTransaction(approval)]);
+      expect(answer.map(({ code }) => code)).to.deep.equal(["accepted"]);
+    }
+    running[N] = await joining;
+    const joiner = running[N]!;
+    expect(joiner.node.committee.epoch).to.equal(1n);
+    expect(joiner.node.self).to.equal(4);
+    await until("the others are there", () => [0, 1, 2].every((index) => running[index]!.node.committee.epoch === 1n));
+    await until("they are connected", () => joiner.node.transport.peers().filter((peer) => peer.connected).length >= 3);
+    await until("the joiner's blocks are in the order", () => joiner.node.member.consensus.highestRound > 5);
+    expect(joiner.node.member.isSigner).to.equal(true);
+
+    running[3] = await start(configOf(3));
+    const sleeper = running[3]!;
+    await until(
+      "the sleeper is in the new epoch, with its share",
+      () => sleeper.node.committee.epoch === 1n && sleeper.node.member.isSigner,
+    );
+    expect(sleeper.url).to.equal(apiOf(3));
+    await until("all are connected", () =>
+      running.every((it) => it!.node.transport.peers().every((peer) => peer.connected)),
+    );
+    const status = await createApiClient({ url: apiOf(3) }).status();
+    expect(status).to.include({ epoch: 1n, index: 3 });
+    expect(fatal).to.deep.equal([]);
+  });
+
+  it("begins in the newest epoch after a restart, whatever the committee file says", async () => {
+    await running[N]!.stop();
+    running[N] = await start(configOf(N));
+    expect(running[N]!.node.committee.epoch).to.equal(1n);
+    expect(running[N]!.node.member.isSigner).to.equal(true);
+    expect(fatal).to.deep.equal([]);
+  });
+});
