@@ -10,8 +10,6 @@ import type { Proposal } from "./types.ts";
 export interface Vote {
   readonly attempt: bigint;
   readonly digest: Hex;
-  /** What it approved can never be: remembered so that a repetition is not examined again. */
-  readonly isRefused: boolean;
   /** Caught approving two proposals of this attempt. */
   readonly isTwice: boolean;
 }
@@ -37,17 +35,18 @@ export class Approvals {
   /** Members whose vote counts for a proposal, ascending. */
   of(digest: Hex): Address[] {
     const members: Address[] = [];
-    for (const [member, vote] of this.votes) if (vote.digest === digest && !vote.isRefused) members.push(member);
+    for (const [member, vote] of this.votes) if (vote.digest === digest) members.push(member);
     return members.sort(compareText);
   }
 
   count(member: Address, digest: Hex, proposal: Proposal): void {
-    this.replace(member, { attempt: proposal.attempt, digest, isRefused: false, isTwice: false });
+    this.replace(member, { attempt: proposal.attempt, digest, isTwice: false });
     this.proposals.set(digest, proposal);
   }
 
+  /** What a member approved can never be: remembered all the same, so that a repetition is not examined again. */
   refuse(member: Address, digest: Hex, attempt: bigint): void {
-    this.replace(member, { attempt, digest, isRefused: true, isTwice: false });
+    this.replace(member, { attempt, digest, isTwice: false });
   }
 
   blame(member: Address): void {

@@ -75,7 +75,7 @@ function write(out: ByteWriter, epochs: Epochs, writeDeal: (deal: KeptDeal) => v
   out.list(open, ([, proposal]) => writeProposal(out, proposal));
   const votes = [...approvals.votes].sort(([a], [b]) => compareText(a, b));
   out.list(votes, ([member, vote]) => {
-    out.hex(member).u64(vote.attempt).hex(vote.digest).flag(vote.isRefused).flag(vote.isTwice);
+    out.hex(member).u64(vote.attempt).hex(vote.digest).flag(vote.isTwice);
   });
   const examined = [...approvals.examined].sort(([a], [b]) => compareText(a, b));
   out.list(examined, ([member, count]) => out.hex(member).u32(count));
@@ -159,13 +159,12 @@ export function readEpochs(reader: ByteReader, id: Hex, scheme: ReshareScheme): 
     const proposal = readProposal(reader, nextEpoch);
     approvals.proposals.set(proposalDigest(id, proposal), proposal);
   });
-  reader.list(62, () => {
+  reader.list(61, () => {
     const member = reader.hex(20);
     const attempt = reader.u64();
     approvals.votes.set(member, {
       attempt,
       digest: reader.hex(32),
-      isRefused: reader.flag(),
       isTwice: reader.flag(),
     });
   });

@@ -301,6 +301,21 @@ describe("handovers", () => {
     expect(w.send(right)).deep.equal([]);
     w.send(w.handover(b));
     expect(w.epochs.handovers).deep.equal([]);
+    const late = w.handover(d);
+    w.send(w.handover(c));
+    expect(w.send(late)).deep.equal([]);
+    expect(w.attempt.handover?.signed.length).equal(3);
+  });
+
+  it("mean nothing before there is anything to hand over", () => {
+    const [w, early] = [handover(), new World(abcd)];
+    const partial = w.handover(a);
+    expect(early.send(partial)).deep.equal([]);
+    early.agree(early.proposal(people("wxyz")), abcd);
+    expect(early.send(partial)).deep.equal([]);
+    early.send(...abcd.map((who) => early.deal(who)));
+    expect(early.send(partial)).deep.equal([]);
+    expect(early.attempt.phase).equal("opening");
   });
 
   it("wait for n − f partials, and nothing supersedes the attempt meanwhile", () => {

@@ -65,7 +65,7 @@ for (const [kind, to] of [
           expect(attempt?.phase).equal(isComplete ? "opening" : "dealing");
           expect(new Set(verified).size).equal(verified.length);
         }),
-        { seed, numRuns: 60 },
+        { seed, numRuns: 40 },
       );
     });
   });
