@@ -23,6 +23,8 @@ export interface Endpoint<P, Q, A> {
   readonly binary?: boolean;
   /** Largest body, where it is more than the server's own limit. */
   readonly maxBodyBytes?: number;
+  /** A list in the body, each item of which takes so long to check that it counts as a request of its own. */
+  readonly chargedItems?: string;
 }
 
 function endpoint<P, Q, A>(
@@ -216,6 +218,7 @@ export const ENDPOINTS = {
     answer: r.transactionsAnswer,
     status: 202,
     errors: ["bodyTooLarge", "unsupportedMediaType", "requestTimeout"],
+    chargedItems: "transactions",
     maxBodyBytes: r.RECONFIGURATION_LIMITS.maxBodyBytes,
   }),
   getEpoch: endpoint({

@@ -33,7 +33,7 @@ export const RECONFIGURATION_LIMITS = {
   /** One transaction of the largest size as hex, and its JSON. */
   maxBodyBytes: (2 << 20) + (1 << 16),
   /** Deals in one answer, before they are hex; at least one is always in it. */
-  maxDealBytes: 8 << 20,
+  maxDealBytes: 4 << 20,
   /** What the client reads of a snapshot unless it is told otherwise. */
   maxSnapshotBytes: 1 << 30,
   /** Members of one committee. */

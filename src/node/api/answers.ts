@@ -56,10 +56,10 @@ const CHUNK_BYTES = 64 * 1024;
 export async function answerBytes(
   response: ServerResponse,
   bytes: Uint8Array,
-  options: { readonly stallMs: number; readonly immutable: boolean },
+  options: { readonly type: string; readonly stallMs: number; readonly immutable: boolean },
 ): Promise<void> {
   response.writeHead(200, {
-    "content-type": "application/octet-stream",
+    "content-type": options.type,
     "content-length": bytes.length,
     "cache-control": options.immutable ? "public, max-age=31536000, immutable" : "no-store",
     "x-content-type-options": "nosniff",

@@ -21,6 +21,7 @@ import { instructionFromJson } from "../../ledger/json.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
 import { assert } from "../../lib/assert.ts";
 import type { Suite } from "../../threshold/types.ts";
+import { createDealsEncoder } from "./deals.ts";
 import type { NodeView } from "./view.ts";
 
 export interface HandlerContext<K extends EndpointId> {
@@ -34,6 +35,8 @@ export interface Answered<A> {
   readonly value: A;
   /** Instead of the endpoint's status. */
   readonly status?: number;
+  /** The value as JSON, shared by all who ask: sent at the pace of each. */
+  readonly encoded?: Uint8Array;
 }
 
 export type Handlers = {
@@ -46,6 +49,7 @@ export function createHandlers(view: NodeView): Handlers {
     assert(chosen !== undefined, "a committee requires at least one suite");
     return chosen;
   };
+  const encodeDeals = createDealsEncoder();
   const requireChain = (chainId: bigint): void => {
     if (!view.committee().genesis.chains.some((chain) => chain.chainId === chainId))
       throw new ApiError("unknownChain", "the committee does not serve this chain", { details: { chainId } });
@@ -110,8 +114,12 @@ export function createHandlers(view: NodeView): Handlers {
     },
     getLane: ({ params: { signer, lane } }) => ({ value: { signer, lane, nextNonce: view.laneNonce(signer, lane) } }),
     getReconfiguration: () => ({ value: view.reconfiguration() }),
-    getDeals: ({ query: { from } }) =>
-      found(view.deals(from ?? 0), "unknownDeals", "nothing was dealt here, or not so many deals", { from }),
+    getDeals: ({ query: { from } }) => {
+      const { value } = found(view.deals(from ?? 0), "unknownDeals", "nothing was dealt here, or not so many deals", {
+        from,
+      });
+      return { value, encoded: encodeDeals(value) };
+    },
     submitTransactions: async ({ body }) => ({ value: { results: await submitTransactions(view, body) } }),
     getEpoch: ({ params: { epoch } }) =>
       found(view.epoch(epoch === "latest" ? undefined : epoch), "unknownEpoch", "no such epoch here", { epoch }),

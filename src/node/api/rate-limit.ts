@@ -8,8 +8,11 @@ export interface RateLimit {
 }
 
 export interface RateLimiter {
-  /** 0 when the request may pass, otherwise the milliseconds until the next one may. */
-  take(address: string, nowMs: number): number;
+  /**
+   * 0 when the request may pass, otherwise the milliseconds until it may. `cost`: how many requests it counts as; more than a burst
+   * counts as a whole burst, since it could never pass otherwise.
+   */
+  take(address: string, nowMs: number, cost?: number): number;
 }
 
 /** Addresses remembered; beyond it the least recently seen is forgotten and starts with a full bucket again. */
@@ -19,7 +22,7 @@ export function createRateLimiter({ perSecond, burst }: RateLimit): RateLimiter 
   // Insertion order is order of use, because every use re-inserts.
   const buckets = new Map<string, { tokens: number; atMs: number }>();
   return {
-    take(address, nowMs) {
+    take(address, nowMs, cost = 1) {
       const key = bucketKey(address);
       const bucket = buckets.get(key) ?? { tokens: burst, atMs: nowMs };
       // A clock that steps back must not drain anybody.
@@ -32,8 +35,9 @@ export function createRateLimiter({ perSecond, burst }: RateLimit): RateLimiter 
         const oldest = buckets.keys().next().value;
         if (oldest !== undefined) buckets.delete(oldest);
       }
-      if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) * 1000) / perSecond);
-      bucket.tokens -= 1;
+      const price = Math.min(cost, burst);
+      if (bucket.tokens < price) return Math.ceil(((price - bucket.tokens) * 1000) / perSecond);
+      bucket.tokens -= price;
       return 0;
     },
   };

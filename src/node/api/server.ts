@@ -7,7 +7,6 @@ import type { AddressInfo, Socket } from "node:net";
 import type * as z from "zod";
 import { ENDPOINTS, type EndpointId } from "../../api/endpoints.ts";
 import { ApiError } from "../../api/errors.ts";
-import { issuesOf } from "../../api/http.ts";
 import { openApiDocument } from "../../api/openapi.ts";
 import { API_LIMITS } from "../../api/schema.ts";
 import { assert } from "../../lib/assert.ts";
@@ -23,8 +22,9 @@ import {
   errorJson,
 } from "./answers.ts";
 import { type BodyBudget, createBodyBudget, readJsonBody } from "./body.ts";
-import { createHandlers, type HandlerContext, type Handlers, matchEndpoint } from "./handlers.ts";
+import { type Answered, createHandlers, type HandlerContext, type Handlers, matchEndpoint } from "./handlers.ts";
 import { createRateLimiter, type RateLimit, type RateLimiter } from "./rate-limit.ts";
+import { clientAddress, countItems, decodeParameters, queryOf } from "./request.ts";
 import { createStreams, type Streams } from "./streams.ts";
 import type { NodeView } from "./view.ts";
 
@@ -38,7 +38,7 @@ export interface ApiServerOptions {
   readonly maxBodyBytes: number;
   /** Of all bodies larger than that together, while they arrive. */
   readonly maxLargeBodyBytes: number;
-  /** Snapshots that are being sent at once: each may take its client minutes. */
+  /** Large answers (snapshots, deals) that are being sent at once: each may take its client minutes. */
   readonly maxDownloads: number;
   readonly maxUrlLength: number;
   readonly maxHeaderBytes: number;
@@ -222,10 +222,12 @@ async function route(
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   const search = new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1));
-  if (path !== "/healthz" && path !== "/readyz") {
-    const retryAfterMs = context.limiter?.take(clientAddress(request, config.trustedProxies), Date.now()) ?? 0;
+  const charge = (requests: number): void => {
+    const retryAfterMs =
+      context.limiter?.take(clientAddress(request, config.trustedProxies), Date.now(), requests) ?? 0;
     if (retryAfterMs > 0) throw new ApiError("rateLimited", "too many requests", { details: { retryAfterMs } });
-  }
+  };
+  if (path !== "/healthz" && path !== "/readyz") charge(1);
   if (method === "OPTIONS") return answerPreflight(response);
 
   if (path === "/v1/events" || path === "/metrics" || path === "/openapi.json") {
@@ -248,20 +250,24 @@ async function route(
   observe(id);
   const endpoint = ENDPOINTS[id];
   const body = endpoint.method === "POST" ? await bodyOf(context, endpoint.maxBodyBytes, request, response) : undefined;
+  if (endpoint.chargedItems !== undefined) charge(countItems(body, endpoint.chargedItems));
   const handlerContext = {
     params: decodeParameters(endpoint.params, params, "path"),
     query: decodeParameters(endpoint.query, queryOf(search), "query"),
     body,
   };
   // CAST: id selects endpoint and handler together, which the type system cannot follow through a union of keys.
-  const handler = context.handlers[id] as (
-    context: HandlerContext<EndpointId>,
-  ) => Promise<{ value: unknown; status?: number }>;
-  const answered = await handler(handlerContext as HandlerContext<EndpointId>);
-  if (endpoint.binary) return download(context, response, answered.value, endpoint.immutable ?? false);
+  const handler = context.handlers[id] as (context: HandlerContext<EndpointId>) => Promise<Answered<unknown>>;
+  const { value, status, encoded } = await handler(handlerContext as HandlerContext<EndpointId>);
+  const immutable = endpoint.immutable ?? false;
+  if (endpoint.binary) {
+    assert(value instanceof Uint8Array, "a binary endpoint answers bytes");
+    return download(context, response, value, { type: "application/octet-stream", immutable });
+  }
+  if (encoded !== undefined) return download(context, response, encoded, { type: "application/json", immutable });
   // CAST: as above; the value is the endpoint's own answer.
-  const encoded = (endpoint.answer as z.ZodType<unknown>).encode(answered.value);
-  answerJson(response, answered.status ?? endpoint.status, encoded, endpoint.immutable ?? false);
+  const json = (endpoint.answer as z.ZodType<unknown>).encode(value);
+  answerJson(response, status ?? endpoint.status, json, immutable);
 }
 
 function bodyOf(
@@ -279,46 +285,17 @@ function bodyOf(
 async function download(
   { config, downloads }: ServeContext,
   response: ServerResponse,
-  value: unknown,
-  immutable: boolean,
+  bytes: Uint8Array,
+  kind: { readonly type: string; readonly immutable: boolean },
 ): Promise<void> {
-  assert(value instanceof Uint8Array, "a binary endpoint answers bytes");
   if (downloads.running >= config.maxDownloads)
     throw new ApiError("unavailable", "too many downloads at once", { details: { retryAfterMs: 5_000 } });
   downloads.running++;
   try {
-    await answerBytes(response, value, { stallMs: config.streamStallMs, immutable });
+    await answerBytes(response, bytes, { ...kind, stallMs: config.streamStallMs });
   } finally {
     downloads.running--;
   }
-}
-
-function queryOf(search: URLSearchParams): Record<string, string> {
-  const query: Record<string, string> = {};
-  for (const [name, value] of search) {
-    if (Object.hasOwn(query, name))
-      throw new ApiError("badRequest", "a parameter comes once", { details: { name: name.slice(0, 40) } });
-    // defineProperty: a parameter named __proto__ is a name like any other.
-    Object.defineProperty(query, name, { value, enumerable: true });
-  }
-  return query;
-}
-
-function decodeParameters(schema: z.ZodType, values: Readonly<Record<string, string>>, place: string): unknown {
-  const result = schema.safeDecode(values as never); // CAST: unknown text; the schema decides
-  if (result.success) return result.data;
-  throw new ApiError("badRequest", `a ${place} parameter is not what this endpoint takes`, {
-    details: { issues: issuesOf(result.error) },
-  });
-}
-
-/** The address to rate-limit: the peer's, or what the last trusted proxy saw. Entries further left are the client's own claims. */
-function clientAddress(request: IncomingMessage, trustedProxies: number): string {
-  const peer = request.socket.remoteAddress ?? "unknown";
-  if (trustedProxies === 0) return peer;
-  const forwarded = request.headers["x-forwarded-for"];
-  const hops = (Array.isArray(forwarded) ? forwarded.join(",") : (forwarded ?? "")).split(",").map((hop) => hop.trim());
-  return hops.at(-trustedProxies) || peer;
 }
 
 function toApiError(cause: unknown, request: IncomingMessage, logger: Logger): ApiError {

@@ -32,6 +32,11 @@ const word = fc.oneof(
     "destinations",
     "outbox",
     "history",
+    "reconfiguration",
+    "deals",
+    "epochs",
+    "snapshot",
+    "handovers",
   ),
   fc.constantFrom(
     "accounts",

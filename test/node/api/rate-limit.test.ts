@@ -11,6 +11,17 @@ describe("the rate limit", () => {
     expect(limiter.take("10.0.0.1", 100_000)).to.equal(0);
   });
 
+  it("takes what costs more for as many requests, and never asks for more than a burst", () => {
+    const limiter = createRateLimiter({ perSecond: 2, burst: 4 });
+    expect(limiter.take("a", 0, 3)).to.equal(0);
+    // A refused one costs nothing.
+    expect(limiter.take("a", 0, 3)).to.equal(1_000);
+    expect(limiter.take("a", 0, 1)).to.equal(0);
+    expect(limiter.take("b", 0, 100)).to.equal(0);
+    expect(limiter.take("b", 0, 100)).to.equal(2_000);
+    expect(limiter.take("b", 0, 0)).to.equal(0);
+  });
+
   it("drains nobody when the clock steps back", () => {
     const limiter = createRateLimiter({ perSecond: 1, burst: 2 });
     expect(limiter.take("a", 10_000)).to.equal(0);

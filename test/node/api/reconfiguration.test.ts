@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { expect } from "chai";
 import { createApiClient } from "../../../src/api/client.ts";
-import { RECONFIGURATION_LIMITS } from "../../../src/api/reconfiguration.ts";
+import { dealsAnswer, RECONFIGURATION_LIMITS } from "../../../src/api/reconfiguration.ts";
 import { createHandover } from "../../../src/batch/handover.ts";
 import type {
   AttemptPhase,
@@ -14,6 +14,7 @@ import type {
 import { bigintToBytes } from "../../../src/lib/bytes.ts";
 import { addressOf } from "../../../src/lib/ecdsa.ts";
 import { bytesToHex, type Hex } from "../../../src/lib/hex.ts";
+import { createDealsEncoder } from "../../../src/node/api/deals.ts";
 import { DEFAULT_ROUNDS, type DealContext } from "../../../src/threshold/associated-data.ts";
 import { createNobleEngine } from "../../../src/threshold/engine-noble.ts";
 import type { Suite, ThresholdKey } from "../../../src/threshold/types.ts";
@@ -170,13 +171,13 @@ describe("the API about changes of the committee", () => {
 
     const perDeal = RECONFIGURATION_LIMITS.maxTransactionBytes;
     const large = attemptIn("opening");
-    const fitting = [0, 1, 3].map((dealer) => bundle(dealer, perDeal));
+    const fitting = [0, 1].map((dealer) => bundle(dealer, perDeal));
     world.epochs.view = epochsWith({ dealt, attempt: { ...large, qualified: fitting } });
     const whole = await client.reconfigurationDeals();
-    expect(whole).to.deep.include({ of: "attempt", from: 0, total: 3 });
+    expect(whole).to.deep.include({ of: "attempt", from: 0, total: 2 });
     expect(whole.qualified).to.deep.equal(fitting);
 
-    // Two suites of a MiB each: four bundles fit into an answer.
+    // Two suites of a MiB each: two bundles fit into an answer.
     const many = Array.from({ length: 7 }, (_, i) => bundle(i % 4, perDeal));
     world.epochs.view = epochsWith({ attempt: { ...large, qualified: many } });
     const got: unknown[] = [];
@@ -187,9 +188,22 @@ describe("the API about changes of the committee", () => {
       sizes.push(qualified.length);
       got.push(...qualified);
     }
-    expect(sizes).to.deep.equal([4, 3]);
+    expect(sizes).to.deep.equal([2, 2, 2, 1]);
     expect(got).to.deep.equal(many);
     expect((await errorOf(client.reconfigurationDeals({ from: 7 }))).code).to.equal("unknownDeals");
+  });
+
+  it("tells the same text of deals as its schema, encoded once for everybody, and anew when they count for something else", () => {
+    const encode = createDealsEncoder();
+    const answer = { of: "attempt", contexts: CONTEXTS, from: 0, total: 3, qualified: [bundle(0), bundle(3)] } as const;
+    const bytes = encode(answer);
+    expect(JSON.parse(Buffer.from(bytes).toString())).to.deep.equal(dealsAnswer.encode(answer));
+    expect(encode({ ...answer, qualified: [...answer.qualified] })).to.equal(bytes);
+    const later = { ...answer, of: "epoch" } as const;
+    expect(JSON.parse(Buffer.from(encode(later)).toString())).to.have.property("of", "epoch");
+    expect(encode({ ...later, total: 2 })).not.to.equal(encode(later));
+    const none = { ...answer, total: 0, qualified: [] };
+    expect(JSON.parse(Buffer.from(encode(none)).toString())).to.deep.equal(dealsAnswer.encode(none));
   });
 
   it("takes transactions one by one: what is no bytes stops no other", async () => {
@@ -238,6 +252,18 @@ describe("the API about changes of the committee", () => {
       const response = await fetch(`${url}${path}`, { method: "POST", headers, body });
       expect(response.status, path).to.equal(413);
     }
+  });
+
+  it("charges every transaction like a request: checking one takes as long as answering one", async () => {
+    const world = createWorld();
+    const { client } = await start(world, { rateLimit: { perSecond: 0.001, burst: 10 } });
+    const send = (count: number) => client.submitTransactions(Array.from({ length: count }, () => Uint8Array.of(1)));
+    expect(await send(5)).to.have.length(5);
+    const error = await errorOf(send(5));
+    expect(error.code).to.equal("rateLimited");
+    expect(error.details.retryAfterMs).to.be.above(1_000);
+    expect(world.epochs.transactions).to.have.length(5);
+    expect(await send(1)).to.have.length(1);
   });
 
   it("has one budget for all large bodies that arrive: senders beyond it are told to come back", async () => {
