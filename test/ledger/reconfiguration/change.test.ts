@@ -87,16 +87,25 @@ describe("a change of the committee", () => {
       total: 7n,
     };
     const seen: Observation = { kind: "inbox", chainId: 10n, entries: [deposit] };
-    observe(w, 3, { kind: "time", seconds: 6000n });
+    observe(w, 4, { kind: "time", seconds: 6000n });
     observe(w, 3, { kind: "prices", market: 1, firstSlotEnd: 6000n, values: [2000n] });
     observe(w, 2, seen, { kind: "prices", market: 1, firstSlotEnd: 5994n, values: [1000n] });
     w.change(abcd, people("abcdefg"));
     expect(w.ledger.time).equal(6000n);
     expect(w.ledger.price(1)).equal(2000n);
 
-    // Of seven, five are needed; the two who had reported before are not remembered.
-    expect(observe(w, 4, seen, { kind: "time", seconds: 7000n })).equal(undefined);
+    // Of seven, five are needed; who had reported before is not remembered.
+    const four = [3, 4, 5, 6].map((author) => ({
+      author,
+      instructions: [],
+      observations: [{ kind: "time" as const, seconds: 6500n }],
+      transactions: [],
+    }));
+    expect(w.apply(four)).equal(undefined);
     expect(w.ledger.time).equal(6000n);
+    for (const author of [0, 1]) w.apply([{ ...four[0]!, author, observations: [{ kind: "time", seconds: 6001n }] }]);
+    expect(w.ledger.time).equal(6500n);
+    expect(observe(w, 4, seen)).equal(undefined);
     const batch = observe(w, 5, seen, { kind: "time", seconds: 7000n })!;
     expect(batch.header.epoch).equal(1n);
     expect(batch.events.map(({ kind }) => kind)).deep.equal(["deposit", "time"]);

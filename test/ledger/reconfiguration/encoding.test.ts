@@ -31,7 +31,11 @@ import { bytesToHex, type Hex } from "../../../src/lib/hex.ts";
 import { createRandom } from "../../../src/testing/random.ts";
 import { DEFAULT_ROUNDS } from "../../../src/threshold/associated-data.ts";
 import { dealLength } from "../../../src/threshold/deal-codec.ts";
-import { announceEncryptionKey, ENCRYPTION_KEY_RANDOMNESS } from "../../../src/threshold/encryption-key.ts";
+import {
+  announceEncryptionKey,
+  ENCRYPTION_KEY_RANDOMNESS,
+  encryptionKeyDigest,
+} from "../../../src/threshold/encryption-key.ts";
 import type { Suite, ThresholdKey } from "../../../src/threshold/types.ts";
 import { ENGINES } from "./world.ts";
 
@@ -275,11 +279,19 @@ describe("announcements of a proposal, with real keys", () => {
   it("are refused with a member twice, a wrong proof or one key for two", () => {
     const [first, second] = members as [ProposedMember, ProposedMember];
     expect(fault([...members, first])).equal("announcedTwice");
-    const resigned = (value: ProposedMember, secret: Uint8Array): ProposedMember => {
-      const address = addressOf(secret);
-      const stolen = announceEncryptionKey(scope, address, new Uint8Array(64).fill(7), (d) => signDigest(secret, d));
-      return { ...value, encryptionKey: stolen.key, proof: second.proof, signature: first.signature };
+    const signed = (value: ProposedMember): ProposedMember => {
+      const { address, encryptionKey: key, proof } = value;
+      return {
+        ...value,
+        signature: signDigest(secrets[0]!, encryptionKeyDigest(scope, { member: address, key, proof })),
+      };
     };
-    expect(fault([resigned(first, secrets[0]!), ...members.slice(1)])).equal("badSignature");
+    const others = members.slice(1);
+    expect(fault([signed(first), ...others])).equal(undefined);
+    expect(fault([{ ...first, proof: second.proof }, ...others])).equal("badSignature");
+    expect(fault([signed({ ...first, proof: second.proof }), ...others])).equal("badProof");
+    const stolen = signed({ ...first, encryptionKey: second.encryptionKey, proof: second.proof });
+    expect(fault([...others, stolen])).equal("duplicateKey");
+    expect(fault([stolen, ...others])).equal("badProof");
   });
 });
