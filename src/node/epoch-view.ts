@@ -30,11 +30,24 @@ export interface EpochView extends EpochsNodeView {
 
 /** Answers have some kilobytes, and epochs are days apart. */
 const KEPT_ANSWERS = 64;
+const KEPT_SNAPSHOT_MS = 30_000;
 
 export function createEpochView({ first, genesis, store, epochs, submit }: EpochViewParts): EpochView {
   const answers = new Map<bigint, EpochAnswer>();
   /** For as long as somebody is being sent it. */
   const snapshots = new Map<bigint, WeakRef<Uint8Array>>();
+  /** The last one asked for, for a while longer: who asks and hangs up must not have it read again and again. */
+  let kept: Uint8Array | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const keep = (bytes: Uint8Array | undefined): Uint8Array | undefined => {
+    if (bytes === undefined) return undefined;
+    kept = bytes;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      kept = undefined;
+    }, KEPT_SNAPSHOT_MS).unref();
+    return kept;
+  };
 
   const beginningOf = (epoch: bigint): EpochAnswer | undefined => {
     if (epoch === first.epoch) return { committee: committeeAnswerOf(first, genesis), peers: [], certificates: [] };
@@ -67,11 +80,11 @@ export function createEpochView({ first, genesis, store, epochs, submit }: Epoch
     epoch: (epoch) => (epoch === undefined ? current() : epochOf(epoch)),
     snapshot(epoch) {
       const shared = snapshots.get(epoch)?.deref();
-      if (shared !== undefined) return shared;
+      if (shared !== undefined) return keep(shared);
       snapshots.delete(epoch);
       const bytes = epoch >> 63n === 0n && epoch > 0n ? store.snapshot(epoch) : undefined;
       if (bytes !== undefined) snapshots.set(epoch, new WeakRef(bytes));
-      return bytes;
+      return keep(bytes);
     },
     reconfiguration() {
       const live = epochs();

@@ -250,6 +250,8 @@ async function route(
   observe(id);
   const endpoint = ENDPOINTS[id];
   const body = endpoint.method === "POST" ? await bodyOf(context, endpoint.maxBodyBytes, request, response) : undefined;
+  // Before anything is read from the disk.
+  if (endpoint.binary) requireRoom(context);
   if (endpoint.chargedItems !== undefined) charge(countItems(body, endpoint.chargedItems));
   const handlerContext = {
     params: decodeParameters(endpoint.params, params, "path"),
@@ -281,15 +283,20 @@ function bodyOf(
     : readJsonBody(request, response, endpointMaxBytes, largeBodies);
 }
 
+function requireRoom({ config, downloads }: ServeContext): void {
+  if (downloads.running >= config.maxDownloads)
+    throw new ApiError("unavailable", "too many downloads at once", { details: { retryAfterMs: 5_000 } });
+}
+
 /** Sends bytes at the client's pace, to a limited number of clients at once. */
 async function download(
-  { config, downloads }: ServeContext,
+  context: ServeContext,
   response: ServerResponse,
   bytes: Uint8Array,
   kind: { readonly type: string; readonly immutable: boolean },
 ): Promise<void> {
-  if (downloads.running >= config.maxDownloads)
-    throw new ApiError("unavailable", "too many downloads at once", { details: { retryAfterMs: 5_000 } });
+  const { config, downloads } = context;
+  requireRoom(context);
   downloads.running++;
   try {
     await answerBytes(response, bytes, { ...kind, stallMs: config.streamStallMs });
