@@ -56,10 +56,12 @@ export class StateRoots {
     for (const id of book.dirty) {
       const account = book.accounts.get(id);
       assert(account !== undefined, "a changed account does not exist");
-      for (const asset of new Set([this.collateral, ...account.cash.keys()])) {
+      const take = (asset: Hex): void => {
         if (this.indices.get(asset)?.has(id) === true) this.setLeaf(account, asset, priceOf);
         else fresh.push([asset, account]);
-      }
+      };
+      take(this.collateral);
+      for (const asset of account.cash.keys()) if (asset !== this.collateral) take(asset);
     }
     fresh.sort(([, a], [, b]) => compareText(a.id, b.id));
     for (const [asset, account] of fresh) this.setLeaf(account, asset, priceOf);
