@@ -28,13 +28,19 @@ import {
   verifySnapshot,
 } from "./epoch-proof.ts";
 import { type EpochStart, indexOf, type LearnContext } from "./epoch-start.ts";
+import { firstOf } from "./first-of.ts";
 import { isShareOf } from "./resharer.ts";
+
+/** A member may send a snapshot as slowly as it likes; so after a while another one is asked as well. */
+const HEDGE_MS = 10_000;
 
 export interface LearnOptions {
   /** Replaces HTTP (tests). */
   readonly createClient?: ((url: string) => ApiClient) | undefined;
   /** Where there is one already: starting the engines takes a moment. */
   readonly scheme?: ReshareScheme | undefined;
+  /** How long one member may take for a snapshot before the next one is asked as well. Default 10 s. */
+  readonly hedgeMs?: number | undefined;
   /** Told of every answer that was refused, and why; they are logged as well. */
   readonly onRefused?: ((url: string, error: unknown) => void) | undefined;
 }
@@ -47,6 +53,7 @@ export interface Learner {
   readonly clients: readonly ApiClient[];
   readonly restore: Restore;
   readonly scheme: ReshareScheme;
+  readonly hedgeMs: number;
   refused(client: ApiClient, error: unknown): void;
 }
 
@@ -67,6 +74,7 @@ export async function createLearner(context: LearnContext, options: LearnOptions
     clients: apis.map(createClient),
     restore: createRestore(genesis, scheme),
     scheme,
+    hedgeMs: options.hedgeMs ?? HEDGE_MS,
     refused(client, error) {
       logRefusal(logger, client.url, error);
       options.onRefused?.(client.url, error);
@@ -118,23 +126,27 @@ interface Found {
   readonly ledger: ReturnType<Restore>;
 }
 
-/** What is certified may come from anybody: from the one that told us of it, or the next. */
+/** What is certified may come from anybody: from the one that told us of it, or whoever else is faster. */
 async function fetchLedger(
   learner: Learner,
   client: ApiClient,
   epoch: bigint,
   beginning: Beginning,
 ): Promise<Found | undefined> {
-  const { clients, context, restore } = learner;
-  const { signal } = context;
-  for (const source of [client, ...clients.filter((other) => other !== client)]) {
-    const found = await tryClient(learner, source, async () => {
+  const { clients, context, restore, hedgeMs } = learner;
+  const done = new AbortController();
+  const signal = AbortSignal.any([context.signal, done.signal]);
+  const sources = [client, ...clients.filter((other) => other !== client)];
+  const ask = (source: ApiClient): Promise<Found | undefined> =>
+    tryClient(learner, source, async () => {
       const snapshot = await source.snapshot(epoch, { signal });
-      return { snapshot, ledger: verifySnapshot(beginning, snapshot, restore) };
+      return done.signal.aborted ? undefined : { snapshot, ledger: verifySnapshot(beginning, snapshot, restore) };
     });
-    if (found !== undefined) return found;
+  try {
+    return await firstOf(sources, ask, hedgeMs);
+  } finally {
+    done.abort();
   }
-  return undefined;
 }
 
 /**
@@ -212,6 +224,8 @@ export async function tryClient<A>(learner: Learner, client: ApiClient, ask: () 
     if (signal.aborted) throw aborted(error);
     // Anything else is a bug of ours or a full disk, and must be seen.
     if (!isClocklessError(error) || error instanceof KeyError) throw error;
+    // Another one was faster.
+    if (error.code === "aborted") return undefined;
     learner.refused(client, error);
     return undefined;
   }

@@ -82,6 +82,7 @@ export class Node {
   #draining = false;
   #stopped = false;
   #hasLeft = false;
+  #behindEpoch: bigint | undefined;
   #fatal: unknown;
   #timer: NodeJS.Timeout | undefined;
 
@@ -365,7 +366,11 @@ export class Node {
   #behind({ committee }: Session, epoch: bigint, round: number): void {
     const { logger, onBehind } = this.#parts;
     if (epoch > committee.epoch) {
-      logger.warn("the committee went on to another epoch without this member", { epoch, own: committee.epoch });
+      // Peers say it again and again; a person needs to hear it once.
+      if (this.#behindEpoch !== epoch) {
+        logger.warn("the committee went on to another epoch without this member", { epoch, own: committee.epoch });
+      }
+      this.#behindEpoch = epoch;
       onBehind?.(epoch);
       return;
     }

@@ -86,7 +86,7 @@ export function createResharer(parts: ResharerParts): Resharer {
       return;
     }
     logger.info("dealing to the next committee", { epoch, attempt, attemptKind: kind });
-    const dealt = await worker.deal(contexts, dealer, shares);
+    const dealt = await worker.deal(contexts, dealer, shares).finally(() => erase(shares));
     if (isOver(epoch)) return;
     const { dealers } = contexts["bls12-381"];
     const transaction = encodeTransaction(makeDealTransaction(contexts["bls12-381"], dealers[dealer]!, dealt, sign));
@@ -144,7 +144,10 @@ export function createResharer(parts: ResharerParts): Resharer {
   const isStored = async ({ epoch, keys: publicKeys }: Committee, self: number): Promise<boolean> => {
     if (checked?.epoch === epoch && isSame(checked.keys, publicKeys)) return true;
     const shares = await keys.shares(epoch);
-    if (shares === undefined || !isShareOf(engines, publicKeys, self, shares)) return false;
+    if (shares === undefined) return false;
+    const isOurs = isShareOf(engines, publicKeys, self, shares);
+    erase(shares);
+    if (!isOurs) return false;
     checked = { epoch, keys: publicKeys };
     return true;
   };
@@ -200,6 +203,10 @@ export function createResharer(parts: ResharerParts): Resharer {
       while (underWay.size > 0) await Promise.all(underWay);
     },
   };
+}
+
+function erase(shares: Shares): void {
+  for (const suite of SUITES) shares[suite].fill(0);
 }
 
 type PublicKeys = Readonly<Record<Suite, ThresholdKey>>;

@@ -135,6 +135,7 @@ class Supervisor {
   #begun: Promise<void> = Promise.resolve();
   /** Learning in the background, or beginning again: one at a time. */
   #learning: Promise<void> | undefined;
+  #hasWarned = false;
 
   constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
     this.#tools = {
@@ -229,7 +230,9 @@ class Supervisor {
   #learn(work: () => Promise<void>): void {
     const { config, logger, onFatal } = this.#tools;
     if (config.join === undefined) {
-      logger.error("set join.apis to other members' APIs: without them this node cannot learn what it missed");
+      if (!this.#hasWarned)
+        logger.error("set join.apis to other members' APIs: without them this node cannot learn what it missed");
+      this.#hasWarned = true;
       return;
     }
     if (this.#learning !== undefined || this.#signal.aborted) return;
