@@ -44,6 +44,20 @@ describe("batch: append-only tree", () => {
     }
   });
 
+  it("goes on elsewhere from its leaves' hashes: same roots, same proofs, earlier ones too", () => {
+    for (const n of [0, 1, 2, 3, 7, 8, 33]) {
+      const tree = AppendOnlyTree.from(leaves(n));
+      const copy = AppendOnlyTree.fromLeafHashes(tree.leafHashes());
+      for (const each of [tree, copy]) each.append(leafOf(n));
+      expect(copy.root()).to.equal(tree.root());
+      for (let size = 1; size <= n + 1; size++) {
+        expect(copy.prove(0n, BigInt(size))).to.deep.equal(tree.prove(0n, BigInt(size)));
+        expect(copy.root(BigInt(size))).to.equal(tree.root(BigInt(size)));
+      }
+    }
+    expect(() => AppendOnlyTree.fromLeafHashes(new Uint8Array(33))).to.throw("32 bytes");
+  });
+
   it("remembers every earlier root and proves every leaf at every size", () => {
     const tree = AppendOnlyTree.from(leaves(40));
     for (let n = 1; n <= 40; n++) {

@@ -112,6 +112,20 @@ describe(`reconfiguration transactions (SEED=${seed})`, () => {
     );
   });
 
+  it("are refused without any other error, whatever the bytes are", () => {
+    fc.assert(
+      fc.property(fc.nat(5), fc.uint8Array({ maxLength: 400 }), (selector, rest) => {
+        const bytes = Uint8Array.of(selector, ...rest);
+        try {
+          expect(equalBytes(encodeTransaction(decodeTransaction(bytes)), bytes)).equal(true);
+        } catch (error) {
+          expect(error).instanceOf(LedgerError).include({ code: "malformedBytes" });
+        }
+      }),
+      { seed, numRuns: 500 },
+    );
+  });
+
   it("are refused when they are longer than any may be, before they are decoded", () => {
     expect(() => decodeTransaction(new Uint8Array(MAX_TRANSACTION_BYTES + 1)))
       .throw(LedgerError)
