@@ -34,6 +34,11 @@ export class Lag {
     return this.#certificates.length === 0 ? undefined : this.#certificates;
   }
 
+  /** Nothing more needs to be found out. */
+  get isSuspected(): boolean {
+    return this.#lookAtMs !== undefined;
+  }
+
   /** Somebody spoke of a later epoch. */
   suspect(nowMs: number): void {
     this.#lookAtMs ??= nowMs + this.#retryMs;

@@ -384,7 +384,7 @@ export class Member {
     if (header.epoch > this.#epoch.number) this.#lag.suspect(nowMs);
     if (header.epoch !== this.#epoch.number) return;
     if (header.sequence <= this.#ledger.sequence) this.#certification.receive(from, certificate);
-    else if (this.#certification.isGenuine(from, certificate)) this.#lag.suspect(nowMs);
+    else if (!this.#lag.isSuspected && this.#certification.isGenuine(from, certificate)) this.#lag.suspect(nowMs);
   }
 
   #takeTransactions(transactions: readonly Uint8Array[]): void {
