@@ -542,6 +542,28 @@ describe("joining a committee", () => {
       expect(seen).to.deep.equal(["mute timeout", "cut timeout", "empty timeout", "mute timeout"].slice(0, 3));
     });
 
+    it("is not held up by a member that never ends its answer", async () => {
+      let isCut = false;
+      const slow: ApiClient = {
+        ...honest,
+        url: "slow",
+        snapshot: (_, call) =>
+          new Promise((_resolve, reject) => {
+            call?.signal?.addEventListener("abort", () => {
+              isCut = true;
+              reject(new ApiError("aborted", "cut off"));
+            });
+          }),
+      };
+      const keys = memoryKeys(world, world.joiner, [1n]);
+      const { context, options } = learning(world, world.joiner, keys, [slow, slow, honest]);
+      const { seen, onRefused } = refusals();
+      const start = await catchUp(context, { ...options, onRefused, hedgeMs: 5 });
+      expect(start?.committee.epoch).to.equal(1n);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([isCut, seen]).to.deep.equal([true, []]);
+    });
+
     it("goes on without shares when the ledger's deals do not open with the stored key", async () => {
       const keys = memoryKeys(world, world.joiner, [1n]);
       const { context, options } = learning(world, world.joiner, keys, [honest]);
