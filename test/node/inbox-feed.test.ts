@@ -31,4 +31,25 @@ describe("node: inbox feed", () => {
     feed.add([forced(0, 1)], cursor(1));
     expect(feed.take(0n)).to.have.length(1);
   });
+
+  it("tells everything once, and after a change of the epoch once more what the ledger has not consumed", () => {
+    const feed = new InboxFeed(10n, 4n, 0n);
+    const indexes = (ledgerCursor: bigint) =>
+      feed
+        .take(ledgerCursor)
+        .flatMap((observation) => (observation.kind === "inbox" ? observation.entries : []))
+        .map(({ index }) => Number(index));
+    feed.add(
+      Array.from({ length: 8 }, (_, k) => forced(k, 1)),
+      cursor(8),
+    );
+    expect(indexes(0n)).to.deep.equal([0, 1, 2, 3]);
+    expect(indexes(0n)).to.deep.equal([]);
+    expect(indexes(2n)).to.deep.equal([4, 5]);
+    feed.reset();
+    expect(indexes(2n)).to.deep.equal([2, 3, 4, 5]);
+    expect(indexes(7n)).to.deep.equal([7]);
+    feed.reset();
+    expect(indexes(8n)).to.deep.equal([]);
+  });
 });

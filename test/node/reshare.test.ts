@@ -291,8 +291,8 @@ describe("node: the committee changes under real cryptography", function () {
       expect(isValid, suite).to.equal(true);
     }
 
-    for (let index = 0; index < 2; index++) chain.show(index);
-    chain.show(3);
+    // Two more reports: with the one that was made before the change, and only with it, they are enough.
+    for (const index of [0, 1]) chain.show(index);
     await until("the report from before counts", () =>
       nodes.every(({ member }) => member.ledger.destinations[0]!.inboxCursor === 2n),
     );
