@@ -1,8 +1,7 @@
 /** Members whose messages all take one round, and none is lost. For claims about single steps. */
 
 import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
-import { proposalDigest } from "../../src/ledger/reconfiguration/digests.ts";
-import { makeApproval, makeDealTransaction } from "../../src/ledger/reconfiguration/make.ts";
+import { makeApproval, makeDealTransaction, makeReady } from "../../src/ledger/reconfiguration/make.ts";
 import type { Proposal } from "../../src/ledger/reconfiguration/types.ts";
 import type { Hex } from "../../src/lib/hex.ts";
 import { Member } from "../../src/member/member.ts";
@@ -134,7 +133,19 @@ export function createWorld(n = 4) {
         return encodeTransaction(makeApproval(test.committee.id, proposal, addresses[person]!, sign));
       });
     },
-    digestOf: (proposal: Proposal): Hex => proposalDigest(test.committee.id, proposal),
+    /** Somebody who has no member yet opens what is dealt to it, and hands its READY to one. */
+    ready(person: number, host: number): readonly MemberEffect[] {
+      const attempt = members.get(host)!.ledger.epochs!.attempt!;
+      const { proposal, contexts, qualified, readyDigest } = attempt;
+      const index = proposal.members.findIndex(({ address }) => address === addresses[person]);
+      const open = (suite: "bls12-381" | "bn254"): Uint8Array =>
+        openStandInShare(contexts[suite], qualified, index, encryptionSecret(person));
+      const opened = { "bls12-381": open("bls12-381"), bn254: open("bn254") };
+      const sign = (digest: Hex): Hex => test.identities.sign(identities[person]!, digest);
+      const { id } = test.committee;
+      const ready = makeReady(id, engines, proposal, readyDigest!, addresses[person]!, opened, sign);
+      return step(host, { kind: "transactions", transactions: [encodeTransaction(ready)] });
+    },
     /** All effects of one kind of a person, in order. */
     effectsOf<Kind extends MemberEffect["kind"]>(person: number, kind: Kind): Extract<MemberEffect, { kind: Kind }>[] {
       // CAST: filtered by kind

@@ -102,12 +102,32 @@ describe("member: changes of the committee", () => {
     const world = createWorld();
     const proposal = world.propose([3, 4, 5, 6]);
     world.step(0, { kind: "transactions", transactions: world.approvals(proposal, [0, 1, 2]) });
-    // People who join have no member: their READY comes through somebody's API. Here the attempt waits for them.
+    // People who join have no member: their READY comes through somebody's API.
     world.run(() => world.members.get(0)!.ledger.epochs?.attempt?.phase === "opening");
     expect(world.members.get(0)!.ledger.epochs?.attempt?.kind).to.equal("generation");
-    expect(
-      world.effectsOf(0, "persist").some(({ write }) => write.register.some(({ kind }) => kind === "handover")),
-    ).to.equal(false);
+    const registered = (person: number) =>
+      world
+        .effectsOf(person, "persist")
+        .flatMap(({ write }) => write.register.filter(({ kind }) => kind === "handover"));
+    expect([0, 1, 2, 3].flatMap(registered)).to.deep.equal([]);
+    for (const person of [4, 5, 6]) expect(codesOf(world.ready(person, 0))).to.deep.equal(["accepted"]);
+    world.run(() => world.effectsOf(3, "epoch").length > 0 && world.effectsOf(0, "epoch").length > 0);
+    const { epochs } = world.members.get(3)!.ledger;
+    const [handover] = epochs!.handovers;
+    assert(handover !== undefined && epochs!.handovers.length === 1);
+    expect(handover.groupKeys.bn254).to.not.equal(world.test.committee.keys.bn254.groupKey);
+    for (const person of [0, 1, 2, 3]) {
+      const entries = registered(person);
+      expect(entries.map(({ position }) => position)).to.deep.equal([1n]);
+      const { effects } = world.log.find(
+        (entry) =>
+          entry.person === person &&
+          entry.effects.some((effect) => effect.kind === "persist" && effect.write.register.includes(entries[0]!)),
+      )!;
+      // In the one write of the step in which the partial is made; whatever carries it leaves after that.
+      expect(effects.findIndex((effect) => effect.kind === "persist")).to.equal(0);
+    }
+    expect(world.members.get(0)!.isRetired).to.equal(true);
   });
 
   it("retires when it is left out: serves, takes nothing more and signs nothing more", () => {

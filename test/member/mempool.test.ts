@@ -130,4 +130,32 @@ describe("mempool", () => {
     mempool.observed(payload.observations);
     expect(mempool.hasWork(1_000)).to.equal(false);
   });
+
+  it("proposes in a new epoch, from round 1, what no block of the old one brought to a decision", () => {
+    const mempool = create();
+    mempool.add(idOf(0n), signed(0n), undefined, 500);
+    mempool.add(idOf(1n), signed(1n), 1, 500);
+    mempool.add(idOf(2n), signed(2n), 2, 500);
+    mempool.observe([{ kind: "time", seconds: 7n }], 500);
+    expect(noncesIn(mempool.take(500, 100_000))).to.deep.equal([0n]);
+    // Member 1 becomes member 0; member 2 leaves, so that nobody else proposes what its user gave it.
+    mempool.renew(4, (index) => (index === 1 ? 0 : undefined));
+    const payload = decodePayload(mempool.take(1, 100_000));
+    expect(payload.instructions.map(({ instruction }) => instruction.head.nonce)).to.deep.equal([0n, 2n]);
+    expect(payload.observations).to.deep.equal([]);
+    expect(noncesIn(mempool.take(1 + K / 2, 100_000))).to.have.members([0n, 1n, 2n]);
+    expect(mempool.own().map(({ instruction }) => instruction.head.nonce)).to.deep.equal([0n, 2n]);
+  });
+
+  it("counts what peers hold here by their new indices, and drops nothing when the shares get smaller", () => {
+    const mempool = create({ maxPendingInstructions: 16 });
+    for (const nonce of [0n, 1n]) expect(mempool.add(idOf(nonce), signed(nonce), 3, 1)).to.equal(true);
+    mempool.renew(8, (index) => index + 2);
+    expect(mempool.size).to.equal(2);
+    expect(mempool.add(idOf(2n), signed(2n), 5, 1)).to.equal(false);
+    expect(mempool.add(idOf(2n), signed(2n), 3, 1)).to.equal(true);
+    mempool.remove(idOf(0n));
+    mempool.remove(idOf(1n));
+    expect(mempool.add(idOf(3n), signed(3n), 5, 1)).to.equal(true);
+  });
 });
