@@ -41,14 +41,16 @@ export function replayTrace(trace: unknown): Replay {
   const last = states.at(-1)!;
   const differences: string[] = [];
   const verdicts = { valid: 0, invalid: 0 };
+  const taken = new Set<number>();
   for (const [id, block] of last.blocks.entries()) {
     if (block.round === 0) continue;
     const parents = block.parents.map((parent) => ({ ...last.blocks[parent]!, id: parent }));
     const isTaken = isShippable(N, { author: block.author, round: block.round, parents });
     verdicts[isTaken ? "valid" : "invalid"]++;
+    if (isTaken) taken.add(id);
     if (isTaken !== block.isValid) differences.push(`block ${id}: ${isTaken ? "taken" : "refused"} by the code only`);
   }
-  const { sketch, map } = sketchOf(last.blocks);
+  const { sketch, map } = sketchOf(last.blocks, taken);
   const seen = { commits: 0, skips: 0, byAnchor: 0 };
   let before: TracedState | undefined;
   for (const [index, state] of states.entries()) {
@@ -113,13 +115,16 @@ function coinOfView(
   };
 }
 
-/** Blocks that are valid and rest on valid ones. */
-function sketchOf(blocks: readonly TracedBlock[]): { sketch: Sketch; map: Map<number, SketchBlock> } {
+/** Blocks that the code takes and that rest on such. */
+function sketchOf(
+  blocks: readonly TracedBlock[],
+  taken: ReadonlySet<number>,
+): { sketch: Sketch; map: Map<number, SketchBlock> } {
   const sketch = new Sketch(N);
   const map = new Map<number, SketchBlock>();
   for (const [id, block] of blocks.entries()) {
     if (block.round === 0) map.set(id, sketch.blocks[id]!);
-    else if (block.cone.every((ancestor) => blocks[ancestor]!.isValid)) {
+    else if (block.cone.every((ancestor) => taken.has(ancestor) || blocks[ancestor]!.round === 0)) {
       const [previous, ...rest] = block.parents.map((parent) => map.get(parent)!);
       map.set(id, sketch.add(block.author, block.round, previous!, rest));
     }
