@@ -202,7 +202,8 @@ class Supervisor {
 
   #left(undecided: readonly SignedInstruction[]): void {
     void this.#handOn(undecided);
-    // Whoever left may be elected again.
+    // Whoever left may be elected again, if it says whom to ask.
+    if (this.#tools.config.join === undefined) return;
     this.#learn(async () =>
       this.#beginAgain(await joinCommittee(this.#context(this.run.node.committee.epoch + 1n), this.#learnOptions)),
     );

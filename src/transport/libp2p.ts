@@ -18,6 +18,8 @@ import { hardenedStack, MAX_STREAMS_PER_CONNECTION } from "./stack.ts";
 
 /** Our dial and the peer's dial may cross, and a dead connection may linger beside its successor; more is abuse. */
 const MAX_CONNECTIONS_PER_PEER = 4;
+/** The committee may grow while this transport runs, and the bound on all connections together cannot be changed then. */
+const ROOM_FOR_MEMBERS = 256;
 /** Inbound handshakes at once that are not yet authenticated. Strangers can fill these; `UPGRADE_TIMEOUT_MS` empties them. */
 const MAX_PENDING_HANDSHAKES = 128;
 const UPGRADE_TIMEOUT_MS = 5_000;
@@ -210,7 +212,7 @@ class Mesh implements Libp2pTransport {
         denyOutboundEncryptedConnection: (id) => !isMember(id),
       },
       connectionManager: {
-        maxConnections: MAX_CONNECTIONS_PER_PEER * n + MAX_PENDING_HANDSHAKES,
+        maxConnections: MAX_CONNECTIONS_PER_PEER * Math.max(n, ROOM_FOR_MEMBERS) + MAX_PENDING_HANDSHAKES,
         maxIncomingPendingConnections: MAX_PENDING_HANDSHAKES,
         inboundUpgradeTimeout: UPGRADE_TIMEOUT_MS,
         // A whole committee may sit behind one host (a devnet, a proxy) and reconnect at once.
