@@ -2,6 +2,8 @@
  * Mean, median and 99th percentile of the output latency in message delays, ours and Mahi-Mahi's on the same DAGs
  * (src/testing/dag/latency.ts says what is measured, schedules.ts what the network does).
  *
+ * "rounds a/b/c/d": within so many rounds half, 99 %, 99.99 % and all of the outputs came.
+ *
  *   npm run bench:latency -- [--json] [--n 4,10,31] [--schedule unit,uniform] [--seeds 3] [--waiting adaptive,never,always]
  */
 import { parseArgs } from "node:util";
@@ -37,7 +39,16 @@ const { values } = parseArgs({
   },
 });
 
-interface Row extends RuleLatency {
+/** Rounds within which this share of all outputs came. */
+interface Within {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p9999: number;
+  readonly most: number;
+}
+
+interface Row extends Omit<RuleLatency, "rounds"> {
+  readonly rounds: Within;
   readonly n: number;
   readonly schedule: ScheduleName;
   readonly waiting: Waiting;
@@ -97,18 +108,36 @@ function report(
       p99: Math.max(...of.map((entry) => entry.p99)),
       samples,
       missing: of.reduce((sum, entry) => sum + entry.missing, 0),
+      rounds: withinOf(of.map((entry) => entry.rounds)),
       ...(rule === "ours" && n === 10 && TARGETS[schedule] !== undefined ? { target: TARGETS[schedule] } : {}),
     };
     rows.push(row);
     const target =
       row.target === undefined ? "" : `  target ${row.target}: ${row.mean <= row.target ? "met" : "MISSED"}`;
     const missing = row.missing === 0 ? "" : `  ${row.missing} not output`;
+    const { p50, p99, p9999, most } = row.rounds;
     if (values.json !== true) {
       process.stdout.write(
-        `  ${rule.padEnd(20)} mean ${row.mean.toFixed(2).padStart(6)}  p50 ${row.p50.toFixed(2).padStart(6)}  p99 ${row.p99.toFixed(2).padStart(6)}${target}${missing}\n`,
+        `  ${rule.padEnd(20)} mean ${row.mean.toFixed(2).padStart(6)}  p50 ${row.p50.toFixed(2).padStart(6)}  p99 ${row.p99.toFixed(2).padStart(6)}  rounds ${p50}/${p99}/${p9999}/${most}${target}${missing}\n`,
       );
     }
   }
+}
+
+function withinOf(histograms: readonly (readonly number[])[]): Within {
+  const most = Math.max(0, ...histograms.map((histogram) => histogram.length - 1));
+  const counts = Array.from({ length: most + 1 }, (_, rounds) =>
+    histograms.reduce((sum, histogram) => sum + (histogram[rounds] ?? 0), 0),
+  );
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const at = (share: number): number => {
+    let seen = 0;
+    return counts.findIndex((count) => {
+      seen += count;
+      return seen >= share * total;
+    });
+  };
+  return { p50: at(0.5), p99: at(0.99), p9999: at(0.9999), most };
 }
 
 if (values.json === true)

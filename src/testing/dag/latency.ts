@@ -48,6 +48,8 @@ export interface RuleLatency extends LatencyReport {
   readonly rule: string;
   /** Pairs of an honest block of the measured stretch and an honest member that had not output it when the run ended. */
   readonly missing: number;
+  /** How many outputs took so many rounds: rounds[k] came when the member's newest block was k rounds above the block's. */
+  readonly rounds: readonly number[];
 }
 
 export interface LatencyResult {
@@ -109,6 +111,7 @@ class Run {
   readonly #madeMs = new Map<Hex, number>();
   readonly #nameOf = new Map<object, Hex>();
   readonly #samples = new Map<string, number[]>();
+  readonly #rounds = new Map<string, number[]>();
   readonly #codec: BlockCodec;
   readonly #salt: number;
   readonly #fromMs: number;
@@ -302,15 +305,16 @@ class Run {
   }
 
   #output(node: Node, rule: string, digest: Hex): void {
-    const order = node.orders.get(rule);
-    if (order === undefined) node.orders.set(rule, [digest]);
-    else order.push(digest);
+    push(node.orders, rule, digest);
     const madeMs =
       this.#nodes[this.#blocks.get(digest)!.author]!.malice === undefined ? this.#madeMs.get(digest) : undefined;
     if (madeMs === undefined || madeMs < this.#fromMs || madeMs >= this.#toMs) return;
-    const samples = this.#samples.get(rule);
-    if (samples === undefined) this.#samples.set(rule, [this.#nowMs - madeMs]);
-    else samples.push(this.#nowMs - madeMs);
+    push(this.#samples, rule, this.#nowMs - madeMs);
+    const took = node.consensus.highestRound - this.#blocks.get(digest)!.round;
+    const rounds = this.#rounds.get(rule) ?? [];
+    this.#rounds.set(rule, rounds);
+    while (rounds.length <= took) rounds.push(0);
+    rounds[took]!++;
   }
 
   #send(node: Node, to: number, message: ConsensusMessage): void {
@@ -393,7 +397,8 @@ class Run {
     return {
       rules: names.map((rule) => {
         const report = summarize(this.#samples.get(rule) ?? [], UNIT_MS);
-        return { rule, ...report, missing: honestBlocks * honest.length - report.samples };
+        const missing = honestBlocks * honest.length - report.samples;
+        return { rule, ...report, missing, rounds: this.#rounds.get(rule) ?? [] };
       }),
       rounds: Math.max(...this.#lastRounds),
       coins: honest.reduce((sum, node) => sum + node.coins, 0),
@@ -404,4 +409,10 @@ class Run {
 
 export function nameOf({ waveLength, leaders }: BaselineRule): string {
   return `mahi-mahi w=${waveLength} l=${leaders}`;
+}
+
+function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
 }
