@@ -73,7 +73,7 @@ export class Node {
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   readonly #submitters: { readonly count: number; readonly resolve: (verdicts: readonly SubmitVerdict[]) => void }[] =
     [];
-  readonly #handers: ((codes: readonly TransactionCode[]) => void)[] = [];
+  readonly #senders: ((codes: readonly TransactionCode[]) => void)[] = [];
   readonly #feeds: Feeds;
   readonly #resharer: NodeResharer | undefined;
   /** Of the newest epoch that is written down; the transport follows when everything of the one before has been sent. */
@@ -166,8 +166,9 @@ export class Node {
 
   /** Gives encoded EpochTransactions to the member; resolves with a code for each. */
   submitTransactions(transactions: readonly Uint8Array[]): Promise<readonly TransactionCode[]> {
+    if (!this.isHealthy) return Promise.resolve(transactions.map(() => "unavailable"));
     return new Promise((resolve) => {
-      this.#handers.push(resolve);
+      this.#senders.push(resolve);
       this.#queueInput({ kind: "transactions", transactions });
     });
   }
@@ -227,7 +228,7 @@ export class Node {
 
   /** From whoever does not wait for an answer. */
   #push(input: MemberInput): void {
-    if (input.kind === "transactions") this.#handers.push((codes) => this.#logRefused(codes));
+    if (input.kind === "transactions") this.#senders.push((codes) => this.#logRefused(codes));
     this.#queueInput(input);
   }
 
@@ -329,7 +330,7 @@ export class Node {
         this.#behind(session, effect.epoch, effect.round);
         break;
       case "taken":
-        this.#handers.shift()?.(effect.codes);
+        this.#senders.shift()?.(effect.codes);
         break;
       case "task":
         this.#resharer?.take(effect.task);
