@@ -6,7 +6,7 @@ import * as z from "zod";
 import { proposal, proposedMember } from "../../api/reconfiguration.ts";
 import * as w from "../../api/wire.ts";
 import type { Proposal, ProposedMember } from "../../ledger/reconfiguration/types.ts";
-import type { Address, Hex } from "../../lib/hex.ts";
+import type { Hex } from "../../lib/hex.ts";
 
 export interface ReshareAnnouncement {
   readonly committeeId: Hex;
@@ -63,10 +63,6 @@ export function encodeProposalFile({ committeeId, proposal: content }: ProposalF
 export function parseProposalFile(text: string): ProposalFile | undefined {
   const value = parse(proposalSchema, text);
   return value === undefined ? undefined : { committeeId: value.committeeId, proposal: value.proposal };
-}
-
-export function addressesOf({ members }: Proposal): Address[] {
-  return members.map(({ address }) => address);
 }
 
 function print(value: unknown): string {
