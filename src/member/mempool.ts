@@ -70,7 +70,12 @@ export class Mempool {
   add(id: Hex, signed: SignedInstruction, from: number | undefined, round: number): boolean {
     const known = this.#instructions.get(id);
     if (known !== undefined) {
-      if (from === undefined && known.proposeFrom > round) this.#schedule(id, known, round);
+      if (from === undefined) {
+        // Promised to a user of ours now, whoever gossiped it first.
+        this.#release(known);
+        known.from = undefined;
+        if (known.proposeFrom > round) this.#schedule(id, known, round);
+      }
       return true;
     }
     const bytes = encodeSignedInstruction(signed).length;
@@ -96,11 +101,7 @@ export class Mempool {
     const pending = this.#instructions.get(id);
     if (pending === undefined) return;
     this.#bytes -= pending.bytes;
-    const share = pending.from === undefined ? undefined : this.#shares.get(pending.from);
-    if (share !== undefined) {
-      share.count--;
-      share.bytes -= pending.bytes;
-    }
+    this.#release(pending);
     this.#instructions.delete(id);
     this.#due.delete(id);
   }
@@ -200,6 +201,14 @@ export class Mempool {
     }
     if (observations.length + instructions.length + transactions.length === 0) return new Uint8Array(0);
     return encodePayload({ instructions, observations, transactions });
+  }
+
+  /** What a peer's gossip holds here no longer counts as its. */
+  #release({ from, bytes }: PendingInstruction): void {
+    const share = from === undefined ? undefined : this.#shares.get(from);
+    if (share === undefined) return;
+    share.count--;
+    share.bytes -= bytes;
   }
 
   #schedule(id: Hex, pending: PendingInstruction, round: number): void {

@@ -158,4 +158,15 @@ describe("mempool", () => {
     mempool.remove(idOf(1n));
     expect(mempool.add(idOf(3n), signed(3n), 5, 1)).to.equal(true);
   });
+
+  it("promises to its user what a peer had gossiped before: it hands it on when it leaves the committee", () => {
+    const mempool = create({ maxPendingInstructions: 8 });
+    expect(mempool.add(idOf(0n), signed(0n), 1, 1)).to.equal(true);
+    expect(mempool.add(idOf(1n), signed(1n), 1, 1)).to.equal(false);
+    expect(mempool.own()).to.deep.equal([]);
+    expect(mempool.add(idOf(0n), signed(0n), undefined, 1)).to.equal(true);
+    expect(mempool.own()).to.have.length(1);
+    // And it no longer fills the peer's part.
+    expect(mempool.add(idOf(1n), signed(1n), 1, 1)).to.equal(true);
+  });
 });

@@ -86,6 +86,8 @@ export class SimulatedNode {
         blockSigner: test.identities,
         ...config,
         ...SIMULATED_MEMBER,
+        // As in production: whoever comes later than this into an epoch finds its first blocks nowhere.
+        retainedRounds: 512,
         // Idle committees must change as well: whatever waits for rounds has to say so.
         pacing: { ...SIMULATED_MEMBER.pacing, idleIntervalMs: IDLE_UNITS * UNIT_MS },
       },

@@ -442,7 +442,12 @@ class ReshareSimulation implements Scenario, Surroundings {
 
   #whyNot(): string | undefined {
     if (!this.#isDone()) return this.#whatIsMissing();
-    if (this.#workload.pending.size > 0) return `${this.#workload.pending.size} instructions are open`;
+    for (const id of this.#workload.pending) {
+      const holders = [...this.cluster.processes.entries()].flatMap(([person, { member }]) =>
+        member?.isPending(id) === true ? [person] : [],
+      );
+      return `${this.#workload.pending.size} instructions are open; the first is held by ${holders.join(" ") || "nobody"}`;
+    }
     const committee = this.#committee;
     const newest = BigInt(this.cluster.checker.batches);
     for (const [person, { member }] of this.cluster.processes.entries()) {
