@@ -2,10 +2,17 @@
 import * as z from "zod";
 import type { FinalityRule } from "../chain/port.ts";
 import type { LedgerGenesis } from "../ledger/types.ts";
+import { ClocklessError } from "../lib/errors.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Pacing } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { PeerConfig } from "../transport/port.ts";
+
+export class NodeConfigError extends ClocklessError<
+  "notInCommittee" | "peersMismatch" | "unknownChain" | "unreadableFile"
+> {
+  override readonly name = "NodeConfigError";
+}
 
 const url = z.url({ protocol: /^https?$/ });
 const hexAddress = z

@@ -3,9 +3,8 @@
  * everything that waits, makes one durable write, and only then lets messages out: persist before send, one fsync for many.
  */
 
-import type { Certificate } from "../batch/types.ts";
 import type { EpochChange } from "../ledger/reconfiguration/types.ts";
-import type { LedgerEvent, SignedInstruction } from "../ledger/types.ts";
+import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { Member } from "../member/member.ts";
 import type {
@@ -21,10 +20,11 @@ import type { Logger } from "../telemetry/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Transport, TransportHandlers } from "../transport/port.ts";
 import type { NodeEvent } from "./api/view.ts";
-import { decodeBatchHead } from "./batch-json.ts";
 import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
+import { certificatesAfter } from "./replay.ts";
+import { reportEffect, reportRefused } from "./report.ts";
 import { type PeersOf, type Session, sendTo } from "./session.ts";
 
 export type { InboxStart } from "./feeds.ts";
@@ -63,7 +63,6 @@ export interface ResharerHooks {
 
 /** How long a peer that sent nonsense is not listened to. */
 const MUTE_MS = 10_000;
-const CERTIFICATES_AT_ONCE = 1_000;
 
 export class Node {
   readonly #parts: NodeParts;
@@ -228,7 +227,7 @@ export class Node {
 
   /** From whoever does not wait for an answer. */
   #push(input: MemberInput): void {
-    if (input.kind === "transactions") this.#senders.push((codes) => this.#logRefused(codes));
+    if (input.kind === "transactions") this.#senders.push((codes) => reportRefused(this.#parts, codes));
     this.#queueInput(input);
   }
 
@@ -290,16 +289,13 @@ export class Node {
   }
 
   #show(session: Session, effect: MemberEffect): void {
-    const { logger, metrics } = this.#parts;
+    reportEffect(this.#parts, effect);
     switch (effect.kind) {
       case "batch":
-        metrics.batch(effect.batch);
         this.#feeds.settled(effect.batch.events);
-        this.#logChange(effect.batch.events);
         this.#notify({ kind: "batch", sequence: effect.batch.header.sequence });
         break;
       case "certificate":
-        metrics.certificates.add({ suite: effect.certificate.suite });
         this.#notify({
           kind: "certificate",
           sequence: effect.certificate.header.sequence,
@@ -310,24 +306,10 @@ export class Node {
         this.#verdicts.push(effect.verdict);
         break;
       case "punish":
-        logger.warn("a member misbehaves; muted for a while", {
-          member: effect.member,
-          code: effect.code,
-          ...effect.details,
-        });
-        metrics.faults.add({ peer: effect.member, code: effect.code });
         this.#mute(session, effect.member);
         break;
-      case "exposed":
-        logger.error("a member signed two blocks for one round: slashable, keep this line", {
-          member: effect.author,
-          round: effect.first.round,
-          first: effect.first.digest,
-          second: effect.second.digest,
-        });
-        break;
       case "behind":
-        this.#behind(session, effect.epoch, effect.round);
+        this.#behind(session, effect.epoch);
         break;
       case "taken":
         this.#senders.shift()?.(effect.codes);
@@ -341,20 +323,12 @@ export class Node {
     }
   }
 
-  #changeEpoch({ change, header, self, undecided }: MemberEffect & { readonly kind: "epoch" }): void {
-    const { logger, onLeft } = this.#parts;
-    const { epoch, members } = change.committee;
+  #changeEpoch({ change, self, undecided }: MemberEffect & { readonly kind: "epoch" }): void {
     this.#resharer?.began(change.committee, self);
     if (self === undefined) {
-      logger.warn("this member left the committee: it serves what it has, and signs nothing new", {
-        epoch,
-        closedBy: header.sequence,
-        undecided: undecided.length,
-      });
-      onLeft?.(undecided);
+      this.#parts.onLeft?.(undecided);
       return;
     }
-    logger.info("a new epoch begins", { epoch, members: members.length, self, closedBy: header.sequence });
     this.#feeds.reset();
     this.#feeds.report();
   }
@@ -364,34 +338,15 @@ export class Node {
     if (member !== self && committee === this.#session.committee) this.#parts.transport.mute(member, MUTE_MS);
   }
 
-  #behind({ committee }: Session, epoch: bigint, round: number): void {
-    const { logger, onBehind } = this.#parts;
-    if (epoch > committee.epoch) {
-      // Peers say it again and again; a person needs to hear it once.
-      if (this.#behindEpoch !== epoch) {
-        logger.warn("the committee went on to another epoch without this member", { epoch, own: committee.epoch });
-      }
-      this.#behindEpoch = epoch;
-      onBehind?.(epoch);
-      return;
+  #behind({ committee }: Session, epoch: bigint): void {
+    if (epoch <= committee.epoch) return;
+    // Peers say it again and again; a person needs to hear it once.
+    if (this.#behindEpoch !== epoch) {
+      const fields = { epoch, own: committee.epoch };
+      this.#parts.logger.warn("the committee went on to another epoch without this member", fields);
     }
-    logger.error("this member fell further behind than peers keep blocks for; restore it from a certificate", {
-      epoch,
-      round,
-    });
-  }
-
-  #logChange(events: readonly LedgerEvent[]): void {
-    for (const event of events) {
-      if (event.kind !== "reconfiguration") continue;
-      const { kind: _, step, ...fields } = event;
-      this.#parts.logger.info(`the committee changes: ${step}`, fields);
-    }
-  }
-
-  #logRefused(codes: readonly TransactionCode[]): void {
-    const refused = codes.filter((code) => code !== "accepted" && code !== "known");
-    if (refused.length > 0) this.#parts.logger.warn("this member refused what its own node made", { codes: refused });
+    this.#behindEpoch = epoch;
+    this.#parts.onBehind?.(epoch);
   }
 
   #answerSubmitters(): void {
@@ -420,21 +375,5 @@ export class Node {
     clearTimeout(this.#timer);
     this.#parts.logger.error("the node stops: it cannot go on safely", { error });
     this.#parts.onFatal(error);
-  }
-}
-
-/** Newest first; of this epoch only, because what came before is not replayed. Some come twice. */
-function* certificatesAfter(store: Store, sequence: bigint): Iterable<Certificate> {
-  for (let before: bigint | undefined; ; ) {
-    const page = store.certificates({ limit: CERTIFICATES_AT_ONCE, ...(before === undefined ? {} : { before }) });
-    for (const { sequence: at, suite, signature } of page) {
-      if (at <= sequence) return;
-      const batch = store.batch(at);
-      if (batch !== undefined) yield { header: decodeBatchHead(batch.json).header, suite, signature };
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < CERTIFICATES_AT_ONCE) return;
-    // A page may end between the suites of one batch.
-    before = last.sequence + 1n;
   }
 }
