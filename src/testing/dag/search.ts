@@ -17,27 +17,11 @@
  */
 import { assert } from "../../lib/assert.ts";
 import { maxFaulty } from "../../lib/math.ts";
+import { Expansion, type Kinded, LAST_WINDOW, type SearchOptions, type State } from "./expansion.ts";
 import { Fingerprints } from "./fingerprints.ts";
-import { isContradiction, Reference, ReferenceView, RULES, type Rule, type RuleName, RuleStop } from "./rule.ts";
+import { isContradiction, Reference, ReferenceView, RULES, type Rule, RuleStop } from "./rule.ts";
 import { ShippingView } from "./shipping.ts";
 import { closure, Sketch, type SketchBlock } from "./sketch.ts";
-
-export interface SearchOptions {
-  readonly n?: number;
-  readonly rule?: RuleName;
-  /** Authors that equivocate; default: the first f. */
-  readonly malicious?: readonly number[];
-  /** Whose slot of round 1 is looked at. */
-  readonly slotAuthor: number;
-  /** Blocks of a malicious slot author in its slot. */
-  readonly twins?: 2 | 3;
-  /** Honest authors may leave out rounds, as long as Q authors remain. */
-  readonly hasJumps?: boolean;
-  /** Give up beyond this many states (a result that gave up says so). */
-  readonly maxStates?: number;
-  /** Run shipping code and reference on one in so many of the last states; 1: all of them. */
-  readonly verifyEvery?: number;
-}
 
 export interface SearchResult {
   readonly states: number;
@@ -57,80 +41,44 @@ export interface Fork {
   readonly blocks: readonly { readonly author: number; readonly round: number; readonly parents: readonly number[] }[];
 }
 
-/** A block and its kind. */
-interface Kinded {
-  readonly round: number;
-  readonly author: number;
-  readonly parents: readonly Kinded[];
-  /** Which block of the slot it supports: 1, 2, 3, or 0 for nobody. */
-  readonly support: number;
-  /** Certificates in its cone: bit 3 · (window − 1) + (twin − 1). */
-  readonly cone: number;
-  /** Twins it certifies itself, in the window of its round: bit twin − 1. */
-  readonly held: number;
-}
-
-interface State {
-  readonly before: State | undefined;
-  readonly round: number;
-  /** Newest block of each honest author. */
-  readonly honest: readonly Kinded[];
-  /** All blocks of each malicious author, of all rounds. */
-  readonly malicious: readonly (readonly Kinded[])[];
-  /** Twins with Q holders in some window. */
-  readonly committed: number;
-  /** Twins with a certificate anywhere. */
-  readonly certified: number;
-  readonly isSkipped: boolean;
-}
-
-const LAST_WINDOW = 3;
 const bits = (mask: number): number => (mask & 1) + ((mask >> 1) & 1) + ((mask >> 2) & 1);
+
+export type { SearchOptions } from "./expansion.ts";
 
 export function search(options: SearchOptions): SearchResult {
   return new Search(options).run();
 }
 
 class Search {
-  readonly #n: number;
+  readonly #options: SearchOptions;
+  readonly #expansion: Expansion;
   readonly #rule: Rule;
   /** The rule itself, with at most f malicious: then even what only *might* become a contradiction is a finding. */
   readonly #isStrict: boolean;
-  readonly #quorum: number;
-  readonly #validQuorum: number;
-  readonly #maliciousAuthors: readonly number[];
-  readonly #honestAuthors: readonly number[];
-  readonly #options: SearchOptions;
   readonly #seen = { commit: 0, skip: 0, open: 0 };
-  #steps = 0;
   #verified = 0;
   #finals = 0;
 
   constructor(options: SearchOptions) {
-    const n = options.n ?? 4;
     this.#options = options;
-    this.#n = n;
-    this.#rule = RULES[options.rule ?? "rule"];
-    this.#quorum = this.#rule.quorum(n);
-    this.#validQuorum = this.#quorum;
-    const everybody = Array.from({ length: n }, (_, author) => author);
-    this.#maliciousAuthors = options.malicious ?? everybody.slice(0, maxFaulty(n));
-    this.#honestAuthors = everybody.filter((author) => !this.#maliciousAuthors.includes(author));
-    this.#isStrict = this.#rule === RULES.rule && this.#maliciousAuthors.length <= maxFaulty(n);
+    this.#expansion = new Expansion(options);
+    const { rule, n, maliciousAuthors } = this.#expansion;
+    this.#rule = rule;
+    this.#isStrict = rule === RULES.rule && maliciousAuthors.length <= maxFaulty(n);
   }
 
   run(): SearchResult {
     const { maxStates = 20_000_000 } = this.#options;
     const lastRound = LAST_WINDOW + 2;
-    let frontier = this.#initial();
+    let frontier = this.#expansion.initial();
     let states = frontier.length;
     let fork: Fork | undefined;
     for (let round = 2; round <= lastRound; round++) {
       const known = new Fingerprints();
       const next: State[] = [];
       for (const state of frontier) {
-        for (const successor of this.#successors(state)) {
-          if (!known.add(this.#words(successor))) continue;
+        for (const successor of this.#expansion.successors(state)) {
+          if (!known.add(this.#expansion.words(successor))) continue;
           fork ??= this.#directFork(successor);
           next.push(successor);
           states++;
@@ -147,169 +95,7 @@ class Search {
   }
 
   #result(states: number, isComplete: boolean, fork: Fork | undefined): SearchResult {
-    return { states, steps: this.#steps, verified: this.#verified, seen: this.#seen, isComplete, fork };
-  }
-
-  /** Round 1: the slot's blocks, one block of everybody else; with jumps, perhaps without one of the honest. */
-  #initial(): State[] {
-    const genesis = (author: number): Kinded => ({ round: 0, author, parents: [], support: 0, cone: 0, held: 0 });
-    const roots = Array.from({ length: this.#n }, (_, author) => genesis(author));
-    const first = (author: number, support: number): Kinded => {
-      const parents = [roots[author]!, ...roots.filter((root) => root.author !== author)];
-      return { round: 1, author, parents, support, cone: 0, held: 0 };
-    };
-    const { slotAuthor, twins = 2, hasJumps = false } = this.#options;
-    const malicious = this.#maliciousAuthors.map((author) =>
-      author === slotAuthor
-        ? Array.from({ length: twins }, (_, i) => first(author, i + 1)).concat(genesis(author))
-        : [first(author, 0), genesis(author)],
-    );
-    const all = this.#honestAuthors.map((author) => first(author, author === slotAuthor ? 1 : 0));
-    const choices = [all];
-    if (hasJumps) {
-      for (const [i, block] of all.entries())
-        if (block.author !== slotAuthor) choices.push(all.with(i, roots[block.author]!));
-    }
-    const empty = { before: undefined, round: 1, committed: 0, certified: 0, isSkipped: false };
-    return choices.map((honest) => ({ ...empty, honest, malicious }));
-  }
-
-  *#successors(state: State): IterableIterator<State> {
-    const round = state.round + 1;
-    const malicious = this.#maliciousOptions(state, round);
-    const honest = this.#honestAuthors.map((_, i) => this.#honestOptions(state, i, round));
-    const maliciousPresent = malicious.filter((blocks) => blocks.some((block) => block.round === round)).length;
-    const chosen: Kinded[] = [];
-    const choose = function* (this: Search, i: number, present: number): IterableIterator<State> {
-      if (i === honest.length) {
-        if (present >= this.#validQuorum) yield this.#decided(state, round, [...chosen], malicious);
-        return;
-      }
-      for (const block of honest[i]!) {
-        chosen[i] = block;
-        yield* choose.call(this, i + 1, present + 1);
-      }
-      if (this.#options.hasJumps === true || honest[i]!.length === 0) {
-        chosen[i] = state.honest[i]!;
-        yield* choose.call(this, i + 1, present);
-      }
-    };
-    yield* choose.call(this, 0, maliciousPresent);
-  }
-
-  /** One block of each kind that an honest author may make. */
-  #honestOptions(state: State, i: number, round: number): Kinded[] {
-    const options = new Map<number, Kinded>();
-    this.#addOptions(options, state, state.honest[i]!, round);
-    return [...options.values()];
-  }
-
-  /** Everything the malicious had, and one block of each kind they can make now, late own parents included. */
-  #maliciousOptions(state: State, round: number): Kinded[][] {
-    return state.malicious.map((blocks) => {
-      const options = new Map<number, Kinded>();
-      for (const previous of blocks) this.#addOptions(options, state, previous, round);
-      // Of older rounds one of each kind is enough: neither is a strong parent any more.
-      const older = new Map<number, Kinded>();
-      for (const block of blocks) {
-        const key = kindOf(block) * 2 + (block.round === round - 1 ? 1 : 0);
-        if (!older.has(key)) older.set(key, block);
-      }
-      return [...options.values(), ...older.values()];
-    });
-  }
-
-  /** All choices of strong parents: any set of ≥ Q authors with one block each, the own previous one counting if it is of round − 1. */
-  #addOptions(options: Map<number, Kinded>, state: State, previous: Kinded, round: number): void {
-    const candidates: (readonly Kinded[])[] = [];
-    for (let author = 0; author < this.#n; author++) {
-      if (author === previous.author) continue;
-      const index = this.#honestAuthors.indexOf(author);
-      const blocks = index >= 0 ? [state.honest[index]!] : state.malicious[this.#maliciousAuthors.indexOf(author)]!;
-      const strong = blocks.filter((block) => block.round === round - 1);
-      if (strong.length > 0) candidates.push(strong);
-    }
-    const own = previous.round === round - 1 ? 1 : 0;
-    const chosen: Kinded[] = [];
-    const choose = (i: number): void => {
-      if (chosen.length + candidates.length - i + own < this.#validQuorum) return;
-      if (i === candidates.length) {
-        const block = this.#make(previous, chosen, round);
-        const kind = kindOf(block);
-        if (!options.has(kind)) options.set(kind, block);
-        return;
-      }
-      for (const block of candidates[i]!) {
-        chosen.push(block);
-        choose(i + 1);
-        chosen.pop();
-      }
-      choose(i + 1);
-    };
-    choose(0);
-  }
-
-  #make(previous: Kinded, strong: readonly Kinded[], round: number): Kinded {
-    this.#steps++;
-    const parents = [previous, ...strong];
-    const walked = this.#rule.isOwnLast ? [...strong, previous] : parents;
-    let support = 0;
-    let cone = 0;
-    let held = 0;
-    if (round <= 1 + LAST_WINDOW) for (const parent of walked) support ||= parent.support;
-    for (const parent of parents) cone |= parent.cone;
-    const window = round - 2;
-    if (window >= 1 && window <= LAST_WINDOW) {
-      for (let twin = 1; twin <= 3; twin++) {
-        let votes = previous.round === round - 1 && previous.support === twin ? 1 : 0;
-        for (const parent of strong) if (parent.support === twin) votes++;
-        if (votes >= this.#quorum) held |= 1 << (twin - 1);
-      }
-      cone |= held << (3 * (window - 1));
-    }
-    return { round, author: previous.author, parents, support, cone, held };
-  }
-
-  /** What the quorums of the new round decide. */
-  #decided(before: State, round: number, honest: readonly Kinded[], malicious: readonly (readonly Kinded[])[]): State {
-    const byAuthor = [...honest.map((block) => [block]), ...malicious].map((blocks) =>
-      blocks.filter((block) => block.round === round),
-    );
-    const authors = (isOne: (block: Kinded) => boolean): number => {
-      let count = 0;
-      for (const blocks of byAuthor) if (blocks.some(isOne)) count++;
-      return count;
-    };
-    let { committed, certified, isSkipped } = before;
-    for (let twin = 1; twin <= 3; twin++) {
-      const holders = authors((block) => (block.held & (1 << (twin - 1))) !== 0);
-      if (holders > 0) certified |= 1 << (twin - 1);
-      if (holders >= this.#quorum) committed |= 1 << (twin - 1);
-    }
-    if (round === 1 + this.#rule.skipWindow) {
-      isSkipped ||= authors((block) => block.support === 0) >= this.#quorum;
-      if (this.#rule.skipsOneTwin) {
-        for (let twin = 1; twin <= this.#slotBlocks; twin++) {
-          isSkipped ||= authors((block) => block.support !== twin) >= this.#quorum;
-        }
-      }
-    }
-    return { before, round, honest, malicious, committed, certified, isSkipped };
-  }
-
-  get #slotBlocks(): number {
-    const { slotAuthor, twins = 2 } = this.#options;
-    return this.#maliciousAuthors.includes(slotAuthor) ? twins : 1;
-  }
-
-  #words(state: State): number[] {
-    const words = [(state.committed << 4) | (state.certified << 1) | (state.isSkipped ? 1 : 0)];
-    for (const block of state.honest) words.push(kindOf(block) * 2 + (block.round === state.round ? 1 : 0));
-    for (const blocks of state.malicious) {
-      const kinds = blocks.map((block) => kindOf(block) * 2 + (block.round === state.round ? 1 : 0));
-      words.push(-1, ...kinds.sort((a, b) => a - b));
-    }
-    return words;
+    return { states, steps: this.#expansion.steps, verified: this.#verified, seen: this.#seen, isComplete, fork };
   }
 
   /** Decisions of quorums that contradict each other; for the rule itself, a certificate too many is enough. */
@@ -338,9 +124,9 @@ class Search {
     const round = 1 + this.#rule.anchorDistance;
     const isLater = round > state.round;
     const honest = isLater
-      ? this.#honestAuthors.map((_, i) => this.#honestOptions(state, i, round))
+      ? this.#expansion.honestAuthors.map((_, i) => this.#expansion.honestOptions(state, i, round))
       : state.honest.map((block) => [block]);
-    const malicious = isLater ? this.#maliciousOptions(state, round) : state.malicious;
+    const malicious = isLater ? this.#expansion.maliciousOptions(state, round) : state.malicious;
     for (const anchors of [...honest, ...malicious]) {
       for (const anchor of anchors) {
         if (anchor.round !== round) continue;
@@ -377,14 +163,14 @@ class Search {
     if (anchor.round === state.round) tips.push(...others);
     else {
       const own = state.honest.filter((block) => block.round === state.round).map((block) => map.get(block)!);
-      if (own.length < this.#validQuorum)
+      if (own.length < this.#expansion.quorum)
         return this.#isStrict ? forkOf("an anchor against a quorum", sketch) : undefined;
       for (const previous of others) {
         const strong = own.filter((other) => other !== previous);
         tips.push(sketch.add(previous.author, anchor.round, previous, strong));
       }
     }
-    for (let round = anchor.round + 1; round <= anchor.round + 4 && tips.length >= this.#validQuorum; round++) {
+    for (let round = anchor.round + 1; round <= anchor.round + 4 && tips.length >= this.#expansion.quorum; round++) {
       const strong = tips;
       tips = strong.map((previous) => {
         const rest = strong.filter((other) => other !== previous);
@@ -455,7 +241,7 @@ class Search {
 
   /** The DAG of a state: every block of its history, and some more. */
   #sketchOf(state: State, more: readonly Kinded[]): { sketch: Sketch; map: Map<Kinded, SketchBlock> } {
-    const sketch = new Sketch(this.#n, this.#validQuorum);
+    const sketch = new Sketch(this.#expansion.n, this.#expansion.quorum);
     const map = new Map<Kinded, SketchBlock>();
     const all = new Set<Kinded>(more);
     for (let at: State | undefined = state; at !== undefined; at = at.before) {
@@ -473,10 +259,6 @@ class Search {
     }
     return { sketch, map };
   }
-}
-
-function kindOf(block: Kinded): number {
-  return block.cone * 32 + block.held * 4 + block.support;
 }
 
 function forkOf(what: string, sketch: Sketch): Fork {
