@@ -27,6 +27,13 @@ describe("clockless simulate", () => {
   });
 
   it("refuses options it cannot use", async () => {
+    const reshare = ["--adversary", "reshare"];
+    for (const bad of [
+      [...reshare, "--crypto", "real"],
+      [...reshare, "--members", "3"],
+      [...reshare, "--owners", "0"],
+    ])
+      expect(await clockless(["simulate", ...bad]), bad.join(" ")).to.include({ status: 2, stdout: "" });
     for (const bad of [["--members", "0"], ["--members", "ten"], ["--adversary", "evil"], ["--sede", "1"], ["extra"]]) {
       const outcome = await clockless(["simulate", ...bad]);
       expect(outcome, bad.join(" ")).to.include({ status: 2, stdout: "" });

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { type Command, Option } from "commander";
 import type { Adversary, SimulationReport } from "../../testing/simulator/simulate.ts";
 import type { CliContext } from "../context.ts";
+import { UsageError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { uint64, wholeNumber } from "../options.ts";
 import type { SimulationOrder } from "../simulation-worker.ts";
@@ -35,7 +36,12 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     .option("--members <number>", "committee size", wholeNumber(1, 100), 10)
     .addOption(new Option("--adversary <kind>", "what goes wrong").choices(ADVERSARIES).default("none"))
     .addOption(new Option("--seed <number>", "decides everything that is random").argParser(uint64).default(1n, "1"))
-    .option("--rounds <number>", "rounds with faults, before the network heals", wholeNumber(1, 1_000_000), 200)
+    .option(
+      "--rounds <number>",
+      "rounds with faults, before the network heals (not with reshare)",
+      wholeNumber(1, 1_000_000),
+      200,
+    )
     .addOption(new Option("--delays <model>", "delays without chaos").choices(["unit", "uniform"]).default("unit"))
     .option("--owners <number>", "users that keep one instruction under way each", wholeNumber(0, 10_000), 8)
     .addOption(
@@ -45,10 +51,25 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     )
     .action(async (flags: SimulateFlags) => {
       const { output, signal } = contextOf();
+      checkReshare(flags);
       const report = await runInWorker(flags, signal, (text) => output.progress(text));
       output.result(report, () => describe(report));
       if (!report.agreement) process.exitCode = EXIT.verificationFailed;
     });
+}
+
+/** @throws UsageError badOption */
+function checkReshare({ adversary, members, owners, crypto }: SimulateFlags): void {
+  if (adversary !== "reshare") return;
+  const reason =
+    crypto === "real"
+      ? "deals stand-in keys only"
+      : members < 4
+        ? "needs 4 members or more: a committee never gets smaller than that"
+        : owners < 1
+          ? "needs a user: whether the committee works on is seen by what users get"
+          : undefined;
+  if (reason !== undefined) throw new UsageError("badOption", `--adversary reshare ${reason}`);
 }
 
 /** The simulator computes without pause: in a thread of its own it leaves us free to answer Ctrl-C. */
@@ -87,6 +108,7 @@ function describe(report: SimulationReport): string {
     `members       ${report.members}, of which ${report.faulty} may be faulty; adversary ${report.adversary}, seed ${report.seed}`,
     `progress      ${report.rounds} rounds, ${report.commits} commits, ${report.batches} batches, ${report.certificates} certificates`,
     `instructions  ${instructions.applied} applied of ${instructions.submitted}, ${instructions.unsettled} unsettled`,
+    ...(report.epochs > 1 ? [`committees    ${report.epochs}, one after the other`] : []),
     `network       ${report.messages} messages, ${report.crashes} crashes`,
     `trace hash    ${report.traceHash}`,
   ];

@@ -64,6 +64,7 @@ interface Change {
 
 export function simulateReshare(config: ReshareConfig): SimulationReport {
   if (config.engines !== undefined) throw new RangeError("changes of committee are simulated with stand-in keys only");
+  if (config.members < 4 || config.owners < 1) throw new RangeError("needs at least 4 members and a user");
   return new ReshareSimulation(config).run();
 }
 
@@ -96,7 +97,7 @@ class ReshareSimulation implements Scenario, Surroundings {
     const random = createRandom(options.seed);
     this.#plans = random.stream("plans");
     this.random = random.stream("nodes");
-    const people = options.members + STRANGERS;
+    const people = options.members + Math.max(0, options.members - LARGEST) + STRANGERS;
     const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
     this.test = createTestCommitteeWith(options.members, random.stream("keys"), "stand-in", engines);
     const strangers = random.stream("strangers");
@@ -351,7 +352,14 @@ class ReshareSimulation implements Scenario, Surroundings {
   #propose(kind: ChangeKind, actives: readonly number[]): Change {
     const committee = this.#committee;
     const outsiders = [...this.addresses.keys()].filter((person) => !committee.includes(person));
-    const plan = planChange(kind, committee, outsiders, this.#asleep, LARGEST, this.#plans);
+    const plan = planChange(
+      kind,
+      committee,
+      outsiders,
+      this.#asleep,
+      Math.max(LARGEST, this.#options.members),
+      this.#plans,
+    );
     const view = this.#newestView(actives);
     const attempts = [
       view?.attempt?.proposal.attempt ?? 0n,
