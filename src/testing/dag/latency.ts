@@ -6,24 +6,22 @@
  */
 import { BlockCodec } from "../../consensus/block.ts";
 import { Consensus } from "../../consensus/consensus.ts";
-import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../../consensus/limits.ts";
+import { DEFAULT_ACTIVITY_WINDOW } from "../../consensus/limits.ts";
 import { coinShares } from "../../consensus/proposer.ts";
 import type {
   BlockRef,
-  BlockSigner,
-  CoinScheme,
   ConsensusConfig,
   ConsensusEffect,
   ConsensusMessage,
   VerifiedBlock,
 } from "../../consensus/types.ts";
-import { bigintToBytes } from "../../lib/bytes.ts";
-import { type Address, bytesToHex, type Hex } from "../../lib/hex.ts";
+import type { Hex } from "../../lib/hex.ts";
 import { maxFaulty, quorumOf } from "../../lib/math.ts";
 import { createRandom, type Random } from "../random.ts";
 import { createEventQueue, type EventQueue } from "../simulator/event-queue.ts";
 import { type LatencyReport, summarize } from "../simulator/latency.ts";
 import { UNIT_MS } from "../simulator/network.ts";
+import { cheapCoin, cheapConfig, cheapSigner, secretOf } from "./cheap.ts";
 import { type BaselineRule, MahiMahi, VotedBlocks, WaveTally } from "./mahi-mahi.ts";
 import { createSchedule, MALICE, type Malice, type ScheduleName, type Sent, type Sight } from "./schedules.ts";
 
@@ -69,14 +67,6 @@ const TICK_MS = UNIT_MS / 2;
 export function measureLatency(options: LatencyOptions): LatencyResult {
   return new Run(options).run();
 }
-
-/** Signatures that anybody could make: the digest and the address. */
-const signer: BlockSigner = {
-  sign: (secret, digest) => `${digest}${bytesToHex(secret.subarray(12)).slice(2)}${"0".repeat(26)}`,
-  verify: (digest, signature, author) => signature === `${digest}${author.slice(2)}${"0".repeat(26)}`,
-};
-const secretOf = (author: number): Uint8Array => bigintToBytes(BigInt(author + 1), 32);
-const addressOf = (author: number): Address => bytesToHex(secretOf(author).subarray(12));
 
 type Event =
   | { readonly kind: "message"; readonly from: number; readonly to: number; readonly message: ConsensusMessage }
@@ -194,32 +184,8 @@ class Run {
   }
 
   #config(self: number | undefined): ConsensusConfig {
-    return {
-      committeeId: bytesToHex(bigintToBytes(1n, 32)),
-      epoch: 1n,
-      genesisHash: bytesToHex(bigintToBytes(2n, 32)),
-      members: Array.from({ length: this.#n }, (_, author) => addressOf(author)),
-      self,
-      coin: this.#coin(self),
-      retainedRounds: DEFAULT_RETAINED_ROUNDS,
-      activityWindow: this.#options.activityWindow ?? DEFAULT_ACTIVITY_WINDOW,
-      limits: DEFAULT_CONSENSUS_LIMITS,
-      signer,
-    };
-  }
-
-  /** A coin that exists only with Q shares and that nobody can choose; shares are not forged here. */
-  #coin(self: number | undefined): CoinScheme {
-    const whole = (round: number): Uint8Array => bigintToBytes(BigInt(round), 8);
-    return {
-      share: (round) => (self === undefined ? undefined : whole(round)),
-      combine: (round, shares) => ({
-        signature: shares.size >= quorumOf(this.#n) ? whole(round) : undefined,
-        bad: [],
-      }),
-      verify: () => true,
-      leader: (round) => this.#coinLeader(round),
-    };
+    const { activityWindow = DEFAULT_ACTIVITY_WINDOW } = this.#options;
+    return cheapConfig({ n: this.#n, self, activityWindow, coinLeader: (round) => this.#coinLeader(round) });
   }
 
   #coinLeader(round: number): number {
@@ -368,10 +334,15 @@ class Run {
             round: round + 1,
             parents: [previous, ...rest],
             payload: Uint8Array.of(chain),
-            coinShares: coinShares(this.#coin(index), previous.round, round + 1, -1),
+            coinShares: coinShares(
+              cheapCoin(this.#n, index, () => 0),
+              previous.round,
+              round + 1,
+              -1,
+            ),
             partials: [],
           },
-          (digest) => signer.sign(secretOf(index), digest),
+          (digest) => cheapSigner.sign(secretOf(index), digest),
         );
         chains[chain] = block;
         const message = { kind: "block", bytes: block.bytes } as const;

@@ -1,0 +1,50 @@
+/**
+ * Stand-ins that cost next to nothing, for runs of thousands of blocks in which nobody forges: signatures that anybody could
+ * make, and a coin that exists only with Q shares.
+ */
+import { DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../../consensus/limits.ts";
+import type { BlockSigner, CoinScheme, ConsensusConfig } from "../../consensus/types.ts";
+import { bigintToBytes } from "../../lib/bytes.ts";
+import { type Address, bytesToHex } from "../../lib/hex.ts";
+import { quorumOf } from "../../lib/math.ts";
+
+/** The digest and the address. */
+export const cheapSigner: BlockSigner = {
+  sign: (secret, digest) => `${digest}${bytesToHex(secret.subarray(12)).slice(2)}${"0".repeat(26)}`,
+  verify: (digest, signature, author) => signature === `${digest}${author.slice(2)}${"0".repeat(26)}`,
+};
+
+export const secretOf = (author: number): Uint8Array => bigintToBytes(BigInt(author + 1), 32);
+const addressOf = (author: number): Address => bytesToHex(secretOf(author).subarray(12));
+
+/** `self` undefined: a learner, without shares. */
+export function cheapCoin(n: number, self: number | undefined, leader: (round: number) => number): CoinScheme {
+  const whole = (round: number): Uint8Array => bigintToBytes(BigInt(round), 8);
+  return {
+    share: (round) => (self === undefined ? undefined : whole(round)),
+    combine: (round, shares) => ({ signature: shares.size >= quorumOf(n) ? whole(round) : undefined, bad: [] }),
+    verify: () => true,
+    leader,
+  };
+}
+
+export function cheapConfig(options: {
+  readonly n: number;
+  readonly self: number | undefined;
+  readonly activityWindow: number;
+  readonly coinLeader: (round: number) => number;
+}): ConsensusConfig {
+  const { n, self, activityWindow, coinLeader } = options;
+  return {
+    committeeId: bytesToHex(bigintToBytes(1n, 32)),
+    epoch: 1n,
+    genesisHash: bytesToHex(bigintToBytes(2n, 32)),
+    members: Array.from({ length: n }, (_, author) => addressOf(author)),
+    self,
+    coin: cheapCoin(n, self, coinLeader),
+    retainedRounds: DEFAULT_RETAINED_ROUNDS,
+    activityWindow,
+    limits: DEFAULT_CONSENSUS_LIMITS,
+    signer: cheapSigner,
+  };
+}
