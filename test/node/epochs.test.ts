@@ -16,7 +16,7 @@ import type { ReshareWorker } from "../../src/node/reshare-port.ts";
 import { createResharer } from "../../src/node/resharer.ts";
 import { createVerdicts } from "../../src/node/verdicts.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
-import type { Store } from "../../src/storage/port.ts";
+import type { Store, StoreWrite } from "../../src/storage/port.ts";
 import { silentMetrics } from "../../src/telemetry/silent.ts";
 import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
@@ -77,6 +77,8 @@ describe("node: what a change asks of a node, over stand-in cryptography", funct
   let silent: Set<number>;
   let dealt: number[];
   let left: number[];
+  /** Before a member's write; may throw, as a disk does. */
+  let beforeWrite: (index: number, write: StoreWrite) => void;
   const fatal: unknown[] = [];
   const newcomer = createRandom(8, "newcomer").bytes(32);
 
@@ -90,6 +92,7 @@ describe("node: what a change asks of a node, over stand-in cryptography", funct
     silent = new Set();
     dealt = [];
     left = [];
+    beforeWrite = () => {};
     const random = createRandom(9, "deals");
     worker = {
       async deal(contexts, dealer, shares) {
@@ -142,7 +145,14 @@ describe("node: what a change asks of a node, over stand-in cryptography", funct
         self,
       ),
       peersOf: (announced) => announced,
-      store: { ...store, close: () => {} },
+      store: {
+        ...store,
+        close: () => {},
+        write(write) {
+          beforeWrite(index, write);
+          store.write(write);
+        },
+      },
       createResharer: (hooks) =>
         createResharer({
           ...hooks,
@@ -252,6 +262,30 @@ describe("node: what a change asks of a node, over stand-in cryptography", funct
     await approve(propose(1n, 2n, all()));
     await until("the second attempt went through", () => areIn([0, 1, 2, 3], 1n));
     expect(dealt.sort()).to.deep.equal([0, 0, 1, 1, 2, 2, 3, 3]);
+  });
+
+  it("lets a member that dies between the end of one epoch and the next come back with what it had", async () => {
+    const killed = new Error("killed");
+    beforeWrite = (index, write) => {
+      if (index === 3 && write.epoch !== undefined) throw killed;
+    };
+    await approve(propose(1n, 1n, all()));
+    await until("the others go on", () => areIn([0, 1, 2], 1n));
+    await until("it died", () => fatal.length > 0);
+    expect(fatal.splice(0)).to.deep.equal([killed]);
+    expect(nodes[3]!.isHealthy).to.equal(false);
+    expect(stores[3]!.epochStart()).to.equal(undefined);
+    expect([...stores[3]!.log()].length).to.be.greaterThan(0);
+    // Nothing was erased for an epoch that is not on disk.
+    expect([...folders[3]!.stored.keys()]).to.deep.equal([0n, 1n]);
+
+    await nodes[3]!.stop();
+    beforeWrite = () => {};
+    await start(3);
+    await until("it goes on, too", () => areIn([0, 1, 2, 3], 1n));
+    await until("it forgets", () => [...folders[3]!.stored.keys()].join() === "1");
+    expect(loadEpochRecord(stores[3]!, 1n)).to.deep.equal(loadEpochRecord(stores[0]!, 1n));
+    await until("all have the same ledger", () => new Set(nodes.map(({ member }) => member.ledger.digest)).size === 1);
   });
 
   it("follows an epoch without signing when it cannot open its share, keeps its keys, and signs once it can", async () => {
