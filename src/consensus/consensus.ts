@@ -433,7 +433,8 @@ export class Consensus {
 
   #fetchDue(nowMs: number, effects: ConsensusEffect[]): void {
     if (this.#fetcher.size === 0) return;
-    const after = Math.max(0, this.#dag.highestRound - 1);
+    // At least 1, because 0 invites nothing: who begins late in an epoch would walk down to its start a round per answer.
+    const after = Math.max(1, this.#dag.highestRound - 1);
     for (const [peer, refs] of this.#fetcher.due(nowMs, (ref) => this.#pending.isAwaited(ref.digest))) {
       effects.push({ kind: "send", to: peer, message: { kind: "fetch", refs, after } });
     }
