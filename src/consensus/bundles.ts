@@ -2,6 +2,10 @@
  * Blocks that travel together with their ancestors. Where messages overtake each other by rounds, most blocks arrive before
  * some ancestor and wait for a fetch, a round trip and more; a member that sees this asks the others to send with each block
  * the ancestors it has not shown to know. Costs bandwidth, saves delays: performance only, off on a network that keeps order.
+ *
+ * There, one case is left: ancestors that our own block brings into our cone rounds late, because their author withheld them
+ * and handed them to us alone. Nobody could accept our block before fetching them, a round trip for each withheld round, so
+ * they travel with it.
  */
 import type { Dag, DagBlock } from "./dag.ts";
 
@@ -20,6 +24,16 @@ const DEPTH_ROUNDS = 10;
 /** Ancestors in one bundle: whoever asks costs us at most this much a round, and large blocks are not sent n times. */
 const MAX_BUNDLE_BYTES = 256 * 1024;
 const MAX_BUNDLE_BLOCKS = 256;
+/** A block that many rounds below ours that was not in our cone before is late: jitter of half a delay makes none so old. */
+const LATE_ROUNDS = 3;
+/** Of whom brought such a block lately, a block that only missed being a strong parent of ours is as suspicious. */
+const LATE_AGAIN_ROUNDS = 2;
+/**
+ * Late ancestors with one own block. Whoever hands late blocks to all of us at once makes everybody send them to everybody:
+ * larger ones are fetched as ever, and n² times this is what a round can cost the committee.
+ */
+const MAX_LATE_BYTES = 64 * 1024;
+const MAX_LATE_BLOCKS = 64;
 
 export class Bundles {
   readonly #dag: Dag;
@@ -27,6 +41,8 @@ export class Bundles {
   readonly #lateShare: number[];
   /** Round of ours up to which a peer wants bundles. */
   readonly #until: number[];
+  /** Round of ours up to which an author is expected to bring more blocks late. */
+  readonly #lateUntil: number[];
   #askedUntil = -1;
 
   constructor(dag: Dag, n: number, faulty: number) {
@@ -34,6 +50,7 @@ export class Bundles {
     this.#faulty = faulty;
     this.#lateShare = new Array<number>(n).fill(LATE_SHARE);
     this.#until = new Array<number>(n).fill(0);
+    this.#lateUntil = new Array<number>(n).fill(0);
   }
 
   /** The first copy of a block came from this member, unasked. */
@@ -42,7 +59,7 @@ export class Bundles {
   }
 
   /** A block of this author had to be asked for. */
-  late(author: number): void {
+  fetched(author: number): void {
     this.#sample(author, 1);
   }
 
@@ -88,12 +105,7 @@ export class Bundles {
   /** What goes to a peer with an own block, which comes last: ancestors first, so that each can be accepted when it is read. */
   bundle(peer: number, own: DagBlock): readonly Uint8Array[] {
     const lowest = Math.max(0, own.round - DEPTH_ROUNDS);
-    for (let round = own.round; round > lowest; round--) {
-      const shown = this.#dag.at(round, peer)[0];
-      if (shown === undefined) continue;
-      for (const entry of unknownBelow(shown, peer, lowest)) know(entry, peer);
-      break;
-    }
+    this.#learn(peer, own.round, lowest);
     const blocks: Uint8Array[] = [];
     let size = 0;
     const ancestors = unknownBelow(own, peer, lowest).filter((entry) => entry !== own && entry.author !== peer);
@@ -105,6 +117,53 @@ export class Bundles {
     }
     blocks.push(own.block.bytes);
     return blocks;
+  }
+
+  /**
+   * Of the blocks that an own block has newly brought into our cone, those that are late and what their authors built on them,
+   * oldest first and bounded. Empty where messages overtake each other by rounds: there, being late is what all blocks are.
+   */
+  late(own: DagBlock, linked: readonly DagBlock[]): readonly DagBlock[] {
+    if (this.isDisordered) return [];
+    const late = new Set<DagBlock>();
+    const relayed = new Set<DagBlock>();
+    for (const entry of [...linked].sort((a, b) => a.round - b.round)) {
+      if (entry.author === own.author || entry.round === 0) continue;
+      const age = own.round - entry.round;
+      if (age >= LATE_ROUNDS) this.#lateUntil[entry.author] = own.round + LEASE_ROUNDS;
+      const isExpected = this.#lateUntil[entry.author]! >= own.round;
+      if (age >= (isExpected ? LATE_AGAIN_ROUNDS : LATE_ROUNDS) || late.has(entry.voters[0]!)) late.add(entry);
+      else relayed.add(entry);
+    }
+    // Whoever made a block in time that builds on a late one has sent that with it.
+    for (const entry of relayed) for (const parent of entry.parents) if (late.has(parent)) relayed.add(parent);
+    const sent: DagBlock[] = [];
+    let size = 0;
+    for (const entry of late) {
+      if (relayed.has(entry)) continue;
+      size += entry.block.bytes.length;
+      if (size > MAX_LATE_BYTES || sent.length >= MAX_LATE_BLOCKS) break;
+      sent.push(entry);
+    }
+    return sent;
+  }
+
+  /** The late ancestors that a peer is not known to have, ancestors first, and the own block; once only. */
+  withLate(peer: number, own: DagBlock, late: readonly DagBlock[]): readonly Uint8Array[] {
+    this.#learn(peer, own.round, Math.max(0, late[0]!.round - 1));
+    const lacking = late.filter((entry) => entry.author !== peer && entry.knownBy?.[peer] !== 1);
+    for (const entry of lacking) know(entry, peer);
+    return [...lacking, own].map((entry) => entry.block.bytes);
+  }
+
+  /** What a peer's newest block shows that it has, above `lowest`. */
+  #learn(peer: number, from: number, lowest: number): void {
+    for (let round = from; round > lowest; round--) {
+      const shown = this.#dag.at(round, peer)[0];
+      if (shown === undefined) continue;
+      for (const entry of unknownBelow(shown, peer, lowest)) know(entry, peer);
+      return;
+    }
   }
 }
 

@@ -106,7 +106,7 @@ export class Consensus {
     this.#outputLog = new OutputLog(n, checkpoint);
     this.#exposure = new Exposure(this.#dag, n);
     this.#pending = new Pending(limits.maxPendingPerPeer, n);
-    this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs, (ref) => this.#bundles.late(ref.author));
+    this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs, (ref) => this.#bundles.fetched(ref.author));
     this.#proposer = new Proposer(this.#dag, this.#exposure, limits);
     this.#pacing = new Pacing(n);
     this.#peers = new Peers(n, self);
@@ -373,19 +373,24 @@ export class Consensus {
     return absent;
   }
 
-  /** To each peer the new block, and to those that asked for it what they lack below. */
+  /** To each peer the new block, with what it lacks below if it asked for that or we bring it late. */
   #sendOwn(own: DagBlock, nowMs: number, effects: ConsensusEffect[]): void {
     this.#peers.sentToAll(nowMs);
     const message = { kind: "block", bytes: own.block.bytes } as const;
     const isWanted = (peer: number) => peer !== this.#config.self && this.#bundles.isWanted(peer, own.round);
     const peers = [...Array(this.#n).keys()];
-    if (!peers.some(isWanted)) {
+    const late = this.#bundles.late(own, this.#proposer.linked);
+    if (late.length === 0 && !peers.some(isWanted)) {
       effects.push({ kind: "send", to: "all", message });
       return;
     }
     for (const to of peers) {
       if (to === this.#config.self) continue;
-      const blocks = isWanted(to) ? this.#bundles.bundle(to, own) : [];
+      const blocks = isWanted(to)
+        ? this.#bundles.bundle(to, own)
+        : late.length > 0
+          ? this.#bundles.withLate(to, own, late)
+          : [];
       effects.push({ kind: "send", to, message: blocks.length > 1 ? { kind: "bundle", blocks } : message });
     }
   }

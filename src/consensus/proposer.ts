@@ -16,6 +16,8 @@ export class Proposer {
   readonly #limits: Pick<ConsensusLimits, "maxParents" | "maxWeakLinks">;
   /** Accepted blocks that are not in the cone of our last block. */
   readonly #unlinked = new Set<DagBlock>();
+  /** What the block being made brings into our cone. */
+  #linked: DagBlock[] = [];
 
   constructor(dag: Dag, exposure: Exposure, limits: Pick<ConsensusLimits, "maxParents" | "maxWeakLinks">) {
     this.#dag = dag;
@@ -32,29 +34,36 @@ export class Proposer {
   }
 
   /** An own block entered the DAG: everything below it is linked. */
-  link(entry: DagBlock): void {
+  link(entry: DagBlock, linked: DagBlock[] = []): void {
     const stack = [entry];
     while (stack.length > 0) {
       const top = stack.pop()!;
       if (top.isInOwnCone) continue;
       top.isInOwnCone = true;
+      linked.push(top);
       this.#unlinked.delete(top);
       stack.push(...top.parents);
     }
   }
 
+  /** What `parents` brought into our cone when it was last called. */
+  get linked(): readonly DagBlock[] {
+    return this.#linked;
+  }
+
   /** Parents of a block of round r + 1, given own last block and the blocks that count at r. */
   parents(last: BlockRef, round: number, counting: readonly (DagBlock | undefined)[]): readonly BlockRef[] {
     const rest: BlockRef[] = [];
+    const linked: DagBlock[] = [];
     const used = new Set([slotKey(last.round, last.author)]);
     const lastHeld = this.#dag.get(last.digest);
-    if (lastHeld !== undefined) this.link(lastHeld);
+    if (lastHeld !== undefined) this.link(lastHeld, linked);
     for (const entry of counting) {
       // Our own block at r, if any, is `last`.
       if (entry === undefined || entry.author === last.author) continue;
       rest.push(refOf(entry));
       used.add(slotKey(entry.round, entry.author));
-      this.link(entry);
+      this.link(entry, linked);
     }
     const room = Math.min(this.#limits.maxWeakLinks, this.#limits.maxParents - rest.length - 1);
     let links = 0;
@@ -64,9 +73,10 @@ export class Proposer {
       if (used.has(key) || entry.isInOwnCone || this.#exposure.addsTooManyTwins(entry)) continue;
       rest.push(refOf(entry));
       used.add(key);
-      this.link(entry);
+      this.link(entry, linked);
       links++;
     }
+    this.#linked = linked;
     return [last, ...rest.sort(compareParents)];
   }
 

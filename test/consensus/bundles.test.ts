@@ -2,7 +2,7 @@
 import { assert, expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
-import type { ConsensusEffect, ConsensusMessage } from "../../src/consensus/types.ts";
+import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, Network, type NetworkOptions, secretOf } from "./support/network.ts";
 import { builderOf } from "./support/random-dag.ts";
 
@@ -92,6 +92,58 @@ describe("consensus: bundles", () => {
       if (author > 1) member.receive(author, { kind: "wantBundles", until: 9 }, 0);
     }
     expect(bundleOf(propose(member), 1)?.kind).equal("bundle");
+  });
+
+  /** Member 3 keeps its blocks of rounds 1 to 3 to itself and hands them to member 0 alone, which then makes its fourth. */
+  const gift = (payload = new Uint8Array(0)) => {
+    const dag = builderOf(4);
+    const favourite = new Consensus(configOf(4, 0));
+    const others = [1, 2].map((index) => new Consensus(configOf(4, index)));
+    const kept: VerifiedBlock[] = [];
+    let effects: readonly ConsensusEffect[] = [];
+    for (let round = 1; round <= 3; round++) {
+      const members = [0, 1, 2].map((author) => dag.block(author, round, round === 1 ? {} : { strong: [0, 1, 2] }));
+      kept.push(dag.block(3, round, round === 1 ? { payload } : { payload, strong: [0, 1, 2] }));
+      // From their logs, so that they know their own blocks.
+      const log = members.map((block) => ({ kind: "block", bytes: block.bytes }) as const);
+      for (const member of [favourite, ...others]) member.restore(log);
+    }
+    for (const block of kept) favourite.receive(3, asMessage(block), 0);
+    effects = propose(favourite);
+    return { favourite, others, kept, effects };
+  };
+  const asMessage = (block: { readonly bytes: Uint8Array }): ConsensusMessage => ({
+    kind: "block",
+    bytes: block.bytes,
+  });
+
+  it("late-gift: what a withholder handed to us alone travels with our block, so that nobody has to fetch it", () => {
+    const { favourite, others, kept, effects } = gift();
+    const message = bundleOf(effects, 1);
+    assert(message?.kind === "bundle");
+    expect(message.blocks).deep.equal([...kept, favourite.blocksAt(4)[0]!].map((block) => block.bytes));
+    for (const [i, other] of others.entries()) {
+      other.propose({ payload: new Uint8Array(0), partials: [] }, secretOf(i + 1), 0);
+      const taken = other.receive(0, message, 0);
+      expect(taken.filter((effect) => effect.kind === "accepted").length).equal(4);
+      expect(taken.some((effect) => effect.kind === "send" && effect.message.kind === "fetch")).equal(false);
+    }
+    // Its author has it, and who builds on our block need not send it on.
+    expect(bundleOf(effects, 3)?.kind).equal("block");
+    const [first, second] = others;
+    first!.receive(2, asMessage(second!.blocksAt(4).find((block) => block.author === 2)!), 0);
+    const next = first!.propose({ payload: new Uint8Array(0), partials: [] }, secretOf(1), 0);
+    expect(first!.lastOwnRound).equal(5);
+    expect(next.flatMap((effect) => (effect.kind === "send" ? [effect.message.kind] : []))).deep.equal(["block"]);
+  });
+
+  it("late-gift: large blocks are fetched as ever", () => {
+    const { favourite, effects } = gift(new Uint8Array(30_000));
+    const message = bundleOf(effects, 1);
+    assert(message?.kind === "bundle");
+    expect(message.blocks.length).equal(3);
+    expect(message.blocks.at(-1)).equal(favourite.blocksAt(4)[0]!.bytes);
+    expect(message.blocks.reduce((sum, bytes) => sum + bytes.length, 0)).lessThan(64 * 1024 + 10_000);
   });
 
   it("a request costs a bounded number of bytes and rounds, whatever it asks for", () => {
