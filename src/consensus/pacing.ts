@@ -52,8 +52,8 @@ export class Pacing {
     this.#lastInTime[author] = Math.max(this.#lastInTime[author]!, round);
     if (round !== this.#quorumRound) return;
     this.#stragglers.delete(author);
-    // What came together with the Qth block needed no waiting.
-    if (nowMs === this.#quorumAtMs) this.#hadStragglers = this.#stragglers.size > 0;
+    // What came together with the Qth block needed no waiting, unless our block was made in between.
+    if (nowMs === this.#quorumAtMs && this.#proposedRound <= round) this.#hadStragglers = this.#stragglers.size > 0;
   }
 
   /** A round has Q blocks; `absent`: the other members that have a slot in it. */
