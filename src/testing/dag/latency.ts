@@ -306,8 +306,9 @@ class Run {
       if (message.kind !== "fetched" || to === favourite) this.#post(node.index, to, message);
       return;
     }
-    if (to !== favourite || message.kind !== "block") return;
-    node.withheld.push(message);
+    if (to !== favourite) return;
+    // Of a bundle its own block alone, which comes last.
+    node.withheld.push(message.kind === "bundle" ? { kind: "block", bytes: message.blocks.at(-1)! } : message);
     if (node.consensus.lastOwnRound % 3 !== 0) return;
     for (const withheld of node.withheld) this.#post(node.index, favourite, withheld);
     node.withheld = [];
