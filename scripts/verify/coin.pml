@@ -3,7 +3,7 @@
  *
  * An anchor's round q: honest members make their blocks of q + 1, each linking at least Q of the four blocks of q, which ones
  * the scheduler decides; one of the three may be slow, and then jumps over rounds for ever or comes late. With its block of
- * q + 4 a member releases its share; the malicious one at any time, or never. With n - f shares the coin falls on an author.
+ * q + 2 a member releases its share; the malicious one at any time, or never. With n - f shares the coin falls on an author.
  * Authors with at least f + 1 links among honest blocks of q + 1 are *bound* to commit: every block of q + 2 has one of those
  * among its n - f parents, so supports them, so every block of q + 3 certifies them (nobody has twins at q here; consensus.md
  * has the count with twins). A bound leader decides the slot; any other passes it to the next anchor.
@@ -25,7 +25,7 @@
 #ifdef EARLY
 #define RELEASE 0
 #else
-#define RELEASE 4
+#define RELEASE 2
 #endif
 
 byte reached[3];      /* rounds above q at which each honest member has made a block */

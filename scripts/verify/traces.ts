@@ -1,4 +1,5 @@
 /** Replays traces of consensus.qnt into the shipping code: every verdict on a block, every status of every slot. */
+import { COIN_DELAY } from "../../src/consensus/limits.ts";
 import type { Status } from "../../src/testing/dag/rule.ts";
 import { isShippable, ShippingView } from "../../src/testing/dag/shipping.ts";
 import { Sketch, type SketchBlock } from "../../src/testing/dag/sketch.ts";
@@ -104,13 +105,13 @@ function codeOf(status: Status, map: ReadonlyMap<number, SketchBlock>): number {
   return Number.NaN;
 }
 
-/** Q authors have a block of round q + 4 or later. */
+/** Q authors have a block of round q + COIN_DELAY or later. */
 function coinOfView(
   blocks: readonly SketchBlock[],
   coin: ReadonlyMap<number, number>,
 ): (q: number) => number | undefined {
   return (q) => {
-    const authors = new Set(blocks.filter((block) => block.round >= q + 4).map((block) => block.author));
+    const authors = new Set(blocks.filter((block) => block.round >= q + COIN_DELAY).map((block) => block.author));
     return authors.size >= N - 1 ? coin.get(q) : undefined;
   };
 }

@@ -25,7 +25,7 @@ import { keccak256 } from "../lib/hash.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
 import { ConsensusError, refuse } from "./errors.ts";
-import { MAX_COIN_SHARES, MAX_PARTIALS, MAX_ROUND, MAX_SIGNATURE_BYTES } from "./limits.ts";
+import { COIN_DELAY, MAX_COIN_SHARES, MAX_PARTIALS, MAX_ROUND, MAX_SIGNATURE_BYTES } from "./limits.ts";
 import type { BatchPartial, Block, BlockRef, CoinShare, ConsensusLimits, VerifiedBlock } from "./types.ts";
 
 export const BLOCK_TYPE = "Block(bytes32 genesis,uint64 epoch,uint64 round,address author,bytes32 body)";
@@ -282,5 +282,5 @@ export function refOf(block: Pick<VerifiedBlock, "round" | "author" | "digest">)
 
 /** Coin shares that may count: rule 5 ignores those released too early, which an honest author never does. */
 export function releasedShares(block: Block): readonly CoinShare[] {
-  return block.coinShares.filter((share) => share.round >= 1 && share.round + 4 <= block.round);
+  return block.coinShares.filter((share) => share.round >= 1 && share.round + COIN_DELAY <= block.round);
 }

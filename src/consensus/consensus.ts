@@ -16,7 +16,7 @@ import { refuse } from "./errors.ts";
 import { Exposure } from "./exposure.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
-import { MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, SERVED_BLOCKS, validateConfig } from "./limits.ts";
+import { COIN_DELAY, MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, SERVED_BLOCKS, validateConfig } from "./limits.ts";
 import { Linearizer } from "./linearizer.ts";
 import { OutputLog } from "./output-log.ts";
 import { Pacing } from "./pacing.ts";
@@ -471,8 +471,8 @@ export class Consensus {
   #serveCoin(from: number, round: number): ConsensusEffect[] {
     const signature = this.#coins.signature(round);
     if (signature !== undefined) return [{ kind: "send", to: from, message: { kind: "coin", round, signature } }];
-    // Never earlier than with our block of round q + 4: an early coin would tell the scheduler whom to delay.
-    if (round < 1 || round <= this.floor || round + 4 > this.lastOwnRound) return [];
+    // Never earlier than with our block of that round: an early coin would tell the scheduler whom to delay.
+    if (round < 1 || round <= this.floor || round + COIN_DELAY > this.lastOwnRound) return [];
     const { self } = this.#config;
     const share = self === undefined ? undefined : (this.#coins.share(round, self) ?? this.#config.coin.share(round));
     if (self === undefined || share === undefined) return [];

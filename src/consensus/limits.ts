@@ -14,6 +14,12 @@ export const MAX_COIN_SHARES = 1024;
 export const MAX_PARTIALS = 512;
 /** Rounds are encoded as uint64 but stay within 2^44, so that round · 256 + author is an exact JavaScript number. */
 export const MAX_ROUND = 2 ** 44;
+/**
+ * A share of the coin of round q leaves with the author's first own block of round ≥ q + COIN_DELAY, never earlier: then n − 2f
+ * honest blocks of q + 2 exist before anybody can know the coin, and they bind at least two slots of q to commit (Bound in
+ * docs/consensus-proof.md). With 1 nearly every slot could still be avoided; more only costs delays. All members must agree.
+ */
+export const COIN_DELAY = 2;
 /** Members of a committee: the simulator's largest is 31, and a block's n references stay below 5 KB at 100. */
 export const MAX_MEMBERS = 256;
 /** Rejected (digest, signature) pairs remembered: enough to make re-sending one useless, 100 bytes each. */

@@ -7,7 +7,7 @@
 import { compareBlocks, compareParents, refOf, slotKey } from "./block.ts";
 import type { Dag, DagBlock } from "./dag.ts";
 import type { Exposure } from "./exposure.ts";
-import { MAX_COIN_SHARES } from "./limits.ts";
+import { COIN_DELAY, MAX_COIN_SHARES } from "./limits.ts";
 import type { BlockRef, CoinScheme, CoinShare, ConsensusLimits } from "./types.ts";
 
 export class Proposer {
@@ -93,7 +93,7 @@ export class Proposer {
 }
 
 /**
- * A block carries its author's shares of every round q with previous own round < q + 4 ≤ this round, above the floor: with one
+ * A block carries its author's shares of every round q with previous own round < q + COIN_DELAY ≤ this round, above the floor: with one
  * share per block, members that jump would lose coins for ever. After a very long jump the newest; the rest on request.
  */
 export function coinShares(
@@ -102,9 +102,9 @@ export function coinShares(
   round: number,
   floor: number,
 ): readonly CoinShare[] {
-  const from = Math.max(1, previousRound - 3, floor + 1, round - 3 - MAX_COIN_SHARES);
+  const from = Math.max(1, previousRound - COIN_DELAY + 1, floor + 1, round - COIN_DELAY + 1 - MAX_COIN_SHARES);
   const shares: CoinShare[] = [];
-  for (let q = from; q + 4 <= round; q++) {
+  for (let q = from; q + COIN_DELAY <= round; q++) {
     const signature = coin.share(q);
     if (signature !== undefined) shares.push({ round: q, signature });
   }

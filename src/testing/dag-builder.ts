@@ -7,6 +7,7 @@
  *   const twin = dag.block(0, 5, { salt: 1 });              // a second block of (round 5, author 0)
  */
 import { BlockCodec, type BlockRules, compareParents, refOf } from "../consensus/block.ts";
+import { COIN_DELAY } from "../consensus/limits.ts";
 import type { BlockRef, CoinShare, VerifiedBlock } from "../consensus/types.ts";
 import type { Hex } from "../lib/hex.ts";
 
@@ -114,7 +115,7 @@ export class DagBuilder {
 
   #shares(author: number, previousRound: number, round: number): readonly CoinShare[] {
     const shares: CoinShare[] = [];
-    for (let q = Math.max(1, previousRound - 3); q + 4 <= round; q++) {
+    for (let q = Math.max(1, previousRound - COIN_DELAY + 1); q + COIN_DELAY <= round; q++) {
       const signature = this.#options.share?.(author, q);
       if (signature !== undefined) shares.push({ round: q, signature });
     }

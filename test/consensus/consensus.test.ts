@@ -1,7 +1,7 @@
 import { assert, expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
+import { COIN_DELAY, DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { BlockSigner, ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, secretOf } from "./support/network.ts";
 import { builderOf } from "./support/random-dag.ts";
@@ -64,7 +64,7 @@ describe("consensus: exposure and jumps", () => {
     assert(own?.kind === "accepted");
     expect(own.block.round).equal(10);
     expect(own.block.parents[0]).deep.include({ round: 2, author: 0 });
-    expect(own.block.coinShares.map((share) => share.round)).deep.equal([1, 2, 3, 4, 5, 6]);
+    expect(own.block.coinShares.map((share) => share.round)).deep.equal([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(member.proposal(0)).equal(undefined);
     expect(() => member.propose(content, secretOf(0), 0))
       .throw(ConsensusError)
@@ -283,9 +283,9 @@ describe("consensus: the coin", () => {
   });
 
   it("a combined coin is taken when a slot asks for it, verified; a wrong one is punished", () => {
-    const { builder } = withheldDag(1, 5);
+    const { builder } = withheldDag(1, COIN_DELAY + 1);
     const view = new View(4);
-    view.feed(builder.blocks);
+    view.feed(builder.blocks.filter((block) => block.round < 6 + COIN_DELAY));
     const shares = new Map([0, 1, 2].map((author) => [author, standInCoin("test", 4, author).share(6)!]));
     const signature = standInCoin("test", 4, 0).combine(6, shares).signature!;
     expect(sends(view.consensus.tick(0)).map((send) => send.message)).deep.equal([{ kind: "coinRequest", round: 6 }]);
@@ -302,16 +302,17 @@ describe("consensus: the coin", () => {
     expect(sends(view.consensus.receive(3, { kind: "coinRequest", round: 6 }, 0))[0]!.message.kind).equal("coin");
   });
 
-  it("a share is never given before the own block of round q + 4", () => {
+  it("a share is never given before the own block of round q + COIN_DELAY", () => {
     const dag = builderOf(4);
     dag.fullRounds(1, 6);
     const member = new Consensus(configOf(4, 0));
     member.restore(asLog(dag.blocks));
-    expect(member.receive(1, { kind: "coinRequest", round: 3 }, 0)).deep.equal([]);
-    const answer = sends(member.receive(1, { kind: "coinRequest", round: 2 }, 0))[0]!.message;
+    expect(member.receive(1, { kind: "coinRequest", round: 6 - COIN_DELAY + 1 }, 0)).deep.equal([]);
+    const newest = 6 - COIN_DELAY;
+    const answer = sends(member.receive(1, { kind: "coinRequest", round: newest }, 0))[0]!.message;
     expect(answer).deep.equal({
       kind: "coinShares",
-      shares: [{ round: 2, signature: standInCoin("test", 4, 0).share(2)! }],
+      shares: [{ round: newest, signature: standInCoin("test", 4, 0).share(newest)! }],
     });
   });
 

@@ -7,12 +7,18 @@ import { configOf } from "./support/network.ts";
 import { coinLeaderOf, type RandomDag, randomDag, randomView, shuffled } from "./support/random-dag.ts";
 import { lastWindowDag } from "./support/view.ts";
 
-/** Feeds blocks in the given order, again and again until nothing new is accepted; returns what was output. */
+/**
+ * Feeds blocks in the given order, again and again until nothing changes any more (a pass may bring a third twin, refused
+ * until somebody waits for it, no further than to being waited for); returns what was output.
+ */
 function outputsOf(blocks: readonly VerifiedBlock[], n: number, changes: Partial<ConsensusConfig>): OutputRound[] {
   const consensus = new Consensus(configOf(n, undefined, changes));
   const outputs: OutputRound[] = [];
+  let before: typeof consensus.sizes | undefined;
   for (let changed = true; changed; ) {
-    changed = false;
+    const { sizes } = consensus;
+    changed = before === undefined || sizes.pending !== before.pending || sizes.wanted !== before.wanted;
+    before = sizes;
     for (const block of blocks) {
       for (const effect of consensus.receive(block.author, { kind: "block", bytes: block.bytes }, 0)) {
         if (effect.kind === "accepted") changed = true;

@@ -1,6 +1,7 @@
 /** The reference test scenarios at the end of consensus.md, by name. */
 import { expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
+import { COIN_DELAY } from "../../src/consensus/limits.ts";
 import type { VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, randomOf } from "./support/network.ts";
 import { builderOf, shuffled } from "./support/random-dag.ts";
@@ -88,8 +89,8 @@ describe("consensus scenarios: decisions by an anchor", () => {
     it(`indirect commit by an anchor ${name} later (earlier anchors skipped)`, () => {
       const { part, leader } = lastWindowDag(1, 30);
       const view = new View(4, { coin: riggedCoin(4, leaders, 1) });
-      // The coin of the anchor's round is out with the blocks of four rounds later.
-      view.feed(upTo(part, anchor + 3));
+      // The coin of the anchor's round is out with the blocks of COIN_DELAY rounds later.
+      view.feed(upTo(part, anchor + COIN_DELAY - 1));
       expect(view.status(1, 0)).equal("undecided");
       view.feed(part);
       expect(view.consensus.status(1, 0)).nested.property("block.digest", leader.digest);
@@ -98,7 +99,7 @@ describe("consensus scenarios: decisions by an anchor", () => {
     it(`indirect skip by an anchor ${name} later`, () => {
       const { builder } = withheldDag(1, 30);
       const view = new View(4, { coin: riggedCoin(4, leaders, 1) });
-      view.feed(upTo(builder.blocks, anchor + 3));
+      view.feed(upTo(builder.blocks, anchor + COIN_DELAY - 1));
       expect(view.status(1, 0)).equal("undecided");
       expect(view.outputs.length).equal(0);
       view.feed(builder.blocks);
@@ -107,7 +108,7 @@ describe("consensus scenarios: decisions by an anchor", () => {
   }
 
   it("undecided: without a coin nothing is guessed, and nothing behind it is output", () => {
-    const { builder } = withheldDag(1, 4);
+    const { builder } = withheldDag(1, COIN_DELAY);
     const view = new View(4);
     view.feed(builder.blocks);
     expect(view.status(1, 0)).equal("undecided");
@@ -149,7 +150,7 @@ describe("consensus scenarios: order", () => {
   it("resume inside a round", () => {
     const { builder } = withheldDag(1, 30);
     const view = new View(4);
-    view.feed(upTo(builder.blocks, 8));
+    view.feed(upTo(builder.blocks, 6 + COIN_DELAY - 1));
     expect(view.consensus.nextDecision).deep.equal({ round: 1, author: 0 });
     view.feed(builder.blocks);
     // The three commits before the open slot are not repeated.

@@ -2,6 +2,7 @@
  * The decision rule a second time, as plainly as consensus.md states it and with every choice a parameter: what is not
  * "rule" looks right and breaks. No increments, no tables, no pruning; shares no code with src/consensus.
  */
+import { COIN_DELAY } from "../../consensus/limits.ts";
 import { maxFaulty, quorumOf } from "../../lib/math.ts";
 import { closure, type Sketch, type SketchBlock } from "./sketch.ts";
 
@@ -257,7 +258,7 @@ function slotsOf(n: number, round: number, window: number, present: Set<number>[
   return active.length >= quorumOf(n) ? active : order;
 }
 
-/** The coins a view can combine: shares of Q authors, each released with the author's first block of round ≥ q + 4. */
+/** The coins a view can combine: shares of Q authors, each released with the author's first block of round ≥ q + COIN_DELAY. */
 export function coinOf(
   n: number,
   blocks: Iterable<SketchBlock>,
@@ -265,6 +266,6 @@ export function coinOf(
 ): (round: number) => number | undefined {
   const highest = new Array<number>(n).fill(0);
   for (const block of blocks) highest[block.author] = Math.max(highest[block.author]!, block.round);
-  const known = highest.sort((a, b) => b - a)[quorumOf(n) - 1]! - 4;
+  const known = highest.sort((a, b) => b - a)[quorumOf(n) - 1]! - COIN_DELAY;
   return (round) => (round <= known ? leader(round) : undefined);
 }

@@ -1,4 +1,5 @@
 /** What the network does to each message of a latency run, and which members misbehave. Times in milliseconds of virtual time. */
+import { COIN_DELAY } from "../../consensus/limits.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import type { Random } from "../random.ts";
 import { UNIT_MS } from "../simulator/network.ts";
@@ -78,10 +79,10 @@ export function createSchedule(name: ScheduleName, random: Random): (sent: Sent,
   }
 }
 
-/** The newest round whose coin can be combined, with so many shares given away early: released with blocks of round q + 4. */
+/** The newest round whose coin can be combined, with so many shares given away early: released with blocks of round q + COIN_DELAY. */
 function revealed({ n, lastRounds }: Sight, early: number): number {
   const sorted = [...lastRounds].sort((a, b) => b - a);
-  return sorted[n - maxFaulty(n) - 1 - early]! - 4;
+  return sorted[n - maxFaulty(n) - 1 - early]! - COIN_DELAY;
 }
 
 function starveLeaders(uniform: () => number): (sent: Sent, sight: Sight) => number {
