@@ -1,8 +1,9 @@
 /** The lemmas of docs/consensus-proof.md, by name, on arbitrary valid DAGs: what the proof says must be seen on every one. */
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
+import { COIN_DELAY } from "../../src/consensus/limits.ts";
 import { maxFaulty, quorumOf } from "../../src/lib/math.ts";
-import { type GeneratedDag, generateDag, generateView, shuffled } from "../../src/testing/dag/generate.ts";
+import { causalOrder, type GeneratedDag, generateDag, generateView, shuffled } from "../../src/testing/dag/generate.ts";
 import { coinOf, isContradiction, Reference, ReferenceView, RULES } from "../../src/testing/dag/rule.ts";
 import { closure, type SketchBlock } from "../../src/testing/dag/sketch.ts";
 import { createRandom, type Random } from "../../src/testing/random.ts";
@@ -281,6 +282,40 @@ describe(`formal: the lemmas of docs/consensus-proof.md (seed ${seed}, ${dags} D
     expect(looked).greaterThan(dags);
     // Some slots could be avoided: there is something to bind.
     expect(isTight).equal(true);
+  });
+
+  it("Reveal: before n − 2f honest shares of q are out, n − 2f honest blocks of q + 2 have bound their slots, in any order of events", () => {
+    let looked = 0;
+    let wouldBeEarly = 0;
+    for (const one of cases("reveal")) {
+      const { dag, n, f, random } = one;
+      const order = causalOrder(random, one.blocks);
+      const view = new ReferenceView(one.reference, one.blocks, () => undefined);
+      for (const q of finishedRounds(one)) {
+        // What is there when the (n − 2f)th honest author makes its first block of a round ≥ q + delay.
+        const madeAt = (delay: number): SketchBlock[] => {
+          const released = new Set<number>();
+          const last = order.findIndex((block) => {
+            if (!dag.malicious.has(block.author) && block.round >= q + delay) released.add(block.author);
+            return released.size >= n - 2 * f;
+          });
+          expect(last).least(0);
+          return order.slice(0, last + 1).filter((b) => b.round === q + 2 && !dag.malicious.has(b.author));
+        };
+        const second = madeAt(COIN_DELAY);
+        expect(second.length).least(n - 2 * f);
+        if (madeAt(COIN_DELAY - 1).length < n - 2 * f) wouldBeEarly++;
+        const slots = dag.sketch.round(q).filter((block) => !dag.malicious.has(block.author));
+        const bound = slots.filter((leader) => second.every((block) => supports(one, block, leader)));
+        expect(bound.length).least(Math.min(slots.length, Math.ceil(((n - f) * (n - 3 * f)) / (n - 2 * f))));
+        expect(bound.length).least(2);
+        for (const leader of bound) expect(view.direct(q, leader.author)?.kind).equal("commit");
+        looked++;
+      }
+    }
+    expect(looked).greaterThan(dags);
+    // One round earlier they need not be there.
+    expect(wouldBeEarly).greaterThan(0);
   });
 
   it("Anchor: a leader drawn by the coin commits at least twice in n times, under any of the schedules tried", () => {
