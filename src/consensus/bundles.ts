@@ -132,7 +132,9 @@ export class Bundles {
       const age = own.round - entry.round;
       if (age >= LATE_ROUNDS) this.#lateUntil[entry.author] = own.round + LEASE_ROUNDS;
       const isExpected = this.#lateUntil[entry.author]! >= own.round;
-      if (age >= (isExpected ? LATE_AGAIN_ROUNDS : LATE_ROUNDS) || late.has(entry.voters[0]!)) late.add(entry);
+      const previous = entry.voters[0];
+      const isOnLate = previous?.author === entry.author && late.has(previous);
+      if (age >= (isExpected ? LATE_AGAIN_ROUNDS : LATE_ROUNDS) || isOnLate) late.add(entry);
       else relayed.add(entry);
     }
     // Whoever made a block in time that builds on a late one has sent that with it.
