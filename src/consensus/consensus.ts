@@ -91,7 +91,7 @@ export class Consensus {
     const genesis = this.#codec.genesisBlocks();
     this.#dag = new Dag({ n, self, retainedRounds, genesis, floor: this.#linearizer.floor });
     this.#votes = new Votes(n, this.#quorum);
-    this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint?.activity, checkpoint?.exclusions);
+    this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint?.activity);
     this.#coins = new CoinPool(config.coin, this.#quorum);
     this.#committer = new Committer({
       n,
@@ -333,7 +333,6 @@ export class Consensus {
       committedRound,
       output: this.#outputLog.above(committedRound - this.#config.retainedRounds),
       activity: this.#activity.records,
-      exclusions: this.#activity.exclusions,
       vectorClock: [...this.vectorClock],
     };
   }

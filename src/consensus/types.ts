@@ -92,12 +92,6 @@ export interface RoundActivity {
   readonly skipped: readonly boolean[];
 }
 
-/** How long an author is left out: for `rounds` after its last skipped slot was read; both 0 if none was. */
-export interface Exclusion {
-  readonly round: number;
-  readonly rounds: number;
-}
-
 /**
  * The state of the order after a fully output round: everything the rule reads of the past. A function of the order alone,
  * so that all members that reach the round have the same one.
@@ -114,8 +108,6 @@ export interface ConsensusCheckpoint {
   readonly output: readonly BlockRef[];
   /** Of the last 6 + A rounds, oldest first. */
   readonly activity: readonly RoundActivity[];
-  /** By author, from all rounds up to `round` − 5. */
-  readonly exclusions: readonly Exclusion[];
   /** Highest output round per author: the vector clock. */
   readonly vectorClock: readonly number[];
 }

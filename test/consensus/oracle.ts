@@ -215,23 +215,8 @@ export class Oracle {
     for (let r = Math.max(1, round - 6 - window + 1); r <= round - 6; r++) read.push(r);
     const order = Array.from({ length: this.#n }, (_, i) => (round + i) % this.#n);
     const active = order.filter(
-      (author) => read.some((r) => present[r]!.has(author)) && !this.#isLeftOut(round, author, window, skipped),
+      (author) => read.some((r) => present[r]!.has(author)) && !read.some((r) => skipped[r]!.has(author)),
     );
     return active.length >= this.#quorum ? active : order;
-  }
-
-  /** By the last of its exclusions, each four times as long as the one before if it began soon after that one's end. */
-  #isLeftOut(round: number, author: number, window: number, skipped: Set<number>[]): boolean {
-    let from = Number.NEGATIVE_INFINITY;
-    let length = 0;
-    for (let r = 1; r <= round - 6; r++) {
-      if (!skipped[r]!.has(author)) continue;
-      const isOver = r >= from + length + 6;
-      const isForgiven = length === 0 || r >= from + 5 * length + 6;
-      if (isForgiven) length = window;
-      else if (isOver) length = Math.min(length * 4, window * 16);
-      from = r;
-    }
-    return round - 6 < from + length;
   }
 }

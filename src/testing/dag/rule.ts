@@ -251,29 +251,11 @@ export interface OutputSketch {
 function slotsOf(n: number, round: number, window: number, present: Set<number>[], skipped: Set<number>[]): number[] {
   const read: number[] = [];
   for (let r = Math.max(1, round - 6 - window + 1); r <= round - 6; r++) read.push(r);
-  const skippedOf = (author: number): number[] => {
-    const rounds: number[] = [];
-    for (let r = 1; r <= round - 6; r++) if (skipped[r]!.has(author)) rounds.push(r);
-    return rounds;
-  };
   const order = Array.from({ length: n }, (_, i) => (round + i) % n);
   const active = order.filter(
-    (author) => read.some((r) => present[r]!.has(author)) && round >= backAt(skippedOf(author), window),
+    (author) => read.some((r) => present[r]!.has(author)) && !read.some((r) => skipped[r]!.has(author)),
   );
   return active.length >= quorumOf(n) ? active : order;
-}
-
-/** First round in which an author that was skipped in these rounds is active again; each relapse lasts four times as long. */
-function backAt(skippedIn: readonly number[], window: number): number {
-  let length = 0;
-  let back = 0;
-  for (const s of skippedIn) {
-    const isRelapse = length > 0 && s >= back;
-    if (length === 0 || (isRelapse && s >= back + 4 * length)) length = window;
-    else if (isRelapse) length = Math.min(4 * length, 16 * window);
-    back = s + length + 6;
-  }
-  return back;
 }
 
 /** The coins a view can combine: shares of Q authors, each released with the author's first block of round ≥ q + COIN_DELAY. */
