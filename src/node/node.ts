@@ -23,7 +23,7 @@ import type { NodeEvent } from "./api/view.ts";
 import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
-import { certificatesAfter } from "./replay.ts";
+import { certificatesAfter, signedRoundOf } from "./replay.ts";
 import { reportEffect, reportRefused } from "./report.ts";
 import { type PeersOf, type Session, sendTo } from "./session.ts";
 
@@ -185,7 +185,8 @@ export class Node {
       {
         log: store.log(),
         registered: (kind, position) => store.register(kind, position),
-        certificates: certificatesAfter(store, member.start?.header.sequence ?? 0n),
+        certificates: certificatesAfter(store, (member.checkpoint ?? member.start)?.header.sequence ?? 0n),
+        signedRound: signedRoundOf(store, member.committee.epoch),
       },
       (effect) => {
         if (effect.kind === "persist") this.#collect(effect);
@@ -275,6 +276,7 @@ export class Node {
   #collect(effect: MemberEffect): void {
     if (effect.kind === "persist") this.#writes.persist(effect.write);
     if (effect.kind === "batch") this.#writes.batch(effect.batch);
+    if (effect.kind === "checkpoint") this.#writes.checkpoint(effect.checkpoint);
     if (effect.kind !== "epoch") return;
     const { change, header, certificates, self } = effect;
     this.#writes.epoch({ ...change, header, certificates }, self !== undefined);

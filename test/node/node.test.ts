@@ -8,6 +8,7 @@ import type { InstructionBody, LedgerGenesis, SignedInstruction } from "../../sr
 import { addressOf } from "../../src/lib/ecdsa.ts";
 import { ZERO_BYTES32 } from "../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
+import { loadCheckpoint } from "../../src/node/checkpoint-record.ts";
 import { createNodeMetrics } from "../../src/node/metrics.ts";
 import { Node } from "../../src/node/node.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
@@ -111,6 +112,8 @@ function createWorld(): World {
           blockSigner: test.identities,
           retainedRounds: 64,
           activityWindow: 32,
+          checkpoint: loadCheckpoint(world.stores[index]!),
+          checkpointRounds: 4,
           consensusLimits: DEFAULT_CONSENSUS_LIMITS,
           limits: DEFAULT_MEMBER_LIMITS,
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
@@ -142,6 +145,7 @@ function forwarding(store: Store): Omit<Store, "close"> {
     epoch: (epoch) => store.epoch(epoch),
     epochs: () => store.epochs(),
     snapshot: (epoch) => store.snapshot(epoch),
+    checkpoint: (sequence) => store.checkpoint(sequence),
     log: () => store.log(),
     register: (kind, position) => store.register(kind, position),
     registerTop: (kind) => store.registerTop(kind),
@@ -199,6 +203,33 @@ describe("node: four members with stores and a transport in one process", functi
   afterEach(async () => {
     await Promise.all(world.nodes.map((node) => node.stop()));
     expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("a restart goes on from the newest checkpoint and signs on", async () => {
+    let nonce = 0n;
+    const settle = async (): Promise<void> => {
+      const signed = sign(nonce++, transfer(1n));
+      await code(2, signed);
+      await until("settled and certified everywhere", () =>
+        world.nodes.every(({ member }, index) => {
+          const isSettled = receiptOf(index, signed) !== undefined;
+          return isSettled && member.certifiedSequence === member.ledger.sequence;
+        }),
+      );
+    };
+    for (let i = 0; i < 4; i++) await settle();
+    await until("a checkpoint", () => (world.stores[1]!.checkpoint()?.sequence ?? 0n) > 1n);
+    const before = world.nodes[1]!.member;
+    await world.nodes[1]!.stop();
+    const checkpoint = loadCheckpoint(world.stores[1]!)!;
+    const { member } = await world.start(1);
+    expect(member.consensus.lastOwnRound).to.be.at.least(before.consensus.lastOwnRound);
+    // Whatever came before is not settled again: the ledger's older states are gone, its newest is there.
+    expect(member.ledger.account(ACCOUNT, checkpoint.header.sequence - 1n)).to.equal(undefined);
+    expect(member.ledger.sequence).to.equal(before.ledger.sequence);
+    expect(member.ledger.digest).to.equal(before.ledger.digest);
+    await settle();
+    await until("own blocks again", () => member.consensus.lastOwnRound > before.consensus.lastOwnRound);
   });
 
   it("credits a deposit that members saw, settles an instruction and certifies both in every suite", async () => {
