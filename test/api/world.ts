@@ -319,6 +319,7 @@ export function createWorld(options: WorldOptions = {}): World {
       }),
     epoch: (epoch = 0n) => (epoch === 0n ? { committee, peers: [], certificates: [] } : undefined),
     snapshot: (epoch) => epochs.snapshots.get(epoch),
+    checkpoint: () => undefined,
     handovers: () => epochs.handovers,
 
     committee: () => committee,
