@@ -29,6 +29,7 @@ const COMMANDS = {
   "bench:hub-gas": "scripts/bench/hub-gas.ts",
   "bench:threshold": "scripts/bench/threshold.ts",
   "bench:ledger": "scripts/bench/ledger.ts",
+  "bench:signatures": "scripts/bench/signatures.ts",
   "bench:latency": "scripts/bench/latency.ts",
   verify: "scripts/verify/main.ts",
 };

@@ -44,6 +44,9 @@ const PURE = ["lib", "threshold", "batch", "consensus", "ledger", "member"];
 const SYNCHRONOUS = ["consensus", "ledger", "member"];
 const NO_NODE = [...PURE, "api", "sdk", "abi", "index.ts"];
 
+/** WebAssembly for processes that run all day: everything else, the SDK in browsers first, keeps to what any engine runs. */
+const AT_HOME_IN: Readonly<Record<string, string>> = { "tiny-secp256k1": "keys", "hash-wasm": "keys" };
+
 /** Things that make a result depend on more than the arguments. */
 const IMPURE: readonly [RegExp, string][] = [
   [/\bDate\.now\b|\bnew Date\b|\bperformance\.now\b/, "reads a clock"],
@@ -74,6 +77,8 @@ export function checkFloors(src: string): Violation[] {
 
 function checkImport(path: string, room: string, target: string, report: (rule: string) => void): void {
   if (target.startsWith("node:") && NO_NODE.includes(room)) report(`${room} must not import ${target}`);
+  const home = AT_HOME_IN[target];
+  if (home !== undefined && home !== room) report(`only ${home} may import ${target}`);
   if (!target.startsWith(".")) return;
   const parts = [...path.split("/").slice(0, -1)];
   for (const part of target.split("/")) {

@@ -1,7 +1,11 @@
 /**
  * How fast one ledger settles fills: decoding, ids, signatures, decisions, state root. Prints one line per figure.
- * Usage: node scripts/bench/ledger.ts [accounts=2000] [instructions=2000] [fills per instruction=1,16,256]
+ * Usage: node scripts/bench/ledger.ts [accounts=2000] [instructions=2000] [fills per instruction=1,16,256] [--reference]
+ *
+ * Signatures and hashes are computed as a node computes them; `--reference`: in plain JavaScript, for comparison.
  */
+import { installNativeKeccak } from "../../src/keys/native-keccak.ts";
+import { createNativeSigner } from "../../src/keys/native-signer.ts";
 import { decodePayload, encodePayload } from "../../src/ledger/codec.ts";
 import { accountIdOf, signInstruction } from "../../src/ledger/instruction.ts";
 import { encodeInstrument } from "../../src/ledger/instrument.ts";
@@ -12,8 +16,15 @@ import { addressOf, isSignatureBy } from "../../src/lib/ecdsa.ts";
 import { keccak256, keccak256Hex } from "../../src/lib/hash.ts";
 import type { Hex } from "../../src/lib/hex.ts";
 
-const [accountCount = 2000, instructionCount = 2000] = process.argv.slice(2, 4).map(Number);
-const sizes = (process.argv[4] ?? "1,16,256").split(",").map(Number);
+const isReference = process.argv.includes("--reference");
+const positional = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
+const [accountCount = 2000, instructionCount = 2000] = positional.slice(0, 2).map(Number);
+const sizes = (positional[2] ?? "1,16,256").split(",").map(Number);
+
+if (!isReference) await installNativeKeccak();
+const identities = isReference
+  ? { verify: (digest: Hex, signature: Hex, signer: Hex) => isSignatureBy(signer, digest, signature) }
+  : createNativeSigner();
 
 const asset = keccak256Hex(utf8ToBytes("USDC"));
 const genesis: LedgerGenesis = {
@@ -53,7 +64,7 @@ let signatureMs = 0;
 const ledger = new Ledger(genesis, {
   verify: (digest, signature, signer) => {
     const from = cpuMs();
-    const valid = isSignatureBy(signer, digest, signature);
+    const valid = identities.verify(digest, signature, signer);
     signatureMs += cpuMs() - from;
     return valid;
   },

@@ -27,7 +27,7 @@ export function countingBlocks(view: ClockView, round: number): readonly (DagBlo
     if (exposure.has(author)) continue;
     const block = dag.at(round, author)[0];
     if (block === undefined) continue;
-    if (!block.isInOwnCone && (block.isTainted || exposure.addsTooManyTwins(block))) continue;
+    if (!block.isInOwnCone && (dag.isTainted(block) || exposure.addsTooManyTwins(block))) continue;
     blocks[author] = block;
     count++;
   }

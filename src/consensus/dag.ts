@@ -27,10 +27,10 @@ export interface DagBlock {
   /** Highest own round in this block's cone: what its author has shown to know of us. */
   readonly ownSeen: number;
   /**
-   * Its cone (outside our own and outside the output) names a block at or below our floor that was never held here: possibly
-   * invented, and a member with a lower floor would wait for it. We would rather not pass it on.
+   * Highest round of what its cone (outside our own and outside the output) names at or below our floor and was never held here;
+   * −1 without such. Possibly invented, and a member with a lower floor would wait for it: see `isTainted`.
    */
-  readonly isTainted: boolean;
+  readonly unknownBelow: number;
   isOutput: boolean;
   isInOwnCone: boolean;
   /** An ancestor of (or itself) an accepted block of a non-exposed author; maintained only once somebody is exposed. */
@@ -135,16 +135,17 @@ export class Dag {
     assert(block.round > this.#floor, "block at or below the floor");
     const parents: DagBlock[] = [];
     const voters: DagBlock[] = [];
-    let isTainted = false;
+    let unknownBelow = -1;
     let ownSeen = block.author === this.#self ? block.round : 0;
     for (const [i, ref] of block.parents.entries()) {
       const parent = this.#byDigest.get(ref.digest);
       if (parent === undefined) {
         assert(this.isSatisfied(ref), "block added before its ancestors");
-        isTainted ||= !this.#sunk.has(ref.digest) && !this.#outputBefore.has(ref.digest);
+        const isKnown = this.#sunk.has(ref.digest) || this.#outputBefore.has(ref.digest);
+        if (!isKnown) unknownBelow = Math.max(unknownBelow, ref.round);
         continue;
       }
-      isTainted ||= parent.isTainted && !parent.isInOwnCone && !parent.isOutput;
+      if (!parent.isInOwnCone && !parent.isOutput) unknownBelow = Math.max(unknownBelow, parent.unknownBelow);
       ownSeen = Math.max(ownSeen, parent.ownSeen);
       parents.push(parent);
       if (i === 0 || ref.round === block.round - 1) voters.push(parent);
@@ -159,7 +160,7 @@ export class Dag {
       support: supportTable(this.#n, block.round, voters),
       certified: [],
       ownSeen,
-      isTainted: isTainted && !isOutput,
+      unknownBelow: isOutput ? -1 : unknownBelow,
       isOutput,
       isInOwnCone: false,
       isVouched: false,
@@ -171,6 +172,15 @@ export class Dag {
     push(this.#byRound, block.round, added);
     this.#highestRound = Math.max(this.#highestRound, block.round);
     return added;
+  }
+
+  /**
+   * We would rather not pass it on: a member with a lower floor may wait for what it names. Only for K rounds: whoever is further
+   * behind than that needs a certificate anyway, and an honest member that nobody heard for K rounds builds on blocks that
+   * nobody else ever held; for ever would silence it for ever.
+   */
+  isTainted({ unknownBelow }: DagBlock): boolean {
+    return unknownBelow >= 0 && unknownBelow > this.#floor - this.#retainedRounds;
   }
 
   /** Raises the floor: blocks at or below it are dropped from the graph. Returns them. */

@@ -75,7 +75,7 @@ export class Proposer {
     const candidates: DagBlock[] = [];
     for (const entry of this.#unlinked) {
       const isLinkable =
-        entry.round >= 1 && entry.round < round && !entry.isTainted && !this.#exposure.has(entry.author);
+        entry.round >= 1 && entry.round < round && !this.#dag.isTainted(entry) && !this.#exposure.has(entry.author);
       if (isLinkable) candidates.push(entry);
     }
     return candidates.sort((a, b) => compareBlocks(a, b));

@@ -398,8 +398,11 @@ export class Member {
       }
       for (const signed of payload.instructions)
         this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
-      for (const bytes of payload.transactions) this.#reconfigurer?.ordered(bytes);
-      if (block.author === this.self) this.#mempool.observed(payload.observations);
+      if (block.author === this.self) {
+        this.#mempool.observed(payload.observations);
+        // Only what we carried ourselves: of a block full of forgeries the ledger skips the rest, and that may be a copy of ours.
+        for (const bytes of payload.transactions) this.#reconfigurer?.ordered(bytes);
+      }
       items.push({ author: block.author, ...payload });
     }
     return items;

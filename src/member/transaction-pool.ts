@@ -46,7 +46,7 @@ export class TransactionPool {
     return "accepted";
   }
 
-  /** These very bytes were output: whatever became of them, they need not be proposed again. */
+  /** These very bytes were output in a block of ours: whatever became of them, they need not be proposed again. */
   ordered(bytes: Uint8Array): void {
     if (this.#pending.size === 0) return;
     const id = transactionId(bytes);

@@ -83,7 +83,7 @@ export interface MemberConfig {
   readonly reshare?: ReshareScheme | undefined;
   /** How users sign instructions. */
   readonly identities: IdentityScheme;
-  /** How members sign blocks; the default keeps a table per member's key, which is several times faster. */
+  /** How members sign blocks. The default is plain JavaScript and keeps a table per member's key; nodes bring libsecp256k1. */
   readonly blockSigner?: BlockSigner | undefined;
   /** K. */
   readonly retainedRounds: number;

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { createNativeKeyAgreement } from "../keys/native-agreement.ts";
+import { installNativeKeccak } from "../keys/native-keccak.ts";
 import { isClocklessError } from "../lib/errors.ts";
 import { createDealEngines } from "../threshold/deal-engines.ts";
 import { carryOut, type ReshareOrder, type ReshareTools } from "./reshare-work.ts";
@@ -14,11 +15,13 @@ export type ReshareAnswer = { readonly id: number } & (
 
 if (parentPort !== null) {
   const port = parentPort;
-  const tools: Promise<ReshareTools> = createDealEngines("fast").then((engines) => ({
-    engines,
-    agreement: createNativeKeyAgreement(),
-    random: (length) => Uint8Array.from(randomBytes(length)),
-  }));
+  const tools: Promise<ReshareTools> = installNativeKeccak()
+    .then(() => createDealEngines("fast"))
+    .then((engines) => ({
+      engines,
+      agreement: createNativeKeyAgreement(),
+      random: (length) => Uint8Array.from(randomBytes(length)),
+    }));
   port.on("message", async ({ id, order }: { id: number; order: ReshareOrder }) => {
     try {
       port.postMessage({ id, result: carryOut(await tools, order) } satisfies ReshareAnswer);

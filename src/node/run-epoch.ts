@@ -3,11 +3,11 @@ import { createInboxWatcher } from "../chain/inbox-watcher.ts";
 import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { EpochKeys } from "../keys/epoch-keys.ts";
 import { checkMemberKeys, shareFile } from "../keys/member-keys.ts";
+import { createNativeSigner } from "../keys/native-signer.ts";
 import { KeyError } from "../keys/port.ts";
 import { INBOX_LOOKAHEAD, MAX_TRANSACTION_BYTES } from "../ledger/limits.ts";
 import type { ProposedMember, ReshareScheme } from "../ledger/reconfiguration/types.ts";
 import type { LedgerGenesis, SignedInstruction } from "../ledger/types.ts";
-import { isSignatureBy, signDigest } from "../lib/ecdsa.ts";
 import type { Address } from "../lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../member/limits.ts";
 import type { MemberConfig, Shares } from "../member/types.ts";
@@ -81,6 +81,7 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
   const { config, first, genesis, identity, engines, reshare, store, metrics, logger } = tools;
   const committee = start?.committee ?? first;
   const shares = await sharesOf(tools, committee, index);
+  const signer = createNativeSigner();
   const member: MemberConfig = {
     committee,
     genesis,
@@ -100,10 +101,8 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
         ...(share === undefined ? {} : { secretShare: share }),
       }),
     reshare,
-    identities: {
-      sign: signDigest,
-      verify: (digest, signature, address) => isSignatureBy(address, digest, signature),
-    },
+    identities: signer,
+    blockSigner: signer,
     retainedRounds: DEFAULT_RETAINED_ROUNDS,
     activityWindow: DEFAULT_ACTIVITY_WINDOW,
     consensusLimits: DEFAULT_CONSENSUS_LIMITS,
@@ -126,7 +125,7 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
       createResharer({
         ...tools,
         ...hooks,
-        sign: (digest) => signDigest(identity, digest),
+        sign: (digest) => signer.sign(identity, digest),
         holds: shares === undefined ? undefined : committee,
       }),
     inboxReach: INBOX_LOOKAHEAD,

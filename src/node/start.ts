@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { openEpochKeys } from "../keys/epoch-keys.ts";
 import { createNativeKeyAgreement } from "../keys/native-agreement.ts";
+import { installNativeKeccak } from "../keys/native-keccak.ts";
 import type { PasswordSource } from "../keys/port.ts";
 import { createReshareScheme } from "../ledger/reconfiguration/scheme.ts";
 import { addressOf } from "../lib/ecdsa.ts";
@@ -43,6 +44,7 @@ export interface StartOptions {
  */
 export async function startNode(options: StartOptions): Promise<RunningNode> {
   const { config, password, logger, version, onFatal } = options;
+  await installNativeKeccak();
   const { committee: first, genesis, definition } = parseCommitteeFile(readText(config.committeeFile));
   if (definition === undefined) {
     logger.warn("INSECURE: the committee file holds no signed definition, so one process may have dealt all keys", {

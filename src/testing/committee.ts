@@ -1,8 +1,9 @@
 /** Builds whole committees from a seed, for tests and simulations. The keys are dealt by one process: never for anything of value. */
 import type { CoinScheme } from "../consensus/types.ts";
+import { createNativeSigner } from "../keys/native-signer.ts";
 import type { LedgerGenesis } from "../ledger/types.ts";
 import { utf8ToBytes } from "../lib/bytes.ts";
-import { addressOf, isSignatureBy, signDigest } from "../lib/ecdsa.ts";
+import { addressOf } from "../lib/ecdsa.ts";
 import { keccak256Hex, keccakOfHex } from "../lib/hash.ts";
 import { type Address, bytesToHex, type Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
@@ -24,11 +25,8 @@ export interface TestCommittee {
   createCoin(committee: Committee, share: Uint8Array | undefined): CoinScheme;
 }
 
-/** Real secp256k1 identities. */
-export const realIdentities: IdentityScheme = {
-  sign: signDigest,
-  verify: (digest, signature, address) => isSignatureBy(address, digest, signature),
-};
+/** Real secp256k1 identities, computed as a node computes them. */
+export const realIdentities: IdentityScheme = createNativeSigner();
 
 /** A committee of n with stand-in cryptography (fast, no security) or the real thing (fast engine). */
 export async function createTestCommittee(

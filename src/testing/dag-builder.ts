@@ -81,10 +81,15 @@ export class DagBuilder {
       },
       (digest) => this.#options.sign(author, digest),
     );
-    const key = `${round}/${author}`;
+    this.adopt(block);
+    return block;
+  }
+
+  /** Adds a block that somebody else made, so that others can link it. */
+  adopt(block: VerifiedBlock): void {
+    const key = `${block.round}/${block.author}`;
     this.#bySlot.set(key, [...(this.#bySlot.get(key) ?? []), block]);
     this.blocks.push(block);
-    return block;
   }
 
   /** One block of each author, all with the same options. */

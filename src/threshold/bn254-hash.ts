@@ -13,8 +13,17 @@ import type { CHash } from "@noble/curves/utils.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { assert } from "../lib/assert.ts";
 import { bytesToBigint } from "../lib/bytes.ts";
+import { KECCAK_BLOCK_BYTES, keccak256 } from "../lib/hash.ts";
 
 export const BN254_DST = "BLS_SIG_BN254G1_XMD:KECCAK-256_SVDW_RO_NUL_";
+
+/** The expander's hash: the process's keccak-256 in noble's clothes. The expander hashes whole messages only. */
+const KECCAK: CHash = Object.assign((message: Uint8Array) => Uint8Array.from(keccak256(message)), {
+  outputLen: 32,
+  blockLen: KECCAK_BLOCK_BYTES,
+  canXOF: false,
+  create: keccak_256.create,
+});
 
 const Fp = bn254.fields.Fp;
 /** Base field modulus p; p ≡ 3 (mod 4), which makes square roots one power. */
@@ -53,7 +62,7 @@ export interface AffinePoint {
 
 /** The two times 48 bytes that hash_to_field reduces mod p. */
 export function expandForField(message: Uint8Array, options: HashOptions = {}): readonly [Uint8Array, Uint8Array] {
-  const { dst = BN254_DST, hash = keccak_256 } = options;
+  const { dst = BN254_DST, hash = KECCAK } = options;
   const uniform = expand_message_xmd(message, dst, 2 * FIELD_ELEMENT_BYTES, hash);
   return [uniform.subarray(0, FIELD_ELEMENT_BYTES), uniform.subarray(FIELD_ELEMENT_BYTES)];
 }

@@ -254,18 +254,47 @@ describe("consensus: fetching", () => {
   it("a weak link to an invented block below the floor neither stalls nor is passed on", () => {
     const dag = builderOf(4);
     dag.fullRounds(1, 29);
-    const invented = { round: 5, author: 2, digest: `0x${"cd".repeat(32)}` } as const;
+    const invented = { round: 15, author: 2, digest: `0x${"cd".repeat(32)}` } as const;
     const bad = dag.block(3, 30, { weak: [invented] });
     for (const author of [0, 1, 2]) dag.block(author, 30);
     const member = new Consensus(configOf(4, 0, { retainedRounds: 10 }));
     member.restore(asLog(dag.blocks.filter((block) => block !== bad)));
-    expect(member.floor).greaterThan(5);
+    expect(member.floor).within(invented.round, invented.round + 9);
     expect(member.receive(3, asMessage(bad), 0).map((effect) => effect.kind)).deep.equal(
       ["accepted", "output"].slice(0, 1),
     );
     const own = member.propose(content, secretOf(0), 0)[0];
     assert(own?.kind === "accepted");
     expect(own.block.parents.map((ref) => ref.author)).deep.equal([0, 1, 2]);
+  });
+
+  it("who was not heard for K rounds is built upon again, once nobody in reach waits for what went unheard", () => {
+    const retainedRounds = 10;
+    const dag = builderOf(4);
+    const member = new Consensus(configOf(4, 0, { retainedRounds }));
+    dag.fullRounds(1, 1);
+    member.restore(asLog(dag.blocks));
+    let unheard: number | undefined;
+    let linked: number | undefined;
+    for (let round = 2; round < 60 && linked === undefined; round++) {
+      // Everybody else goes on without author 3, which builds on everybody and on itself.
+      const others = [1, 2].map((author) => dag.block(author, round, { strong: [0, 1, 2] }));
+      const own = member.propose(content, secretOf(0), round)[0];
+      assert(own?.kind === "accepted");
+      dag.adopt(own.block);
+      const late = dag.block(3, round, { strong: [0, 1, 2, 3] });
+      for (const block of others) member.receive(block.author, asMessage(block), round);
+      // Only what is above our floor is of any use to us by the time that it comes.
+      if (round === 30) {
+        unheard = member.floor;
+        for (const block of dag.blocks)
+          if (block.author === 3 && block.round > unheard) member.receive(3, asMessage(block), round);
+      } else if (round > 30) member.receive(3, asMessage(late), round);
+      const isLinked = own.block.parents.some(({ author }) => author === 3);
+      if (round > 2 && isLinked) linked = member.floor;
+    }
+    assert(unheard !== undefined && linked !== undefined);
+    expect(linked).to.be.within(unheard + retainedRounds - 1, unheard + retainedRounds + 2);
   });
 });
 

@@ -49,6 +49,8 @@ export function createWorld(n = 4) {
   const diligent = new Set(Array.from({ length: PEOPLE }, (_, person) => person));
   /** Nobody hears these. */
   const cut = new Set<number>();
+  /** Nobody hears these, but they hear everybody. */
+  const muted = new Set<number>();
 
   const step = (person: number, input: MemberInput): readonly MemberEffect[] => {
     const member = members.get(person)!;
@@ -58,7 +60,8 @@ export function createWorld(n = 4) {
     for (const effect of effects) {
       if (effect.kind === "send") {
         for (const to of effect.to === "all" ? peers : [peers[effect.to]!])
-          if (to !== person && !cut.has(person) && !cut.has(to)) queue.push({ from: person, to, bytes: effect.bytes });
+          if (to !== person && !muted.has(person) && !cut.has(person) && !cut.has(to))
+            queue.push({ from: person, to, bytes: effect.bytes });
       }
       if (effect.kind === "task" && diligent.has(person)) work(person, effect.task);
     }
@@ -106,6 +109,7 @@ export function createWorld(n = 4) {
     log,
     diligent,
     cut,
+    muted,
     configOf,
     step,
     /** Runs until something is the case, a round at a time. */

@@ -1,5 +1,8 @@
 /** What one member does when its committee changes; whole runs with faults are the simulator's (test/simulation). */
 import { assert, expect } from "chai";
+import { encodeConsensusMessage } from "../../src/consensus/wire.ts";
+import { encodePayload } from "../../src/ledger/codec.ts";
+import { MAX_FAILED_CHECKS } from "../../src/ledger/limits.ts";
 import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
 import { makeApproval } from "../../src/ledger/reconfiguration/make.ts";
 import { Member } from "../../src/member/member.ts";
@@ -55,6 +58,34 @@ describe("member: changes of the committee", () => {
     expect(take(...world.approvals(stolen, [2]))).to.deep.equal(["badProposal"]);
     const many = [2n, 3n, 4n, 5n].map((attempt) => world.approvals(world.propose([0, 1, 2, 3], attempt), [1])[0]!);
     expect(take(...many)).to.deep.equal(["accepted", "accepted", "accepted", "tooMany"]);
+  });
+
+  it("proposes a transaction until its own block was output, whatever became of a copy in a malicious block", () => {
+    const world = createWorld();
+    const { members, test, muted } = world;
+    const proposal = world.propose([0, 1, 2, 3]);
+    const [ours, ...others] = world.approvals(proposal, [0, 1, 2]);
+    // The malicious member sees our approval before anybody else does, and orders it behind forgeries that end a carrier's turn.
+    muted.add(0);
+    world.step(0, { kind: "transactions", transactions: [ours!] });
+    const malicious = members.get(3)!;
+    assert(malicious.consensus.proposal(0)?.kind === "ready");
+    const forgeries = Array.from({ length: MAX_FAILED_CHECKS }, (_, i) => Uint8Array.of(i));
+    const payload = encodePayload({ instructions: [], observations: [], transactions: [...forgeries, ours!] });
+    for (const effect of malicious.consensus.propose({ payload, partials: [] }, test.secrets[3]!.identity, 0)) {
+      if (effect.kind !== "send") continue;
+      const bytes = encodeMessage(0n, { kind: "consensus", bytes: encodeConsensusMessage(effect.message) });
+      for (const person of [0, 1, 2]) world.step(person, { kind: "message", epoch: 0n, from: 3, bytes });
+    }
+    const isCounted = () => members.get(1)!.ledger.epochs!.open.some(({ approvals }) => approvals.length > 0);
+    // Meanwhile no block of ours comes through, and those with the approval sink below everybody's floor.
+    world.run(() => members.get(1)!.consensus.floor > 2);
+    expect(members.get(1)!.consensus.vectorClock[3]).to.be.at.least(1);
+    expect(isCounted()).to.equal(false);
+    muted.delete(0);
+    world.run(isCounted);
+    world.step(1, { kind: "transactions", transactions: others });
+    world.run(() => [...members.values()].every(({ committee }) => committee.epoch === 1n));
   });
 
   it("asks its node once to deal and once to open, and shows READY only with shares that it was given", () => {

@@ -38,6 +38,16 @@ describe("import floors", () => {
     expect(rules()).to.deep.equal(["chain/a.ts:2 chain may import telemetry only through its port.ts"]);
   });
 
+  it("keeps WebAssembly for nodes out of what browsers load", () => {
+    put("lib/a.ts", 'import { recover } from "tiny-secp256k1";\nexport const r = recover;\n');
+    put("sdk/b.ts", 'const { keccak } = await import("hash-wasm");\nexport const k = keccak;\n');
+    put("keys/c.ts", 'export { recover } from "tiny-secp256k1";\n');
+    expect(rules()).to.have.members([
+      "lib/a.ts:1 only keys may import tiny-secp256k1",
+      "sdk/b.ts:1 only keys may import hash-wasm",
+    ]);
+  });
+
   it("finds clocks, randomness, I/O and promises in pure rooms, but not in comments", () => {
     put("ledger/a.ts", "// Date.now() is forbidden here\nexport const now = () => Date.now();\n");
     put("member/b.ts", "export const wait = async () => {};\n");

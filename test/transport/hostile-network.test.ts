@@ -1,6 +1,6 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { expect } from "chai";
+import { cpuMs } from "../lib/cpu-time.ts";
 import { freePorts, isConnected, membersAt, startNode, type TestNode, until } from "./mesh.ts";
 
 /** A TCP proxy whose cable can be pulled: bytes vanish, nothing is closed, as after a power cut or a dropped NAT entry. */
@@ -130,12 +130,10 @@ describe("transport/libp2p on a hostile network", function () {
     it(`does not let a stranger stop the event loop with ${name}`, async () => {
       const members = membersAt(await freePorts(2));
       const node = await start(members, 0);
-      const delay = monitorEventLoopDelay({ resolution: 5 });
-      delay.enable();
+      const startedMs = cpuMs();
       const sockets = dialRaw(members[0]!.multiaddrs[0]!, 4, bytes);
       await until("they are thrown out", () => sockets.every((socket) => socket.destroyed), 15_000);
-      delay.disable();
-      expect(delay.max / 1e6, "longest turn in ms").to.be.lessThan(1_000);
+      expect(cpuMs() - startedMs).to.be.lessThan(3_000);
       expect(node.transport.peers()[0]!.bytesIn).to.equal(0);
     });
   }

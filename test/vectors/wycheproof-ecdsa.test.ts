@@ -1,7 +1,8 @@
-/** Wycheproof's adversarial secp256k1 signatures against our one encoding: low s only, v of 27 or 28. */
+/** Wycheproof's adversarial secp256k1 signatures against our one encoding, low s only and v of 27 or 28, in both implementations. */
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { sha256 } from "@noble/hashes/sha2.js";
 import { expect } from "chai";
+import { createNativeSigner } from "../../src/keys/native-signer.ts";
 import { bytesToBigint } from "../../src/lib/bytes.ts";
 import { isSignatureBy, publicKeyToAddress, recoverAddress } from "../../src/lib/ecdsa.ts";
 import type { Hex } from "../../src/lib/hex.ts";
@@ -21,11 +22,18 @@ interface Group {
 
 const HALF_ORDER = secp256k1.Point.Fn.ORDER / 2n;
 
-/** True when r ‖ s with either recovery bit is a signature by the key. */
+const native = createNativeSigner();
+
+/** True when r ‖ s with either recovery bit is a signature by the key; both implementations must say the same. */
 function isAccepted(key: string, message: string, compact: string): boolean {
   const address = publicKeyToAddress(unhex(key));
   const digest = hex(sha256(unhex(message)));
-  return ["1b", "1c"].some((v) => isSignatureBy(address, digest, `0x${compact}${v}` as Hex)); // CAST: hex text of a vector
+  return ["1b", "1c"].some((v) => {
+    const signature = `0x${compact}${v}` as Hex; // CAST: hex text of a vector
+    const verdict = isSignatureBy(address, digest, signature);
+    expect(native.verify(digest, signature, address), `${signature}: native`).to.equal(verdict);
+    return verdict;
+  });
 }
 
 describe("Wycheproof's secp256k1 vectors", () => {
@@ -80,8 +88,9 @@ describe("Wycheproof's secp256k1 vectors", () => {
     )!;
     const digest = hex(sha256(unhex(msg)));
     for (const tail of ["", "00", "01", "1a", "1d", "ff", "1b00", "001b"]) {
-      // CAST: hex text of a vector
-      expect(recoverAddress(digest, `0x${sig}${tail}` as Hex), tail).to.equal(undefined);
+      const signature = `0x${sig}${tail}` as Hex; // CAST: hex text of a vector
+      expect(recoverAddress(digest, signature), tail).to.equal(undefined);
+      expect(native.recover(digest, signature), tail).to.equal(undefined);
     }
   });
 });

@@ -90,9 +90,10 @@ export async function changeMembers(devnet: Devnet, options: ChangeOptions): Pro
 
   const kind = await follow(devnet, { seats: next, also: stay, epoch, onProgress, signal, startedMs });
   const durationMs = Math.round(performance.now() - startedMs);
+  await untilAllTakePart(devnet, next, epoch, signal);
+  // Not before: the first in the new order may be a newcomer, whose API answers when it has joined.
   const first = createApiClient({ url: apiUrls[next[0]!]! });
   const keysAfter = groupKeysOf(await first.epoch(epoch, { signal }));
-  await untilAllTakePart(devnet, next, epoch, signal);
   const left = seats.filter((person) => !next.includes(person));
   for (const person of left) await devnet.members[person]!.stop();
   const groupKeyUnchanged = SUITES.every((suite) => keysBefore[suite] === keysAfter[suite]);

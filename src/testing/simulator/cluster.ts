@@ -3,10 +3,10 @@
  * written. Who runs which member, and what else happens, is the scenario's. Every process belongs to one person; which index that
  * person has depends on the committee that its transport was made for.
  */
-import { keccak_256 } from "@noble/hashes/sha3.js";
 import { headerDigest } from "../../batch/header.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
 import { utf8ToBytes } from "../../lib/bytes.ts";
+import { createKeccakStream } from "../../lib/hash.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
 import { Member } from "../../member/member.ts";
@@ -66,7 +66,7 @@ export class Cluster {
   readonly processes: readonly Process[];
   readonly #options: ClusterOptions;
   readonly #queue = createEventQueue<() => void>();
-  readonly #hash = keccak_256.create();
+  readonly #hash = createKeccakStream();
   #nowMs = 0;
   #crashes = 0;
   #messages = 0;
@@ -102,7 +102,7 @@ export class Cluster {
   }
 
   get traceHash(): Hex {
-    return bytesToHex(this.#hash.clone().digest());
+    return bytesToHex(this.#hash.digest());
   }
 
   at(atMs: number, action: () => void): void {
