@@ -52,7 +52,8 @@ function codeOf(action: () => unknown): string | undefined {
 
 describe("consensus: checkpoint from the tail of the order", () => {
   it("on random DAGs, from any boundary, without any block that is output: the same order as everybody's", function () {
-    this.timeout(120_000);
+    const dags = Number(process.env.CLOCKLESS_DAGS ?? 100);
+    this.timeout(120_000 + 600 * dags);
     let starts = 0;
     let outputs = 0;
     let longTails = 0;
@@ -90,10 +91,10 @@ describe("consensus: checkpoint from the tail of the order", () => {
         }
       },
     );
-    fc.assert(property, { numRuns: Number(process.env.CLOCKLESS_DAGS ?? 100) });
-    expect(starts).greaterThan(150);
-    expect(outputs).greaterThan(300);
-    expect(longTails).greaterThan(30);
+    fc.assert(property, { numRuns: dags });
+    expect(starts).greaterThan(1.5 * dags);
+    expect(outputs).greaterThan(2 * dags);
+    expect(longTails).greaterThan(0.2 * dags);
   });
 
   it("it is what a member that saw everything has", () => {
