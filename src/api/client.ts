@@ -90,6 +90,14 @@ export interface ApiClient {
   epoch(epoch: bigint | "latest", options?: CallOptions): Promise<r.EpochAnswer>;
   /** The ledger as this epoch (from 1) began with it; at most `maxBytes` (default 1 GiB). @throws ApiError unknownEpoch */
   snapshot(epoch: bigint, options?: CallOptions & { readonly maxBytes?: number | undefined }): Promise<Uint8Array>;
+  /** The newest that this member has. @throws ApiError unknownCheckpoint */
+  checkpoint(options?: CallOptions): Promise<r.CheckpointAnswer>;
+  /** The ledger, or the tail of the order, right after a checkpoint's batch. @throws ApiError unknownCheckpoint */
+  checkpointPart(
+    sequence: bigint,
+    part: "snapshot" | "order",
+    options?: CallOptions & { readonly maxBytes?: number | undefined },
+  ): Promise<Uint8Array>;
   handovers(options?: CallOptions): Promise<r.HandoversAnswer>;
   /**
    * The event stream, resumed across reconnects; ends when `signal` aborts. Batches and receipts come at least once and in order of
@@ -181,6 +189,14 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
           signal: call.signal,
           timeoutMs: call.timeoutMs ?? Math.max(transport.timeoutMs, SNAPSHOT_TIMEOUT_MS),
         },
+      ),
+    checkpoint: (call) => get("/v1/checkpoints/latest", r.checkpointAnswer, call),
+    checkpointPart: (sequence, part, call = {}) =>
+      requestBytes(
+        transport,
+        `/v1/checkpoints/${sequence}/${part}`,
+        call.maxBytes ?? r.RECONFIGURATION_LIMITS.maxSnapshotBytes,
+        { signal: call.signal, timeoutMs: call.timeoutMs ?? Math.max(transport.timeoutMs, SNAPSHOT_TIMEOUT_MS) },
       ),
     handovers: (call) => get("/v1/handovers", r.handoversAnswer, call),
     async *events(stream = {}) {

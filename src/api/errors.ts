@@ -7,6 +7,7 @@ import { ClocklessError, type ClocklessErrorOptions } from "../lib/errors.ts";
  * - unsupportedMediaType: a body that is not application/json
  * - unknownInstruction, unknownSequence, unknownChain, unknownAccount, unknownLane, unknownEntry: well-formed, but not known here (any more)
  * - unknownEpoch: no such epoch here, or its snapshot is not held (any more); unknownDeals: nothing was dealt, or not so many
+ * - unknownCheckpoint: this member has made none in this epoch yet, or it is not held any more
  * - unknownRoute, methodNotAllowed: no such endpoint
  * - rateLimited: too many requests from this address; `details.retryAfterMs`
  * - tooManyConnections, unavailable: this member cannot answer now; another can
@@ -23,6 +24,7 @@ export const API_ERROR_STATUS = {
   unknownEntry: 404,
   unknownEpoch: 404,
   unknownDeals: 404,
+  unknownCheckpoint: 404,
   unknownRoute: 404,
   methodNotAllowed: 405,
   requestTimeout: 408,

@@ -284,6 +284,18 @@ export const epochAnswer: z.ZodType<EpochAnswer> = z.object({
   certificates: w.list(w.certificate, 16),
 });
 
+/** GET /v1/checkpoints/latest: a final batch of the current epoch, from which the order can be followed. */
+export interface CheckpointAnswer {
+  readonly header: BatchHeader;
+  /** In every required suite. */
+  readonly certificates: readonly Certificate[];
+}
+
+export const checkpointAnswer: z.ZodType<CheckpointAnswer> = z.object({
+  header: w.batchHeader,
+  certificates: w.list(w.certificate, 16),
+});
+
 const signedHandover: z.ZodType<SignedHandover> = z.object({
   statement: handoverStatement,
   signatures: perSuite(w.hexBytes),

@@ -44,8 +44,6 @@ export class Committer {
   #next = 0;
   #boundary: OrderState;
   #commits: Commit[] = [];
-  #present: boolean[];
-  #skipped: boolean[];
 
   constructor(options: {
     readonly n: number;
@@ -67,8 +65,6 @@ export class Committer {
     this.#round = options.round;
     this.#boundary = this.#linearizer.state;
     this.#slots = this.#activity.slots(this.#round);
-    this.#present = new Array<boolean>(this.#n).fill(false);
-    this.#skipped = new Array<boolean>(this.#n).fill(false);
   }
 
   /** The first slot that is not decided. */
@@ -89,7 +85,8 @@ export class Committer {
         const author = this.#slots[this.#next]!;
         const decision = this.#decide(this.#round, author);
         if (decision === undefined) return outputs;
-        this.#apply(author, decision);
+        if (decision.kind === "commit")
+          this.#commits.push(this.#linearizer.commit(decision.block, this.#activity.digest));
         this.#next++;
       }
       outputs.push(this.#completeRound());
@@ -111,26 +108,14 @@ export class Committer {
     }
   }
 
-  #apply(author: number, decision: Decision): void {
-    if (decision.kind === "skip") {
-      this.#skipped[author] = true;
-      return;
-    }
-    const commit = this.#linearizer.commit(decision.block);
-    for (const block of commit.blocks) this.#present[block.author] = true;
-    this.#commits.push(commit);
-  }
-
   #completeRound(): OutputRound {
     const output: OutputRound = { round: this.#round, commits: this.#commits };
-    this.#activity.record({ round: this.#round, present: this.#present, skipped: this.#skipped });
+    this.#activity.record(this.#round, this.#commits);
     this.#boundary = this.#linearizer.state;
     this.#round++;
     this.#slots = this.#activity.slots(this.#round);
     this.#next = 0;
     this.#commits = [];
-    this.#present = new Array<boolean>(this.#n).fill(false);
-    this.#skipped = new Array<boolean>(this.#n).fill(false);
     this.#cones.clear();
     return output;
   }

@@ -3,10 +3,9 @@
  * who it says (authenticated transport) and nothing else. Deterministic: the same calls give the same effects.
  */
 import { assert } from "../lib/assert.ts";
-import type { Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
 import { Activity } from "./activity.ts";
-import { BlockCodec, refOf } from "./block.ts";
+import { BlockCodec, refOf, slotOfBytes } from "./block.ts";
 import { Bundles } from "./bundles.ts";
 import { highestQuorum } from "./clock.ts";
 import { CoinPool } from "./coin-pool.ts";
@@ -69,7 +68,6 @@ export class Consensus {
   readonly #peers: Peers;
   readonly #bundles: Bundles;
   readonly #outputLog: OutputLog;
-  readonly #outputBefore: ReadonlySet<Hex>;
   #lastOwn: BlockRef | undefined;
   #lastOwnBytes: Uint8Array | undefined;
 
@@ -89,9 +87,9 @@ export class Consensus {
       committedRound: checkpoint?.committedRound ?? 0,
     });
     const genesis = this.#codec.genesisBlocks();
-    this.#dag = new Dag({ n, self, retainedRounds, genesis, floor: this.#linearizer.floor });
+    this.#dag = new Dag({ n, self, retainedRounds, genesis, floor: this.#linearizer.floor, checkpoint });
     this.#votes = new Votes(n, this.#quorum);
-    this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint?.activity);
+    this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint);
     this.#coins = new CoinPool(config.coin, this.#quorum);
     this.#committer = new Committer({
       n,
@@ -102,8 +100,7 @@ export class Consensus {
       coinLeader: (round) => this.#coins.leader(round),
       round: (checkpoint?.round ?? 0) + 1,
     });
-    this.#outputBefore = new Set(checkpoint?.output.map((ref) => ref.digest));
-    this.#outputLog = new OutputLog(n, checkpoint);
+    this.#outputLog = new OutputLog(checkpoint);
     this.#exposure = new Exposure(this.#dag, n);
     this.#pending = new Pending(limits.maxPendingPerPeer, n);
     this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs, (ref) => this.#bundles.fetched(ref.author));
@@ -154,7 +151,7 @@ export class Consensus {
 
   /** Highest output round per author: the summary of everything the ledger has seen. */
   get vectorClock(): readonly number[] {
-    return this.#outputLog.vectorClock;
+    return this.#activity.vectorClock;
   }
 
   get exposedAuthors(): ReadonlySet<number> {
@@ -332,8 +329,7 @@ export class Consensus {
       commitDigest: digest,
       committedRound,
       output: this.#outputLog.above(committedRound - this.#config.retainedRounds),
-      activity: this.#activity.records,
-      vectorClock: [...this.vectorClock],
+      ...this.#activity.past,
     };
   }
 
@@ -345,8 +341,8 @@ export class Consensus {
 
   /** A block enters the DAG: everything that is derived from it once. */
   #enter(block: VerifiedBlock, nowMs: number): void {
-    const entry = this.#dag.add(block, this.#outputBefore.has(block.digest));
-    this.#votes.observe(entry, this.#dag.floor);
+    const entry = this.#dag.add(block);
+    this.#votes.observe(entry, Math.max(this.#dag.floor, this.#config.checkpoint?.round ?? 0));
     if (this.#dag.at(entry.round, entry.author).length > 1) this.#exposure.invalidate();
     this.#exposure.observe(entry);
     this.#proposer.observe(entry);
@@ -492,10 +488,18 @@ export class Consensus {
   }
 
   #restoreBlock(bytes: Uint8Array, effects: ConsensusEffect[]): void {
+    const { self } = this.#config;
+    const slot = slotOfBytes(bytes);
+    const isSunk = slot !== undefined && slot.round <= this.floor;
+    // Of what lies below a checkpoint only our own last block matters: the next one names it, and no round up to it is signed again.
+    if (isSunk && (slot.author !== self || slot.round <= this.lastOwnRound)) return;
     const block = this.#codec.decode(bytes);
     if (!this.#signer.verify(block.digest, block.signature, this.#config.members[block.author]!)) {
       refuse("badSignature", "the log holds a block with a wrong signature", { digest: block.digest });
     }
-    this.#intake.restore(block, effects);
+    if (isSunk) {
+      this.#lastOwn = refOf(block);
+      this.#dag.keepSunk(block);
+    } else this.#intake.restore(block, effects);
   }
 }

@@ -1,11 +1,11 @@
 /**
  * The blocks this member has accepted, as a graph above the floor. Every ancestor of a held block is held, or at or below
- * the floor. Blocks that sank below the floor stay servable (bytes only) for another K rounds, for members that are behind.
+ * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable (bytes only) for another K rounds, for members that are behind.
  */
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
 import { slotKey } from "./block.ts";
-import type { BlockRef, VerifiedBlock } from "./types.ts";
+import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
 export const WINDOWS = 3;
@@ -53,6 +53,8 @@ export class Dag {
   readonly #sunkByRound = new Map<number, VerifiedBlock[]>();
   /** Rounds in which somebody has twins. */
   readonly #exposedRounds = new Set<number>();
+  /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
+  readonly #outputBefore: Map<Hex, number>;
   #floor: number;
   #lowestHeld: number;
   #highestRound: number;
@@ -63,13 +65,16 @@ export class Dag {
     readonly retainedRounds: number;
     readonly genesis: readonly VerifiedBlock[];
     readonly floor: number;
+    /** A checkpoint's last round and output blocks, where one is started from. */
+    readonly checkpoint?: Pick<ConsensusCheckpoint, "round" | "output"> | undefined;
   }) {
     this.#n = options.n;
     this.#self = options.self;
     this.#retainedRounds = options.retainedRounds;
     this.#floor = options.floor;
     this.#lowestHeld = Math.max(0, options.floor + 1);
-    this.#highestRound = Math.max(0, options.floor);
+    this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
+    this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block);
   }
 
@@ -110,14 +115,22 @@ export class Dag {
     return this.#byDigest.get(digest)?.block ?? this.#sunk.get(digest);
   }
 
-  /** True when an ancestor need not be waited for. */
+  /**
+   * True when an ancestor need not be waited for. What a checkpoint says is output has only output below it, and no slot that is
+   * still to be decided reads it: cones end there, and its round is at most the checkpoint's.
+   */
   isSatisfied(ref: BlockRef): boolean {
-    return ref.round <= this.#floor || this.#byDigest.has(ref.digest);
+    return ref.round <= this.#floor || this.#byDigest.has(ref.digest) || this.#outputBefore.has(ref.digest);
   }
 
-  /** Adds a block all of whose parents are satisfied; never one that is known or at or below the floor. `isOutput`: a
-   * checkpoint says that the order has it already. */
-  add(block: VerifiedBlock, isOutput = false): DagBlock {
+  /** A block at or below the floor that others may still ask us for: our own last one, from before a checkpoint. */
+  keepSunk(block: VerifiedBlock): void {
+    this.#sunk.set(block.digest, block);
+  }
+
+  /** Adds a block all of whose parents are satisfied; never one that is known or at or below the floor. */
+  add(block: VerifiedBlock): DagBlock {
+    const isOutput = this.#outputBefore.has(block.digest);
     assert(!this.#byDigest.has(block.digest), "block added twice");
     assert(block.round > this.#floor, "block at or below the floor");
     const parents: DagBlock[] = [];
@@ -127,8 +140,9 @@ export class Dag {
     for (const [i, ref] of block.parents.entries()) {
       const parent = this.#byDigest.get(ref.digest);
       if (parent === undefined) {
-        assert(ref.round <= this.#floor, "block added before its ancestors");
-        if (!this.#sunk.has(ref.digest)) unknownBelow = Math.max(unknownBelow, ref.round);
+        assert(this.isSatisfied(ref), "block added before its ancestors");
+        const isKnown = this.#sunk.has(ref.digest) || this.#outputBefore.has(ref.digest);
+        if (!isKnown) unknownBelow = Math.max(unknownBelow, ref.round);
         continue;
       }
       if (!parent.isInOwnCone && !parent.isOutput) unknownBelow = Math.max(unknownBelow, parent.unknownBelow);
@@ -191,6 +205,7 @@ export class Dag {
       for (const block of this.#sunkByRound.get(forgotten) ?? []) this.#sunk.delete(block.digest);
       this.#sunkByRound.delete(forgotten);
     }
+    for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);
     return dropped;
   }

@@ -22,6 +22,8 @@ export type ConsensusErrorCode =
   | "payloadTooLarge"
   | "notReady"
   | "notAMember"
+  /** Not what the certified commit commits to, or too little of it to go on from. */
+  | "badCheckpoint"
   /** A configuration that contradicts itself. */
   | "badConfig"
   /** Codes of `punish` for messages other than blocks. */

@@ -1,28 +1,18 @@
-/** What was output, as far as a checkpoint has to name it, and the vector clock. */
+/** What was output, as far as a checkpoint has to name it. */
 import { compareBlocks, refOf } from "./block.ts";
 import type { BlockRef, ConsensusCheckpoint, OutputRound } from "./types.ts";
 
 export class OutputLog {
   /** Output blocks by round, above the floor of the newest checkpoint. */
   readonly #refs = new Map<number, BlockRef[]>();
-  readonly #vectorClock: number[];
 
-  constructor(n: number, checkpoint: ConsensusCheckpoint | undefined) {
-    this.#vectorClock = [...(checkpoint?.vectorClock ?? new Array<number>(n).fill(0))];
+  constructor(checkpoint: ConsensusCheckpoint | undefined) {
     for (const ref of checkpoint?.output ?? []) this.#remember(ref);
-  }
-
-  /** Highest output round per author: the summary of everything the ledger has seen. */
-  get vectorClock(): readonly number[] {
-    return this.#vectorClock;
   }
 
   add(output: OutputRound): void {
     for (const commit of output.commits) {
-      for (const block of commit.blocks) {
-        this.#remember(refOf(block));
-        this.#vectorClock[block.author] = Math.max(this.#vectorClock[block.author]!, block.round);
-      }
+      for (const block of commit.blocks) this.#remember(refOf(block));
     }
   }
 

@@ -92,11 +92,19 @@ export interface RoundActivity {
   readonly skipped: readonly boolean[];
 }
 
+/** What the rule reads of the past besides the blocks themselves; every commit commits to it (`Commit.past`). */
+export interface OrderPast {
+  /** Of the last 6 + A output rounds, oldest first. */
+  readonly activity: readonly RoundActivity[];
+  /** Highest output round per author: the vector clock. */
+  readonly vectorClock: readonly number[];
+}
+
 /**
  * The state of the order after a fully output round: everything the rule reads of the past. A function of the order alone,
  * so that all members that reach the round have the same one.
  */
-export interface ConsensusCheckpoint {
+export interface ConsensusCheckpoint extends OrderPast {
   /** The last round that is output. */
   readonly round: number;
   /** Index and digest of the last commit; 0 and the genesis hash before the first. */
@@ -106,10 +114,6 @@ export interface ConsensusCheckpoint {
   readonly committedRound: number;
   /** Output blocks above the floor, sorted by (round, author, digest). */
   readonly output: readonly BlockRef[];
-  /** Of the last 6 + A rounds, oldest first. */
-  readonly activity: readonly RoundActivity[];
-  /** Highest output round per author: the vector clock. */
-  readonly vectorClock: readonly number[];
 }
 
 /** Every bound has a reason beside its default (consensus/limits.ts). */
@@ -134,6 +138,8 @@ export interface Commit {
   readonly blocks: readonly VerifiedBlock[];
   /** Digest of the commit before it; the genesis hash for the first. */
   readonly previous: Hex;
+  /** Digest of what the rule reads of the rounds before the leader's (activity.ts). */
+  readonly past: Hex;
   readonly digest: Hex;
 }
 

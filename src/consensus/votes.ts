@@ -48,8 +48,8 @@ export class Votes {
   }
 
   /**
-   * Counts a block that has just entered the DAG. Slots at or below the floor are left alone: what supported them has been
-   * dropped, so a late block would seem to support nobody. Throws InvariantError when the fault assumption is proven broken.
+   * Counts a block that has just entered the DAG. Slots at or below `floor` are left alone: what supported them has been
+   * dropped (or, below a checkpoint, never was here), so a late block would seem to support nobody. Throws InvariantError when the fault assumption is proven broken.
    */
   observe(block: DagBlock, floor: number): void {
     block.certified = this.#certificates(block);

@@ -41,11 +41,15 @@ export class Ledger {
   private receipts: ReceiptsCommitment | undefined;
   /** Nothing was applied since the newest batch. */
   private isAtBatch = false;
+  /** Rounds applied since the newest batch: 0 wherever a snapshot is taken. */
+  private quietRounds = 0;
+  private readonly heartbeatRounds: number;
 
   /** Throws LedgerError `badGenesis`. */
   constructor(genesis: LedgerGenesis, options: LedgerOptions = {}) {
     this.genesisHash = genesisHash(genesis);
     this.genesis = genesis;
+    this.heartbeatRounds = options.heartbeatRounds ?? Number.POSITIVE_INFINITY;
     this.fold = new Fold(genesis, options);
     this.rest = new RestHash(this.genesisHash);
     const assets = [...this.fold.assets];
@@ -147,14 +151,16 @@ export class Ledger {
    * Settles one output round. Returns undefined, and makes no batch, when nothing happened that anybody outside could wait for: no
    * receipt, no inbox entry consumed, no price fixed, no expiry. What such a round did change (tallies, time reports, parked
    * instructions) is kept and enters the next batch's state root. The rule depends on the order alone; without it an idle committee
-   * would sign a batch for every round in which somebody reports the time. Throws InvariantError only.
+   * would sign a batch for every round in which somebody reports the time. After `heartbeatRounds` of them a batch is made all the same:
+   * whoever was away needs one that is not too old to start from. Throws InvariantError only.
    */
   apply(input: BatchInput): SettledBatch | undefined {
     this.isAtBatch = false;
     // A batch is of the epoch that ordered it, also the one after which there is another.
     const { epoch } = this;
     const making = this.fold.settle(input, this.sequence + 1n);
-    if (making.receipts.length === 0 && making.events.every((event) => event.kind === "time")) return undefined;
+    const isQuiet = making.receipts.length === 0 && making.events.every((event) => event.kind === "time");
+    if (isQuiet && ++this.quietRounds < this.heartbeatRounds) return undefined;
     return this.close(input.commit, epoch, making);
   }
 
@@ -279,5 +285,6 @@ export class Ledger {
     this.currentHeader = header;
     this.headerHash = headerDigest(header, this.genesis.committeeId);
     this.isAtBatch = true;
+    this.quietRounds = 0;
   }
 }

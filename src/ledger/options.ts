@@ -18,6 +18,8 @@ export interface LedgerOptions {
   /** Of the genesis. Without it and `reshare` the committee never changes, and transactions are dropped. */
   readonly committee?: Committee;
   readonly reshare?: ReshareScheme;
+  /** A batch is made after this many rounds without one. Part of the rules: every member must use the same. Default: never. */
+  readonly heartbeatRounds?: number;
 }
 
 /** What `preview` says: a receipt code, or why the instruction would leave no trace yet. */

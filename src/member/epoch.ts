@@ -3,6 +3,7 @@
  * knows another epoch: when the committee changes, the member lets go of this object whole and makes the next.
  */
 import type { Certificate } from "../batch/types.ts";
+import { decodeOrderTail, deriveCheckpoint } from "../consensus/checkpoint.ts";
 import { Consensus } from "../consensus/consensus.ts";
 import { MAX_PARTIALS as MAX_BLOCK_PARTIALS } from "../consensus/limits.ts";
 import type { BatchPartial, CoinScheme, ProposalContent, VerifiedBlock } from "../consensus/types.ts";
@@ -12,6 +13,7 @@ import { bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { SUITES } from "../threshold/types.ts";
 import { Certifier } from "./certifier.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import type { MemberConfig, Shares } from "./types.ts";
 
 export interface EpochParts {
@@ -22,6 +24,8 @@ export interface EpochParts {
   readonly sequence: bigint;
   readonly self: number | undefined;
   readonly shares: Shares | undefined;
+  /** Where the order goes on from within the epoch, and the digest of its last commit, which a certified header names. */
+  readonly resume?: { readonly order: Uint8Array; readonly commit: Hex } | undefined;
 }
 
 export class Epoch {
@@ -29,21 +33,32 @@ export class Epoch {
   readonly self: number | undefined;
   readonly consensus: Consensus;
   readonly certifier: Certifier;
+  readonly checkpoints: Checkpoints;
   readonly #config: MemberConfig;
   /** Accepted blocks with a payload that are not output yet, by digest: while there are any, rounds must go on quickly. */
   readonly #unsettled = new Map<Hex, number>();
+  /** What was output before the checkpoint that we started from. */
+  readonly #outputBefore: ReadonlySet<Hex>;
   /** Own partials not yet carried by an own block. */
   readonly #carried: BatchPartial[] = [];
   #shares: Shares | undefined;
   #coin: CoinScheme;
 
-  constructor(config: MemberConfig, { committee, genesisHash, sequence, self, shares }: EpochParts) {
+  /** Throws ConsensusError `badCheckpoint`. */
+  constructor(config: MemberConfig, { committee, genesisHash, sequence, self, shares, resume }: EpochParts) {
     this.#config = config;
     this.committee = committee;
     this.self = self;
     this.#shares = shares;
     this.#coin = config.createCoin(committee, shares?.["bls12-381"]);
     this.certifier = new Certifier(committee, config.engines, config.limits.maxFuturePartials, sequence);
+    const { retainedRounds, activityWindow } = config;
+    const rules = { members: committee.members.length, genesisHash, retainedRounds, activityWindow };
+    const tail = resume === undefined ? undefined : decodeOrderTail(resume.order);
+    const checkpoint =
+      resume === undefined || tail === undefined ? undefined : deriveCheckpoint(tail, resume.commit, rules);
+    this.#outputBefore = new Set(checkpoint?.output.map(({ digest }) => digest));
+    this.checkpoints = new Checkpoints(rules, config.checkpointRounds, tail);
     this.consensus = new Consensus({
       committeeId: committee.id,
       epoch: committee.epoch,
@@ -57,10 +72,11 @@ export class Epoch {
         verify: (round, signature) => this.#coin.verify(round, signature),
         leader: (round, signature) => this.#coin.leader(round, signature),
       },
-      retainedRounds: config.retainedRounds,
-      activityWindow: config.activityWindow,
+      retainedRounds,
+      activityWindow,
       limits: config.consensusLimits,
       signer: config.blockSigner,
+      checkpoint,
     });
   }
 
@@ -110,7 +126,8 @@ export class Epoch {
 
   /** A block entered the DAG. */
   accepted(block: VerifiedBlock): void {
-    if (block.payload.length > 0) this.#unsettled.set(block.digest, block.round);
+    if (block.payload.length > 0 && !this.#outputBefore.has(block.digest))
+      this.#unsettled.set(block.digest, block.round);
   }
 
   /** A block was output. */

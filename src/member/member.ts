@@ -4,10 +4,12 @@
  * object. Effects come out in the order in which they must be carried out: one durable write, then what may leave, then what may
  * be shown.
  */
+import { headerDigest } from "../batch/header.ts";
 import type { Certificate } from "../batch/types.ts";
 import type { Consensus } from "../consensus/consensus.ts";
 import type { Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
+import { LedgerError } from "../ledger/codes.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import { instructionId } from "../ledger/instruction.ts";
 import { Ledger } from "../ledger/ledger.ts";
@@ -26,7 +28,7 @@ import { tryDecodePayload } from "./payload.ts";
 import { Reconfigurer } from "./reconfigurer.ts";
 import { SignOnce } from "./sign-once.ts";
 import { SignatureCache } from "./signature-cache.ts";
-import type { MemberConfig, MemberEffect, MemberInput, MemberMessage, Recovered, Shares } from "./types.ts";
+import type { Checkpoint, MemberConfig, MemberEffect, MemberInput, MemberMessage, Recovered, Shares } from "./types.ts";
 import { decodeMessage, encodeMessage, epochOfMessage } from "./wire.ts";
 
 /**
@@ -57,22 +59,32 @@ export class Member {
   #closing: SettledBatch | undefined;
   /** The epoch closed and we are no member of the next: we serve this one and sign nothing new. */
   #isRetired = false;
+  /** The register has a block of ours that the log has not: another one of its round must never be made. */
+  #isMute = false;
+  #isReplaying = false;
   /** The ledger went on, or something came that the reconfigurer must look at. */
   #isMoved = true;
   #lastProposalMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   #wakeAtMs: number | undefined;
 
-  /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`. */
+  /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`, `badCheckpoint`. */
   constructor(config: MemberConfig) {
     this.#config = config;
-    const { committee, genesis, start, self, secrets, reshare } = config;
+    const { committee, genesis, start, checkpoint, self, secrets, reshare, heartbeatRounds } = config;
     const signatures = new SignatureCache(config.identities);
-    const options = { verify: signatures.verify, committee, ...(reshare === undefined ? {} : { reshare }) };
+    const options = {
+      verify: signatures.verify,
+      committee,
+      ...(reshare === undefined ? {} : { reshare }),
+      ...(heartbeatRounds === undefined ? {} : { heartbeatRounds }),
+    };
+    const from = checkpoint ?? start;
     this.#ledger =
-      start === undefined
-        ? new Ledger(genesis, options)
-        : Ledger.restore(genesis, start.header, start.snapshot, options);
+      from === undefined ? new Ledger(genesis, options) : Ledger.restore(genesis, from.header, from.snapshot, options);
+    // A stranger may offer the closing batch, whose ledger is in the next epoch already.
+    if (checkpoint !== undefined && this.#ledger.epoch !== committee.epoch)
+      throw new LedgerError("badSnapshot", "bad snapshot: of another epoch than the one to go on in");
     assert(this.#ledger.epoch === committee.epoch, "the committee is that of the epoch it starts in");
     this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
     this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, signatures, this.#out);
@@ -80,9 +92,9 @@ export class Member {
     const parts = { ledger: this.#ledger, out: this.#out, register: this.#register };
     this.#reconfigurer = reshare === undefined ? undefined : new Reconfigurer(config, reshare, this.#address, parts);
     this.#lag = new Lag(config.pacing.retryMs, start?.certificates ?? []);
-    this.#epoch = this.#enter(committee, self, secrets?.shares);
+    this.#epoch = this.#enter(committee, self, secrets?.shares, checkpoint);
     this.#certification = new Certification(this.#epoch, config.pacing.retryMs, this.#out, this.#register);
-    this.#certification.restore(start?.certificates ?? []);
+    this.#certification.restore([...(start?.certificates ?? []), ...(checkpoint?.certificates ?? [])]);
   }
 
   /** The settled ledger; read only. */
@@ -148,12 +160,15 @@ export class Member {
     this.#register.restore((kind, position) => recovered.registered(kind, position));
     this.#certification.restore(recovered.certificates);
     const output = new Set<Hex>();
+    this.#isReplaying = true;
     for (const effect of this.consensus.restore(recovered.log)) {
       if (effect.kind === "output")
         for (const { blocks } of effect.output.commits) for (const block of blocks) output.add(block.digest);
       this.#perform(effect);
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
+    this.#isReplaying = false;
+    this.#isMute = (recovered.signedRound ?? 0) > this.consensus.lastOwnRound;
     this.#certification.trim();
     this.#epoch.findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
@@ -190,20 +205,26 @@ export class Member {
     this.#reconfigure();
     this.#propose(nowMs);
     this.#reconfigure();
+    this.#giveCheckpoint();
     this.#turn(nowMs);
     return this.#out.drain();
   }
 
-  #enter(committee: Committee, self: number | undefined, shares: Shares | undefined): Epoch {
+  /** At the epoch's beginning, or within it from a checkpoint. */
+  #enter(committee: Committee, self: number | undefined, shares: Shares | undefined, checkpoint?: Checkpoint): Epoch {
+    const { genesis, start } = this.#config;
     const { sequence, digest } = this.#ledger;
-    const isFirst = committee.epoch === this.#config.genesis.epoch;
-    const startsFrom = isFirst ? genesisHash(this.#config.genesis) : digest;
+    const isFirst = committee.epoch === genesis.epoch;
+    assert(checkpoint === undefined || isFirst || start !== undefined, "a later epoch's genesis is in what started it");
+    const closing = checkpoint === undefined || start === undefined ? digest : headerDigest(start.header, committee.id);
+    const startsFrom = isFirst ? genesisHash(genesis) : closing;
     return new Epoch(this.#config, {
       committee,
       genesisHash: epochGenesis(committee.id, startsFrom),
       sequence,
       self,
       shares: self === undefined ? undefined : shares,
+      resume: checkpoint === undefined ? undefined : { order: checkpoint.order, commit: checkpoint.header.commit },
     });
   }
 
@@ -235,6 +256,11 @@ export class Member {
     this.#lastProposalMs = Number.NEGATIVE_INFINITY;
     // The node makes a new transport first; the next step has work.
     this.#wakeAtMs = nowMs;
+  }
+
+  #giveCheckpoint(): void {
+    const checkpoint = this.#epoch.checkpoints.take((header) => this.#certification.allOf(header));
+    if (checkpoint !== undefined) this.#out.show({ kind: "checkpoint", checkpoint });
   }
 
   #retry(nowMs: number): void {
@@ -335,6 +361,7 @@ export class Member {
     // The epoch is over: what its order still says is not applied, and what it carried is proposed again.
     if (this.#closing !== undefined) return;
     this.#out.show({ kind: "ordered", output });
+    this.#epoch.checkpoints.output(output);
     const last = output.commits.at(-1);
     const items = output.commits.flatMap((commit) => this.#itemsOf(commit));
     this.#epoch.forgetSunk();
@@ -345,6 +372,7 @@ export class Member {
     this.#isMoved ||= batch.events.some((event) => event.kind === "reconfiguration");
     this.#out.show({ kind: "batch", batch });
     if (batch.closes !== undefined) this.#close(batch);
+    else if (!this.#isReplaying) this.#epoch.checkpoints.settled(batch.header, this.#ledger);
     this.#certification.settled(batch);
   }
 
@@ -422,7 +450,7 @@ export class Member {
   #propose(nowMs: number): void {
     const { secrets, pacing } = this.#config;
     this.#wakeAtMs = this.#retryAtMs;
-    if (secrets === undefined || !this.isSigner) return;
+    if (secrets === undefined || !this.isSigner || this.#isMute) return;
     for (;;) {
       const proposal = this.consensus.proposal(nowMs);
       if (proposal === undefined) return;

@@ -45,6 +45,18 @@ export interface EpochStart {
   readonly snapshot: Uint8Array;
 }
 
+/** What a member goes on from within an epoch. Whoever got it from others has verified the certificates (checkpoints.ts). */
+export interface Checkpoint {
+  /** Of a batch of the epoch, not its closing one. */
+  readonly header: BatchHeader;
+  /** In every required suite. */
+  readonly certificates: readonly Certificate[];
+  /** The ledger after that batch; refused (LedgerError `badSnapshot`) unless `header.state` commits to it. */
+  readonly snapshot: Uint8Array;
+  /** The tail of the order; refused (ConsensusError `badCheckpoint`) unless `header.commit` commits to it (consensus/checkpoint.ts). */
+  readonly order: Uint8Array;
+}
+
 export interface MemberConfig {
   /** Of the epoch it starts in. */
   readonly committee: Committee;
@@ -52,6 +64,15 @@ export interface MemberConfig {
   readonly genesis: LedgerGenesis;
   /** Absent in the first epoch. */
   readonly start?: EpochStart | undefined;
+  /** Where to go on from within the epoch instead of from its beginning: what it skips is neither replayed nor shown again. */
+  readonly checkpoint?: Checkpoint | undefined;
+  /** Least rounds between two checkpoints that this member makes; undefined: it makes none. A quarter of K leaves room to use one. */
+  readonly checkpointRounds?: number | undefined;
+  /**
+   * A batch is made after this many committed rounds without one, so that there is a checkpoint younger than K rounds when nobody
+   * trades. Part of the rules: the same at all members. Undefined: never.
+   */
+  readonly heartbeatRounds?: number | undefined;
   /** Own index in the epoch it starts in; undefined for a learner, which follows and serves but signs nothing. */
   readonly self: number | undefined;
   readonly secrets: MemberSecrets | undefined;
@@ -173,6 +194,8 @@ export type MemberEffect =
   | { readonly kind: "ordered"; readonly output: OutputRound }
   /** The ledger settled an output round. */
   | { readonly kind: "batch"; readonly batch: SettledBatch }
+  /** Others can start from this, and so can we after a restart: what the log holds at or below its floor is not needed any more. */
+  | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint }
   /** A batch became final in one suite. */
   | { readonly kind: "certificate"; readonly certificate: Certificate }
   | { readonly kind: "verdict"; readonly verdict: SubmitVerdict }
@@ -224,6 +247,11 @@ export interface Recovered {
   >;
   /** Looks up the sign-once register. */
   registered(kind: "batch" | "handover", position: bigint): Hex | undefined;
+  /**
+   * Highest round of the epoch for which the register has a block of ours. If the log does not have that block, the log is not
+   * what the register was written with, and this member proposes nothing in this epoch. Undefined: not looked up.
+   */
+  readonly signedRound?: number | undefined;
   /** Of any epoch. */
   readonly certificates: Iterable<Certificate>;
 }

@@ -8,6 +8,7 @@ import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { Member } from "../member/member.ts";
 import type {
+  Checkpoint,
   MemberConfig,
   MemberEffect,
   MemberInput,
@@ -23,7 +24,7 @@ import type { NodeEvent } from "./api/view.ts";
 import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
-import { certificatesAfter } from "./replay.ts";
+import { certificatesAfter, signedRoundOf } from "./replay.ts";
 import { reportEffect, reportRefused } from "./report.ts";
 import { type PeersOf, type Session, sendTo } from "./session.ts";
 
@@ -44,7 +45,7 @@ export interface NodeParts extends Pick<FeedsParts, "createInboxes" | "inboxReac
   readonly nowMs: () => number;
   /** Called once when the node must not go on (failed disk, broken invariant). */
   readonly onFatal: (error: unknown) => void;
-  /** The committee went on to (at least) this epoch without us. Called as often as peers say so. */
+  /** The committee went on to (at least) this epoch without us; our own epoch: further within it than peers keep blocks for. Called as often as peers say so. */
   readonly onBehind?: ((epoch: bigint) => void) | undefined;
   /** The committee went on without us, as it decided; nobody decided these. Called again after a restart. */
   readonly onLeft?: ((undecided: readonly SignedInstruction[]) => void) | undefined;
@@ -81,6 +82,8 @@ export class Node {
   #draining = false;
   #stopped = false;
   #hasLeft = false;
+  /** The newest two of the epoch. */
+  #checkpoints: readonly Checkpoint[];
   #behindEpoch: bigint | undefined;
   #fatal: unknown;
   #timer: NodeJS.Timeout | undefined;
@@ -91,6 +94,7 @@ export class Node {
     const { committee, self } = member;
     assert(self !== undefined, "a node runs a member of the committee it starts in");
     this.#session = { committee, self };
+    this.#checkpoints = member.checkpoint === undefined ? [] : [member.checkpoint];
     this.#member = new Member(member);
     this.#feeds = new Feeds({
       ...parts,
@@ -124,6 +128,12 @@ export class Node {
   /** True when the committee went on without us, for good. */
   get hasLeft(): boolean {
     return this.#hasLeft;
+  }
+
+  /** One of the newest two of the epoch, for members that are behind in it; the newest without a sequence. */
+  checkpoint(sequence?: bigint): Checkpoint | undefined {
+    if (sequence === undefined) return this.#checkpoints.at(-1);
+    return this.#checkpoints.find(({ header }) => header.sequence === sequence);
   }
 
   get transport(): Transport {
@@ -185,7 +195,8 @@ export class Node {
       {
         log: store.log(),
         registered: (kind, position) => store.register(kind, position),
-        certificates: certificatesAfter(store, member.start?.header.sequence ?? 0n),
+        certificates: certificatesAfter(store, (member.checkpoint ?? member.start)?.header.sequence ?? 0n),
+        signedRound: signedRoundOf(store, member.committee.epoch),
       },
       (effect) => {
         if (effect.kind === "persist") this.#collect(effect);
@@ -275,6 +286,7 @@ export class Node {
   #collect(effect: MemberEffect): void {
     if (effect.kind === "persist") this.#writes.persist(effect.write);
     if (effect.kind === "batch") this.#writes.batch(effect.batch);
+    if (effect.kind === "checkpoint") this.#writes.checkpoint(effect.checkpoint);
     if (effect.kind !== "epoch") return;
     const { change, header, certificates, self } = effect;
     this.#writes.epoch({ ...change, header, certificates }, self !== undefined);
@@ -308,6 +320,9 @@ export class Node {
       case "punish":
         this.#mute(session, effect.member);
         break;
+      case "checkpoint":
+        this.#checkpoints = [...this.#checkpoints.slice(-1), effect.checkpoint];
+        break;
       case "behind":
         this.#behind(session, effect.epoch);
         break;
@@ -325,6 +340,8 @@ export class Node {
 
   #changeEpoch({ change, self, undecided }: MemberEffect & { readonly kind: "epoch" }): void {
     this.#resharer?.began(change.committee, self);
+    // Of the epoch before: nobody goes on from there.
+    if (self !== undefined) this.#checkpoints = [];
     if (self === undefined) {
       this.#parts.onLeft?.(undecided);
       return;
@@ -339,7 +356,12 @@ export class Node {
   }
 
   #behind({ committee }: Session, epoch: bigint): void {
-    if (epoch <= committee.epoch) return;
+    if (epoch < committee.epoch) return;
+    // Within our epoch: report.ts has said so. Whoever left follows nobody.
+    if (epoch === committee.epoch) {
+      if (!this.#hasLeft) this.#parts.onBehind?.(epoch);
+      return;
+    }
     // Peers say it again and again; a person needs to hear it once.
     if (this.#behindEpoch !== epoch) {
       const fields = { epoch, own: committee.epoch };

@@ -1,15 +1,17 @@
 /** What the node keeps of a step: member effects as rows of the store, in one transaction. */
 
 import type { SettledBatch } from "../ledger/types.ts";
-import type { PersistWrite } from "../member/types.ts";
+import type { Checkpoint, PersistWrite } from "../member/types.ts";
 import type { StoreWrite } from "../storage/port.ts";
 import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-json.ts";
+import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { type EpochStart, storedEpochOf } from "./epoch-start.ts";
 
 /** Collects the writes of several steps, so that one fsync serves them all. */
 export class WriteCollector {
   #write = empty();
   #epoch: StoreWrite["epoch"];
+  #checkpoint: StoreWrite["checkpoint"];
   #count = 0;
 
   get isEmpty(): boolean {
@@ -41,7 +43,15 @@ export class WriteCollector {
   /** What the log of the old epoch still had to say is not needed any more once the new one begins here. */
   epoch(start: EpochStart, ours: boolean): void {
     this.#epoch = storedEpochOf(start, ours);
-    if (ours) this.#write.log = [];
+    if (ours) {
+      this.#write.log = [];
+      this.#checkpoint = undefined;
+    }
+    this.#count++;
+  }
+
+  checkpoint(checkpoint: Checkpoint): void {
+    this.#checkpoint = storedCheckpointOf(checkpoint);
     this.#count++;
   }
 
@@ -51,16 +61,19 @@ export class WriteCollector {
   }
 
   take(): StoreWrite {
-    const write = { ...this.#write, epoch: this.#epoch };
+    const write = { ...this.#write, epoch: this.#epoch, checkpoint: this.#checkpoint };
     this.#write = empty();
     this.#epoch = undefined;
+    this.#checkpoint = undefined;
     this.#count = 0;
     return write;
   }
 }
 
 type Lists = Required<{
-  -readonly [K in Exclude<keyof StoreWrite, "epoch">]: NonNullable<StoreWrite[K]> extends readonly (infer E)[]
+  -readonly [K in Exclude<keyof StoreWrite, "epoch" | "checkpoint">]: NonNullable<
+    StoreWrite[K]
+  > extends readonly (infer E)[]
     ? E[]
     : never;
 }>;

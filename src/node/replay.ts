@@ -20,3 +20,9 @@ export function* certificatesAfter(store: Store, sequence: bigint): Iterable<Cer
     before = last.sequence + 1n;
   }
 }
+
+/** Highest round of the epoch in which the register has a block of ours; 0 when it has none. */
+export function signedRoundOf(store: Store, epoch: bigint): number {
+  const top = store.registerTop("block");
+  return top === undefined || top.position >> 64n !== epoch ? 0 : Number(BigInt.asUintN(64, top.position));
+}

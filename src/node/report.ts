@@ -37,7 +37,7 @@ export function reportEffect({ logger, metrics }: Outlets, effect: MemberEffect)
     case "behind":
       // Without a round it is about another epoch, which the node looks after.
       if (effect.round > 0) {
-        logger.error("this member fell further behind than peers keep blocks for: it comes back with the next epoch", {
+        logger.warn("this member fell further behind than peers keep blocks for: it needs a checkpoint to go on from", {
           epoch: effect.epoch,
           round: effect.round,
         });

@@ -20,6 +20,7 @@ import { usableAddresses } from "../transport/addresses.ts";
 import { createLibp2pTransport } from "../transport/libp2p.ts";
 import type { PeerConfig } from "../transport/port.ts";
 import { createApiServer } from "./api/server.ts";
+import { loadCheckpoint } from "./checkpoint-record.ts";
 import type { NodeConfig } from "./config.ts";
 import type { EpochStart } from "./epoch-start.ts";
 import { createMarketPoller } from "./market.ts";
@@ -35,6 +36,11 @@ const MAX_FRAME_BYTES =
   2 * Math.max(DEFAULT_CONSENSUS_LIMITS.maxBlockBytes, MAX_TRANSACTION_BYTES) +
   64 * DEFAULT_CONSENSUS_LIMITS.maxFetchRefs +
   2048;
+
+/** K / 4 each: the newest final checkpoint is then half of K old at most, and what lies above its floor is still kept by all. */
+const CHECKPOINT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
+/** Part of the committee's rules, like K. */
+const HEARTBEAT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
 
 /** What stays the same from one beginning to the next. */
 export interface NodeTools {
@@ -80,6 +86,9 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
     committee,
     genesis,
     start,
+    checkpoint: loadCheckpoint(store),
+    checkpointRounds: CHECKPOINT_ROUNDS,
+    heartbeatRounds: HEARTBEAT_ROUNDS,
     self: index,
     secrets: { identity, shares },
     engines,

@@ -6,10 +6,14 @@
  *   otherwise                            learn from members' APIs when an epoch has us (join.ts)
  */
 import { createApiClient } from "../api/client.ts";
+import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
+import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { catchUp, type LearnOptions } from "./catch-up.ts";
+import { findCheckpoint } from "./checkpoint-catch-up.ts";
+import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
 import { joinCommittee } from "./join.ts";
@@ -32,7 +36,8 @@ export class Supervisor {
   constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
     this.#tools = {
       ...tools,
-      onBehind: () => this.#learn(() => this.#catchUp()),
+      onBehind: (epoch) =>
+        this.#learn(() => (epoch > this.run.node.committee.epoch ? this.#catchUp() : this.#catchUpWithin())),
       onLeft: (undecided) => this.#left(undecided),
     };
     this.#signal = signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal]);
@@ -92,6 +97,34 @@ export class Supervisor {
     await pause(CATCH_UP_PAUSE_MS, this.#signal);
   }
 
+  /** Our own epoch, but more rounds behind than anybody keeps blocks for. */
+  async #catchUpWithin(): Promise<void> {
+    const { config, genesis, engines, reshare, store, logger } = this.#tools;
+    const { node } = this.run;
+    const { committee, member } = node;
+    const start = loadEpochStart(store);
+    const checkpoint = await findCheckpoint({
+      ...{ genesis, engines, reshare, logger, committee, start },
+      rules: { retainedRounds: DEFAULT_RETAINED_ROUNDS, activityWindow: DEFAULT_ACTIVITY_WINDOW },
+      clients: (config.join?.apis ?? []).map((url) => createApiClient({ url })),
+      after: member.ledger.sequence,
+      signal: this.#signal,
+    });
+    if (checkpoint === undefined) {
+      logger.warn("no API of join.apis could prove a newer checkpoint of this epoch; it is tried again");
+      return pause(CATCH_UP_PAUSE_MS, this.#signal);
+    }
+    logger.info("going on from a checkpoint that a member's API proved", { sequence: checkpoint.header.sequence });
+    await this.#replaceRun(() => {
+      // Meanwhile another epoch may have begun, or our own way may have led further.
+      const current = loadEpochStart(store);
+      const isUseful =
+        current?.committee.epoch === start?.committee.epoch && isAhead(checkpoint, member.ledger.sequence);
+      if (isUseful) store.write({ checkpoint: storedCheckpointOf(checkpoint) });
+      return current;
+    });
+  }
+
   #left(undecided: readonly SignedInstruction[]): void {
     void this.#handOn(undecided);
     // Whoever left may be elected again, if it says whom to ask.
@@ -107,13 +140,21 @@ export class Supervisor {
       epoch: start.committee.epoch,
       sequence: start.header.sequence,
     });
+    await this.#replaceRun(() => {
+      // Meanwhile it may have come there by itself.
+      const stored = loadEpochStart(store);
+      const newest = stored !== undefined && stored.committee.epoch >= start.committee.epoch ? stored : start;
+      if (newest === start) store.write({ epoch: storedEpochOf(start, true) });
+      return newest;
+    });
+  }
+
+  /** `prepare`, between the old run and the new one, changes the store and says where to begin; what users wait for goes along. */
+  async #replaceRun(prepare: () => EpochStart | undefined): Promise<void> {
     const { node, url, close } = this.run;
     const undecided = node.member.undecided();
     await close();
-    // Meanwhile it may have come there by itself.
-    const stored = loadEpochStart(store);
-    const newest = stored !== undefined && stored.committee.epoch >= start.committee.epoch ? stored : start;
-    if (newest === start) store.write({ epoch: storedEpochOf(start, true) });
+    const newest = prepare();
     this.#tools = { ...this.#tools, apiPort: Number(new URL(url).port) };
     await this.#begin(newest);
     if (undecided.length > 0) await this.run.node.submit(undecided);
@@ -185,6 +226,10 @@ function firstIndex({ config, first, address }: Pick<NodeTools, "config" | "firs
     );
   }
   return index;
+}
+
+function isAhead({ header }: Checkpoint, sequence: bigint): boolean {
+  return header.sequence > sequence;
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

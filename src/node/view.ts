@@ -102,6 +102,8 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       return member.isPending(instructionId) ? { instructionId, status: "accepted" } : undefined;
     },
 
+    checkpoint: (sequence) => node.checkpoint(sequence),
+
     certificate(sequence: bigint, suite: Suite): Certificate | undefined {
       const stored = store.certificate(sequence, suite);
       const header = stored === undefined ? undefined : head(sequence)?.header;

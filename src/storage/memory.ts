@@ -7,18 +7,28 @@ import {
   type Store,
   type StoredBatch,
   type StoredCertificate,
+  type StoredCheckpoint,
   type StoredEntry,
   type StoredEpoch,
   type StoredReceipt,
   StoreError,
   type StoreWrite,
 } from "./port.ts";
-import { type Destination, epochColumn, hexColumn, KEPT_SNAPSHOTS, sequenceColumn, wordColumn } from "./records.ts";
+import {
+  type Destination,
+  epochColumn,
+  hexColumn,
+  KEPT_CHECKPOINTS,
+  KEPT_SNAPSHOTS,
+  sequenceColumn,
+  wordColumn,
+} from "./records.ts";
 import { RESERVED_META_PREFIX } from "./schema.ts";
 
 interface Tables {
   readonly epochs: Map<bigint, StoredEpoch & { readonly ours: boolean }>;
   readonly snapshots: Map<bigint, Uint8Array>;
+  readonly checkpoints: Map<bigint, StoredCheckpoint>;
   readonly log: LogRecord[];
   readonly register: Map<string, RegisterEntry>;
   readonly batches: Map<bigint, StoredBatch>;
@@ -32,6 +42,7 @@ export function createMemoryStore(): Store {
   const tables: Tables = {
     epochs: new Map(),
     snapshots: new Map(),
+    checkpoints: new Map(),
     log: [],
     register: new Map(),
     batches: new Map(),
@@ -71,6 +82,10 @@ export function createMemoryStore(): Store {
         .reverse()
         .map(({ epoch, json }) => ({ epoch, json })),
     snapshot: (epoch) => open().snapshots.get(epoch),
+    checkpoint(sequence) {
+      const { checkpoints } = open();
+      return sequence === undefined ? newestCheckpoints(checkpoints)[0] : checkpoints.get(sequence);
+    },
     log: () => [...open().log],
     register: (kind, position) => open().register.get(`${kind}/${position}`)?.digest,
     registerTop(kind) {
@@ -111,6 +126,10 @@ function newestFirst<T extends StoredEpoch>(epochs: ReadonlyMap<bigint, T>): T[]
   return [...epochs.values()].sort((a, b) => compareBigint(b.epoch, a.epoch));
 }
 
+function newestCheckpoints(checkpoints: ReadonlyMap<bigint, StoredCheckpoint>): StoredCheckpoint[] {
+  return [...checkpoints.values()].sort((a, b) => compareBigint(b.sequence, a.sequence));
+}
+
 function entriesOf(tables: Tables, { chainId, hub }: Destination): StoredEntry[] {
   const own = [...tables.entries.values()].filter((entry) => entry.chainId === chainId && entry.hub === hub);
   return own.sort((a, b) => compareBigint(a.index, b.index));
@@ -134,6 +153,7 @@ function apply(tables: Tables, batch: StoreWrite, undo: (() => void)[]): void {
     put(tables.register, key, entry, undo);
   }
   if (batch.epoch !== undefined) applyEpoch(tables, batch.epoch, undo);
+  if (batch.checkpoint !== undefined) applyCheckpoint(tables, batch.checkpoint, undo);
   for (const record of batch.log ?? []) {
     tables.log.push(copyOf(record));
     undo.push(() => void tables.log.pop());
@@ -167,7 +187,7 @@ function apply(tables: Tables, batch: StoreWrite, undo: (() => void)[]): void {
 }
 
 function applyEpoch(
-  { epochs, snapshots, log }: Tables,
+  { epochs, snapshots, checkpoints, log }: Tables,
   { epoch, json, snapshot, ours }: NonNullable<StoreWrite["epoch"]>,
   undo: (() => void)[],
 ): void {
@@ -176,15 +196,27 @@ function applyEpoch(
   if (ours) {
     const dropped = log.splice(0);
     undo.push(() => void log.unshift(...dropped));
+    for (const { sequence } of [...checkpoints.values()]) drop(checkpoints, sequence, undo);
   }
   const newest = newestFirst(epochs);
   const kept = new Set([...newest.slice(0, KEPT_SNAPSHOTS), ...newest.filter((row) => row.ours).slice(0, 1)]);
   for (const row of newest) {
-    const bytes = snapshots.get(row.epoch);
-    if (kept.has(row) || bytes === undefined) continue;
-    snapshots.delete(row.epoch);
-    undo.push(() => void snapshots.set(row.epoch, bytes));
+    if (kept.has(row)) continue;
+    drop(snapshots, row.epoch, undo);
   }
+}
+
+function applyCheckpoint({ checkpoints }: Tables, checkpoint: StoredCheckpoint, undo: (() => void)[]): void {
+  const { sequence, snapshot, order } = checkpoint;
+  if (checkpoints.has(sequenceColumn(sequence))) return;
+  put(checkpoints, sequence, { ...checkpoint, snapshot: snapshot.slice(), order: order.slice() }, undo);
+  for (const old of newestCheckpoints(checkpoints).slice(KEPT_CHECKPOINTS)) drop(checkpoints, old.sequence, undo);
+}
+
+function drop<K, V>(table: Map<K, V>, key: K, undo: (() => void)[]): void {
+  const value = table.get(key);
+  if (value === undefined || !table.delete(key)) return;
+  undo.push(() => void table.set(key, value));
 }
 
 /** As on disk, where the caller's buffer may change afterwards. */

@@ -90,12 +90,23 @@ export interface StoredEpochStart extends StoredEpoch {
   readonly snapshot: Uint8Array;
 }
 
+/** Where a restart goes on from within the epoch that the log is of; `json` is the writer's own encoding. The newest two are kept. */
+export interface StoredCheckpoint {
+  readonly sequence: bigint;
+  readonly json: string;
+  /** The ledger. */
+  readonly snapshot: Uint8Array;
+  /** The tail of the order. */
+  readonly order: Uint8Array;
+}
+
 export interface StoreWrite {
   /**
-   * A new epoch. `ours`: the log of the one before is dropped; log records in this same write belong to the new one. Otherwise
+   * A new epoch. `ours`: log and checkpoints of the one before are dropped; log records in this same write belong to the new one. Otherwise
    * (a member that retires) the log stays, and so does what `epochStart` answers.
    */
   readonly epoch?: (StoredEpochStart & { readonly ours: boolean }) | undefined;
+  readonly checkpoint?: StoredCheckpoint | undefined;
   readonly log?: readonly LogRecord[];
   readonly register?: readonly RegisterEntry[];
   readonly batches?: readonly StoredBatch[];
@@ -117,6 +128,9 @@ export interface Store {
   epochs(): StoredEpoch[];
   /** Snapshot of one of the newest two epochs, or of `epochStart`. */
   snapshot(epoch: bigint): Uint8Array | undefined;
+
+  /** The one at a sequence if it is kept; without a sequence the newest. */
+  checkpoint(sequence?: bigint): StoredCheckpoint | undefined;
 
   /** All log records in append order. Do not write while iterating. */
   log(): Iterable<LogRecord>;

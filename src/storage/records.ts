@@ -8,6 +8,9 @@ const MAX_SEQUENCE = 2n ** 63n - 1n;
 /** How many snapshots are kept, beside the one that our own log goes on from: for joiners of this epoch and of the one before. */
 export const KEPT_SNAPSHOTS = 2;
 
+/** The newest, and the one before it for whoever began to fetch that. */
+export const KEPT_CHECKPOINTS = 2;
+
 export interface Destination {
   readonly chainId: bigint;
   readonly hub: Address;

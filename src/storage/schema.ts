@@ -7,7 +7,7 @@
 
 /** `PRAGMA application_id`: "CLKL". A file with another id is no Clockless store and is left alone. */
 export const APPLICATION_ID = 0x434c4b4c;
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 /** Meta names that belong to the store itself. */
 export const RESERVED_META_PREFIX = "store.";
 
@@ -84,5 +84,15 @@ CREATE TABLE snapshot (epoch INTEGER PRIMARY KEY NOT NULL REFERENCES epoch (epoc
 ${immutable(["epoch"])}
 `;
 
+/** Checkpoints within the epoch of the log. They go with it, or when newer ones come. */
+const TABLES_3 = `
+CREATE TABLE checkpoint (
+  sequence INTEGER PRIMARY KEY NOT NULL,
+  json TEXT NOT NULL,
+  snapshot BLOB NOT NULL,
+  tail BLOB NOT NULL
+) STRICT;
+`;
+
 /** By version: what to run on a store of the version before (0: an empty file). */
-export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2];
+export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2, TABLES_3];

@@ -13,6 +13,7 @@ import {
   type Store,
   type StoredBatch,
   type StoredCertificate,
+  type StoredCheckpoint,
   type StoredEntry,
   type StoredEpoch,
   type StoredEpochStart,
@@ -102,6 +103,21 @@ class SqliteStore implements Store {
     if (clampSequence(epoch) !== epoch) return undefined;
     const row = this.#db.get("SELECT bytes FROM snapshot WHERE epoch = ?", epoch);
     return row && bytesOf(row, "bytes");
+  }
+
+  checkpoint(sequence?: bigint): StoredCheckpoint | undefined {
+    const row = this.#db.get(
+      "SELECT sequence, json, snapshot, tail FROM checkpoint WHERE ?1 IS NULL OR sequence = ?1 ORDER BY sequence DESC LIMIT 1",
+      sequence === undefined ? null : clampSequence(sequence),
+    );
+    return (
+      row && {
+        sequence: bigintOf(row, "sequence"),
+        json: textOf(row, "json"),
+        snapshot: bytesOf(row, "snapshot"),
+        order: bytesOf(row, "tail"),
+      }
+    );
   }
 
   *log(): Iterable<LogRecord> {

@@ -2,8 +2,16 @@
 import { equalBytes } from "../lib/bytes.ts";
 import { hexToBytes } from "../lib/hex.ts";
 import type { Connection } from "./connection.ts";
-import { type RegisterEntry, StoreError, type StoreWrite } from "./port.ts";
-import { epochColumn, hexColumn, hexOf, KEPT_SNAPSHOTS, sequenceColumn, wordColumn } from "./records.ts";
+import { type RegisterEntry, type StoredCheckpoint, StoreError, type StoreWrite } from "./port.ts";
+import {
+  epochColumn,
+  hexColumn,
+  hexOf,
+  KEPT_CHECKPOINTS,
+  KEPT_SNAPSHOTS,
+  sequenceColumn,
+  wordColumn,
+} from "./records.ts";
 import { RESERVED_META_PREFIX } from "./schema.ts";
 
 /** Applies a write inside the caller's transaction. Throws StoreError `registerConflict`, `recordConflict`, `badRecord`. */
@@ -11,6 +19,7 @@ export function applyWrite(db: Connection, batch: StoreWrite): void {
   // The register first: a conflict then costs nothing, and it is the one that must not be missed.
   for (const entry of batch.register ?? []) insertRegister(db, entry);
   if (batch.epoch !== undefined) writeEpoch(db, batch.epoch);
+  if (batch.checkpoint !== undefined) writeCheckpoint(db, batch.checkpoint);
   for (const record of batch.log ?? []) {
     const isCoin = record.kind === "coin";
     if (isCoin && !(Number.isSafeInteger(record.round) && record.round >= 0))
@@ -63,10 +72,27 @@ function writeEpoch(db: Connection, { epoch, json, snapshot, ours }: NonNullable
   const row = { epoch: epochColumn(epoch), ours: ours ? 1n : 0n, json };
   insertOnce(db, "epoch", ["epoch"], row);
   db.run("INSERT INTO snapshot (epoch, bytes) VALUES (?, ?) ON CONFLICT (epoch) DO NOTHING", epoch, snapshot);
-  if (ours) db.run("DELETE FROM log");
+  if (ours) {
+    db.run("DELETE FROM log");
+    db.run("DELETE FROM checkpoint");
+  }
   db.run(
     `DELETE FROM snapshot WHERE epoch NOT IN (SELECT epoch FROM epoch ORDER BY epoch DESC LIMIT ${KEPT_SNAPSHOTS})
      AND epoch IS NOT (SELECT max(epoch) FROM epoch WHERE ours = 1)`,
+  );
+}
+
+function writeCheckpoint(db: Connection, { sequence, json, snapshot, order }: StoredCheckpoint): void {
+  db.run(
+    "INSERT INTO checkpoint (sequence, json, snapshot, tail) VALUES (?, ?, ?, ?) ON CONFLICT (sequence) DO NOTHING",
+    sequenceColumn(sequence),
+    json,
+    snapshot,
+    order,
+  );
+  db.run(
+    `DELETE FROM checkpoint WHERE sequence NOT IN
+     (SELECT sequence FROM checkpoint ORDER BY sequence DESC LIMIT ${KEPT_CHECKPOINTS})`,
   );
 }
 

@@ -27,6 +27,7 @@ import { bigintToBytes } from "../../src/lib/bytes.ts";
 import { addressOf } from "../../src/lib/ecdsa.ts";
 import { keccak256Hex } from "../../src/lib/hash.ts";
 import { bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import type { Checkpoint } from "../../src/member/types.ts";
 import { dealsOf, reconfigurationOf } from "../../src/node/api/reconfiguration.ts";
 import type { NodeEvent, NodeView } from "../../src/node/api/view.ts";
 import { createNobleEngine } from "../../src/threshold/engine-noble.ts";
@@ -83,6 +84,8 @@ export interface WorldEpochs {
   view: EpochsView | undefined;
   handovers: readonly SignedHandover[];
   readonly snapshots: Map<bigint, Uint8Array>;
+  /** Ascending. */
+  checkpoints: readonly Checkpoint[];
   /** What was handed in; `0xff…` is refused as malformed. */
   readonly transactions: Uint8Array[];
 }
@@ -172,7 +175,13 @@ export function createWorld(options: WorldOptions = {}): World {
   const instructions = new Map<Hex, { answer: InstructionAnswer; sequence: bigint | undefined }>();
   const listeners = new Set<(event: NodeEvent) => void>();
   const received: SignedInstruction[] = [];
-  const epochs: WorldEpochs = { view: undefined, handovers: [], snapshots: new Map(), transactions: [] };
+  const epochs: WorldEpochs = {
+    view: undefined,
+    handovers: [],
+    snapshots: new Map(),
+    checkpoints: [],
+    transactions: [],
+  };
   let accounts = AccountTree.empty(USDC);
   let settled = 0n;
   let oldest = 1n;
@@ -319,6 +328,10 @@ export function createWorld(options: WorldOptions = {}): World {
       }),
     epoch: (epoch = 0n) => (epoch === 0n ? { committee, peers: [], certificates: [] } : undefined),
     snapshot: (epoch) => epochs.snapshots.get(epoch),
+    checkpoint: (sequence) =>
+      sequence === undefined
+        ? epochs.checkpoints.at(-1)
+        : epochs.checkpoints.find(({ header }) => header.sequence === sequence),
     handovers: () => epochs.handovers,
 
     committee: () => committee,

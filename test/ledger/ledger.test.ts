@@ -4,11 +4,19 @@ import { verifyInclusion } from "../../src/batch/merkle.ts";
 import { outboxEntryHash } from "../../src/batch/outbox.ts";
 import { verifyAccount } from "../../src/batch/state.ts";
 import { encodeInstrument } from "../../src/ledger/instrument.ts";
+import { Ledger } from "../../src/ledger/ledger.ts";
 import { ZERO_BYTES32 } from "../../src/lib/hex.ts";
 import { alice, bob, fill, genesis, Harness, transfer, USDC, venue, withdraw } from "./fixtures.ts";
 
 const call = encodeInstrument({ kind: "call", market: 1, expiry: 6000n, strike: 2000n });
 const future = encodeInstrument({ kind: "future", market: 1, expiry: 6000n, strike: 0n });
+
+/** Of a ledger with nothing in it, right after its first heartbeat. */
+function restoredSnapshot(options: { readonly heartbeatRounds: number }): Uint8Array {
+  const ledger = new Ledger(genesis, options);
+  while (ledger.apply({ commit: ZERO_BYTES32, items: [] }) === undefined);
+  return ledger.snapshot();
+}
 
 describe("ledger", () => {
   it("credits a deposit once n − f members reported it, and not before", () => {
@@ -25,6 +33,25 @@ describe("ledger", () => {
     ]);
     expect(h.cash(alice)).equal(500n);
     expect(batch?.destinations[0]?.inboxCursor).equal(1n);
+  });
+
+  it("makes a batch after so many rounds in which nothing happened, on every member alike", () => {
+    const options = { heartbeatRounds: 3 };
+    const ledger = new Ledger(genesis, options);
+    const quiet = () => ledger.apply({ commit: ZERO_BYTES32, items: [] })?.header;
+    expect([quiet(), quiet()]).deep.equal([undefined, undefined]);
+    const header = quiet()!;
+    expect(header.sequence).equal(1n);
+    expect(quiet()).equal(undefined);
+    // Whoever starts from that batch counts like those that were there.
+    const young = Ledger.restore(genesis, header, restoredSnapshot(options), options);
+    expect(young.apply({ commit: ZERO_BYTES32, items: [] })).equal(undefined);
+    for (const member of [ledger, young]) expect(member.apply({ commit: ZERO_BYTES32, items: [] })).equal(undefined);
+    const next = [ledger, young].map((member) => member.apply({ commit: ZERO_BYTES32, items: [] })?.digest);
+    expect(next[0]).equal(next[1]);
+    expect(next[0]).not.equal(undefined);
+    const never = new Ledger(genesis);
+    for (let i = 0; i < 100; i++) expect(never.apply({ commit: ZERO_BYTES32, items: [] })).equal(undefined);
   });
 
   it("chains headers, and proves accounts, payouts and history against them", () => {

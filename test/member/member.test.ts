@@ -80,6 +80,20 @@ describe("member", () => {
     expect(own.flatMap((effect) => (effect.kind === "verdict" ? [effect.verdict.code] : []))).to.deep.equal(["early"]);
   });
 
+  it("proposes nothing in an epoch in which its register has a block that its log has not", () => {
+    const signedRounds = (signedRound: number) => {
+      const member = create(0);
+      member.restore({ log: [], certificates: [], registered: () => undefined, signedRound }, () => {});
+      const effects = member.step({ kind: "tick" }, 1000);
+      return effects.flatMap((effect) =>
+        effect.kind === "persist" ? effect.write.blocks.map(({ round }) => round) : [],
+      );
+    };
+    expect(signedRounds(0)).to.deep.equal([1]);
+    expect(signedRounds(1)).to.deep.equal([]);
+    expect(signedRounds(7)).to.deep.equal([]);
+  });
+
   it("writes what it signs before anything leaves, and shows nothing before that", () => {
     const effects = create(0).step({ kind: "tick" }, 0);
     const kinds = effects.map((effect) => effect.kind);

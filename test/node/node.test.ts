@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import type { ApiClient } from "../../src/api/client.ts";
 import { nextInboxHash } from "../../src/batch/inbox.ts";
 import type { InboxEntry } from "../../src/batch/types.ts";
 import type { ChainInbox, InboxCursor } from "../../src/chain/port.ts";
@@ -8,6 +9,9 @@ import type { InstructionBody, LedgerGenesis, SignedInstruction } from "../../sr
 import { addressOf } from "../../src/lib/ecdsa.ts";
 import { ZERO_BYTES32 } from "../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
+import type { Checkpoint } from "../../src/member/types.ts";
+import { findCheckpoint } from "../../src/node/checkpoint-catch-up.ts";
+import { loadCheckpoint, storedCheckpointOf } from "../../src/node/checkpoint-record.ts";
 import { createNodeMetrics } from "../../src/node/metrics.ts";
 import { Node } from "../../src/node/node.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
@@ -69,6 +73,8 @@ interface World {
   readonly nodes: Node[];
   readonly transports: Transport[];
   readonly fatal: unknown[];
+  /** Nodes that said they were behind. */
+  readonly behind: Set<number>;
   start(index: number): Promise<Node>;
 }
 
@@ -95,6 +101,7 @@ function createWorld(): World {
     nodes: [],
     transports: [],
     fatal: [],
+    behind: new Set(),
     async start(index) {
       const transport = hub.endpoint(index);
       world.transports[index] = transport;
@@ -111,6 +118,8 @@ function createWorld(): World {
           blockSigner: test.identities,
           retainedRounds: 64,
           activityWindow: 32,
+          checkpoint: loadCheckpoint(world.stores[index]!),
+          checkpointRounds: 4,
           consensusLimits: DEFAULT_CONSENSUS_LIMITS,
           limits: DEFAULT_MEMBER_LIMITS,
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
@@ -125,6 +134,7 @@ function createWorld(): World {
         metrics: createNodeMetrics(silentMetrics()),
         nowMs: () => performance.now(),
         onFatal: (error) => world.fatal.push(error),
+        onBehind: () => world.behind.add(index),
       });
       world.nodes[index] = node;
       await node.start();
@@ -142,6 +152,7 @@ function forwarding(store: Store): Omit<Store, "close"> {
     epoch: (epoch) => store.epoch(epoch),
     epochs: () => store.epochs(),
     snapshot: (epoch) => store.snapshot(epoch),
+    checkpoint: (sequence) => store.checkpoint(sequence),
     log: () => store.log(),
     register: (kind, position) => store.register(kind, position),
     registerTop: (kind) => store.registerTop(kind),
@@ -199,6 +210,98 @@ describe("node: four members with stores and a transport in one process", functi
   afterEach(async () => {
     await Promise.all(world.nodes.map((node) => node.stop()));
     expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("a restart goes on from the newest checkpoint and signs on", async () => {
+    let nonce = 0n;
+    const settle = async (): Promise<void> => {
+      const signed = sign(nonce++, transfer(1n));
+      await code(2, signed);
+      await until("settled and certified everywhere", () =>
+        world.nodes.every(({ member }, index) => {
+          const isSettled = receiptOf(index, signed) !== undefined;
+          return isSettled && member.certifiedSequence === member.ledger.sequence;
+        }),
+      );
+    };
+    for (let i = 0; i < 4; i++) await settle();
+    await until("a checkpoint", () => (world.stores[1]!.checkpoint()?.sequence ?? 0n) > 1n);
+    const before = world.nodes[1]!.member;
+    await world.nodes[1]!.stop();
+    const checkpoint = loadCheckpoint(world.stores[1]!)!;
+    const { member } = await world.start(1);
+    expect(member.consensus.lastOwnRound).to.be.at.least(before.consensus.lastOwnRound);
+    // Whatever came before is not settled again: the ledger's older states are gone, its newest is there.
+    expect(member.ledger.account(ACCOUNT, checkpoint.header.sequence - 1n)).to.equal(undefined);
+    expect(member.ledger.sequence).to.equal(before.ledger.sequence);
+    expect(member.ledger.digest).to.equal(before.ledger.digest);
+    await settle();
+    await until("own blocks again", () => member.consensus.lastOwnRound > before.consensus.lastOwnRound);
+  });
+
+  it("comes back within the epoch after more than K rounds, past servers that lie about every part", async () => {
+    await world.nodes[3]!.stop();
+    const away = world.nodes[3]!.member.consensus.lastOwnRound;
+    const others = world.nodes.slice(0, 3);
+    await until("nobody keeps blocks of then any more", () =>
+      others.every(({ member }) => member.consensus.floor > away + 64 + 5),
+    );
+    let nonce = 0n;
+    const settle = async (nodes: readonly Node[]): Promise<void> => {
+      const signed = sign(nonce++, transfer(1n));
+      await code(2, signed);
+      await until("settled and certified", () =>
+        nodes.every(
+          ({ member }) =>
+            member.ledger.nextNonce(OWNER, 0n) === nonce && member.certifiedSequence === member.ledger.sequence,
+        ),
+      );
+    };
+    for (let i = 0; i < 3; i++) await settle(others);
+    await until("a new checkpoint", () => (others[0]!.checkpoint()?.header.sequence ?? 0n) > 1n);
+    const late = await world.start(3);
+    await until("it knows that it is behind", () => world.behind.has(3));
+
+    const honest = (change: (checkpoint: Checkpoint) => Checkpoint = (checkpoint) => checkpoint) => {
+      const { header, certificates, snapshot, order } = change(others[0]!.checkpoint()!);
+      const client: Pick<ApiClient, "url" | "checkpoint" | "checkpointPart"> = {
+        url: "http://member",
+        checkpoint: async () => ({ header, certificates }),
+        checkpointPart: async (_, part) => (part === "order" ? order : snapshot),
+      };
+      return client as ApiClient; // CAST: nothing else of it is used
+    };
+    const flip = (bytes: Uint8Array) => bytes.with(bytes.length - 40, bytes.at(-40)! ^ 1);
+    const find = (clients: readonly ApiClient[], after = late.member.ledger.sequence) =>
+      findCheckpoint({
+        clients,
+        committee: world.test.committee,
+        start: undefined,
+        genesis: world.genesis,
+        engines: world.test.engines,
+        rules: { retainedRounds: 64, activityWindow: 32 },
+        after,
+        logger: silentLogger(),
+        signal: new AbortController().signal,
+      });
+    const liars = [
+      honest((whole) => ({ ...whole, header: { ...whole.header, sequence: whole.header.sequence + 1n } })),
+      honest((whole) => ({ ...whole, certificates: whole.certificates.slice(1) })),
+      honest((whole) => ({ ...whole, snapshot: flip(whole.snapshot) })),
+      honest((whole) => ({ ...whole, order: flip(whole.order) })),
+      honest((whole) => ({ ...whole, order: new Uint8Array(0) })),
+    ];
+    for (const liar of liars) expect(await find([liar])).to.equal(undefined);
+    expect(await find([honest()], others[0]!.member.ledger.sequence)).to.equal(undefined);
+    const found = await find([...liars, honest()]);
+    expect(found).to.deep.equal(others[0]!.checkpoint());
+
+    await late.stop();
+    world.stores[3]!.write({ checkpoint: storedCheckpointOf(found!) });
+    const back = await world.start(3);
+    await settle(world.nodes);
+    await until("it signs again, rounds that it never signed", () => back.member.consensus.lastOwnRound > away);
+    expect(back.member.ledger.digest).to.equal(world.nodes[0]!.member.ledger.digest);
   });
 
   it("credits a deposit that members saw, settles an instruction and certifies both in every suite", async () => {

@@ -52,6 +52,31 @@ for (const [name, open] of [
       expect([...store.log()]).to.deep.equal(records);
     });
 
+    it("keeps the newest two checkpoints, until an epoch of ours begins", () => {
+      const at = (sequence: bigint) => ({
+        sequence,
+        json: `{"at":${sequence}}`,
+        snapshot: Uint8Array.of(Number(sequence), 1),
+        order: Uint8Array.of(Number(sequence), 2),
+      });
+      expect(store.checkpoint()).to.equal(undefined);
+      for (const sequence of [3n, 7n, 12n]) store.write({ checkpoint: at(sequence) });
+      expect(store.checkpoint()).to.deep.equal(at(12n));
+      expect(store.checkpoint(7n)).to.deep.equal(at(7n));
+      expect(store.checkpoint(3n)).to.equal(undefined);
+      const epoch = { epoch: 1n, json: "one", snapshot: Uint8Array.of(1) };
+      // A write that fails changes nothing.
+      const bad = { log: [{ kind: "coin", round: -1, signature: Uint8Array.of(1) }] as const };
+      if (name === "sqlite") {
+        expect(codeOf(() => store.write({ epoch: { ...epoch, ours: true }, ...bad }))).to.equal("badRecord");
+        expect(store.checkpoint()).to.deep.equal(at(12n));
+      }
+      store.write({ epoch: { ...epoch, ours: false } });
+      expect(store.checkpoint()).to.deep.equal(at(12n));
+      store.write({ epoch: { ...epoch, epoch: 2n, ours: true } });
+      expect(store.checkpoint()).to.equal(undefined);
+    });
+
     it("registers a position once: the same digest again is fine, another is refused for ever", () => {
       const position = 2n ** 200n;
       store.write({ register: [{ kind: "batch", position, digest: digest(1) }] });

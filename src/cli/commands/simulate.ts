@@ -16,6 +16,7 @@ const ADVERSARIES = Object.keys({
   "crash-chaos": true,
   loss: true,
   partition: true,
+  lag: true,
   reshare: true,
 } satisfies Record<Adversary, true>);
 

@@ -9,6 +9,7 @@ import {
 } from "../../api/endpoints.ts";
 import { ApiError, type ServerErrorCode } from "../../api/errors.ts";
 import { issuesOf } from "../../api/http.ts";
+import type { CheckpointAnswer } from "../../api/reconfiguration.ts";
 import {
   RECONFIGURATION_LIMITS,
   type TransactionResult,
@@ -20,6 +21,7 @@ import { LedgerError } from "../../ledger/codes.ts";
 import { instructionFromJson } from "../../ledger/json.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
 import { assert } from "../../lib/assert.ts";
+import type { Checkpoint } from "../../member/types.ts";
 import type { Suite } from "../../threshold/types.ts";
 import { createDealsEncoder } from "./deals.ts";
 import type { NodeView } from "./view.ts";
@@ -125,6 +127,12 @@ export function createHandlers(view: NodeView): Handlers {
       found(view.epoch(epoch === "latest" ? undefined : epoch), "unknownEpoch", "no such epoch here", { epoch }),
     getSnapshot: ({ params: { epoch } }) =>
       found(view.snapshot(epoch), "unknownEpoch", "no snapshot of this epoch's beginning here", { epoch }),
+    getCheckpoint: () =>
+      found(answerOf(view.checkpoint(undefined)), "unknownCheckpoint", "no checkpoint in this epoch yet", {}),
+    getCheckpointSnapshot: ({ params: { sequence } }) =>
+      found(view.checkpoint(sequence)?.snapshot, "unknownCheckpoint", "no checkpoint at this batch here", { sequence }),
+    getCheckpointOrder: ({ params: { sequence } }) =>
+      found(view.checkpoint(sequence)?.order, "unknownCheckpoint", "no checkpoint at this batch here", { sequence }),
     getHandovers: () => ({ value: { handovers: view.handovers() } }),
     getHealth: () => {
       const healthy = view.isHealthy();
@@ -230,4 +238,8 @@ function matchPath(template: string, segments: readonly string[]): Record<string
     else if (part !== segments[k]) return undefined;
   }
   return params;
+}
+
+function answerOf(checkpoint: Checkpoint | undefined): CheckpointAnswer | undefined {
+  return checkpoint && { header: checkpoint.header, certificates: checkpoint.certificates };
 }

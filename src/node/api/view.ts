@@ -3,6 +3,7 @@
  * Everything is synchronous except where a member really has to wait. `undefined` means "not known here": the server answers 404.
  * Calls come from strangers: each is one bounded read, and none may throw for a well-formed argument.
  */
+
 import type { DealsAnswer, EpochAnswer, ReconfigurationAnswer, TransactionResult } from "../../api/reconfiguration.ts";
 import type {
   AccountAnswer,
@@ -20,6 +21,7 @@ import type { AccountId, Certificate } from "../../batch/types.ts";
 import type { SignedHandover } from "../../ledger/reconfiguration/types.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
 import type { Address, Hex } from "../../lib/hex.ts";
+import type { Checkpoint } from "../../member/types.ts";
 import type { Suite } from "../../threshold/types.ts";
 
 /** Which entries of an outbox: consecutive ones, or named ones (each index once, ascending, at most API_LIMITS.maxOutboxEntries). */
@@ -59,6 +61,8 @@ export interface EpochsNodeView {
 export interface NodeView extends EpochsNodeView {
   /** Of the current epoch. */
   committee(): CommitteeAnswer;
+  /** One of the newest two of this epoch; the newest if undefined. */
+  checkpoint(sequence: bigint | undefined): Checkpoint | undefined;
   status(): StatusAnswer;
   /**
    * Takes well-formed signed instructions (signature not yet checked) and answers for each, in order. `accepted` promises that the

@@ -18,13 +18,16 @@ import { createEventQueue } from "./event-queue.ts";
 import { type Network, UNIT_MS } from "./network.ts";
 
 /** What a member runs with: full speed, a round a message delay, as the latency figures are defined. */
-export const SIMULATED_MEMBER = {
+export const SIMULATED_MEMBER: Pick<
+  MemberConfig,
+  "retainedRounds" | "activityWindow" | "consensusLimits" | "limits" | "pacing"
+> = {
   retainedRounds: 64,
   activityWindow: 32,
   consensusLimits: DEFAULT_CONSENSUS_LIMITS,
   limits: DEFAULT_MEMBER_LIMITS,
   pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 5 * UNIT_MS },
-} as const;
+};
 
 export interface Process {
   readonly disk: SimulatedDisk;

@@ -11,16 +11,22 @@ import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "
 import { createRandom, type Random } from "../random.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
 import { Cluster, type Scenario, SIMULATED_MEMBER } from "./cluster.ts";
+import { CatchUp, LAGGING_MEMBER } from "./lag.ts";
 import { summarize } from "./latency.ts";
 import { createNetwork, type DelayModel, UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
-import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
+import { CONVERGENCE_UNITS, type LagControl, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWorkload } from "./workload.ts";
 
 export { ADVERSARIES, type Adversary, type SimulationConfig, type SimulationReport } from "./types.ts";
 
 export function simulate(config: SimulationConfig): SimulationReport {
   return config.adversary === "reshare" ? simulateReshare(config) : new Simulation(config).run();
+}
+
+/** With `lag`, and with something left out that the run must not survive. */
+export function simulateLag(config: Omit<SimulationConfig, "adversary">, control?: LagControl): SimulationReport {
+  return new Simulation({ ...config, adversary: "lag" }, control).run();
 }
 
 /** One committee for the whole run: person and index are the same. */
@@ -33,8 +39,9 @@ class Simulation implements Scenario {
   readonly #cluster: Cluster;
   readonly #proposedAt = new Map<Hex, number>();
   readonly #samples: number[] = [];
+  readonly #catchUp: CatchUp | undefined;
 
-  constructor(config: SimulationConfig) {
+  constructor(config: SimulationConfig, control?: LagControl) {
     this.#config = config;
     this.#random = createRandom(config.seed);
     const crypto = config.engines === undefined ? "stand-in" : "real";
@@ -53,14 +60,23 @@ class Simulation implements Scenario {
       this.#random.stream("workload"),
     );
     const model: DelayModel = config.adversary.endsWith("chaos") ? "chaos" : config.delays;
-    const trouble = config.adversary === "loss" || config.adversary === "partition" ? config.adversary : undefined;
+    const { adversary } = config;
+    const trouble = adversary === "loss" || adversary === "partition" || adversary === "lag" ? adversary : undefined;
+    const lagging = { members: config.members, count: maxFaulty(config.members) };
     this.#cluster = new Cluster({
       people: config.members,
       committeeId: this.#test.committee.id,
-      network: createNetwork(model, trouble, this.#random.stream("network")),
+      network: createNetwork(model, trouble, this.#random.stream("network"), lagging),
       faults: this.#random.stream("faults"),
       scenario: this,
     });
+    if (adversary === "lag")
+      this.#catchUp = new CatchUp(
+        this.#cluster,
+        (index) => this.boot(index).config,
+        this.#random.stream("lag"),
+        control,
+      );
   }
 
   run(): SimulationReport {
@@ -72,7 +88,9 @@ class Simulation implements Scenario {
     for (let index = 0; index < members; index++) this.#observe(index);
     cluster.at(UNIT_MS, () => this.#submit());
     if (adversary.startsWith("crash")) for (let index = 0; index < faulty; index++) cluster.scheduleCrash(index);
-    cluster.run(() => this.#lowestRound() >= rounds);
+    // Somebody may be away, and with a control stay so.
+    const untilMs = adversary === "lag" ? 3 * rounds * UNIT_MS : Number.POSITIVE_INFINITY;
+    cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs);
     cluster.heal();
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
     cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline);
@@ -91,6 +109,9 @@ class Simulation implements Scenario {
       certificates: checker.certificates,
       epochs: 1,
       crashes: cluster.crashes,
+      ...(this.#catchUp === undefined
+        ? {}
+        : { catchUps: { taken: this.#catchUp.taken, refused: this.#catchUp.refused } }),
       messages: cluster.messages,
       instructions: {
         submitted: this.#workload.submitted,
@@ -113,9 +134,17 @@ class Simulation implements Scenario {
       createCoin,
       identities,
       blockSigner: identities,
-      ...SIMULATED_MEMBER,
+      ...this.#rules(),
+      checkpoint: this.#cluster.processes[index]!.disk.checkpoint,
     };
     return { config, peers: [...committee.members.keys()] };
+  }
+
+  #rules(): typeof SIMULATED_MEMBER & Pick<MemberConfig, "checkpointRounds" | "heartbeatRounds"> {
+    const { adversary } = this.#config;
+    if (adversary === "lag") return LAGGING_MEMBER;
+    // A restart goes on from a checkpoint, too.
+    return adversary.startsWith("crash") ? { ...SIMULATED_MEMBER, checkpointRounds: 16 } : SIMULATED_MEMBER;
   }
 
   booted(index: number): void {
@@ -135,6 +164,14 @@ class Simulation implements Scenario {
         break;
       case "batch":
         for (const receipt of effect.batch.receipts) this.#workload.settled(receipt);
+        break;
+      case "checkpoint": {
+        const { disk } = this.#cluster.processes[index]!;
+        disk.keepCheckpoint(effect.checkpoint, index, this.#rules().retainedRounds);
+        break;
+      }
+      case "behind":
+        this.#catchUp?.behind(index);
         break;
       case "verdict":
         if (effect.verdict.status === "refused") this.#workload.refused(effect.verdict.instructionId);

@@ -4,13 +4,20 @@ import type { Engine, Suite } from "../../threshold/types.ts";
 import type { LatencyReport } from "./latency.ts";
 import type { DelayModel } from "./network.ts";
 
-export const ADVERSARIES = ["none", "crash", "chaos", "crash-chaos", "loss", "partition", "reshare"] as const;
+export const ADVERSARIES = ["none", "crash", "chaos", "crash-chaos", "loss", "partition", "lag", "reshare"] as const;
 /**
  * none: honest network; crash: f members crash at random effects and come back; chaos: messages overtake each other by rounds;
- * loss: one message in five never arrives; partition: now and then two groups hear nothing of each other; reshare: the committee
+ * loss: one message in five never arrives; partition: now and then two groups hear nothing of each other; lag: f members hear
+ * and say nothing for several K rounds, then they are back; reshare: the committee
  * changes again and again, with malicious dealers, members that never open their shares, crashes and chaos.
  */
 export type Adversary = (typeof ADVERSARIES)[number];
+
+/**
+ * What a run can be made to leave out, and must then fail: no-catch-up: members that are behind wait for what never comes;
+ * no-checkpoint-check: the first one asked lies about where the order stands, and is believed.
+ */
+export type LagControl = "no-catch-up" | "no-checkpoint-check";
 
 export interface SimulationConfig {
   readonly members: number;
@@ -40,6 +47,8 @@ export interface SimulationReport {
   /** Committees that ordered something, one after the other. */
   readonly epochs: number;
   readonly crashes: number;
+  /** With `lag`: how often a member went on from another's checkpoint within the epoch, and how often it refused one. */
+  readonly catchUps?: { readonly taken: number; readonly refused: number };
   readonly messages: number;
   readonly instructions: { readonly submitted: number; readonly applied: number; readonly unsettled: number };
   /** In message delays, over all blocks of members that never crashed, at all such members. */

@@ -36,6 +36,8 @@ const word = fc.oneof(
     "deals",
     "epochs",
     "snapshot",
+    "checkpoints",
+    "order",
     "handovers",
   ),
   fc.constantFrom(

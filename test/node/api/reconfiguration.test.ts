@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { createApiClient } from "../../../src/api/client.ts";
 import { dealsAnswer, RECONFIGURATION_LIMITS } from "../../../src/api/reconfiguration.ts";
 import { createHandover } from "../../../src/batch/handover.ts";
+import type { BatchHeader, Certificate } from "../../../src/batch/types.ts";
 import type {
   AttemptPhase,
   AttemptView,
@@ -317,6 +318,33 @@ describe("the API about changes of the committee", () => {
     expect(await client.handovers()).to.deep.equal({ handovers: [handover] });
     const json = (await (await fetch(`${url}/v1/handovers`)).json()) as { handovers: { epoch: unknown }[] };
     expect(json.handovers[0]?.epoch).to.equal("4");
+  });
+
+  it("gives the newest checkpoint of the epoch, and the parts of those that are held", async () => {
+    const world = createWorld();
+    const { client, url } = await start(world);
+    expect((await errorOf(client.checkpoint())).code).to.equal("unknownCheckpoint");
+    const checkpoints = [3n, 9n].map((sequence) => {
+      const header: BatchHeader = {
+        sequence,
+        epoch: 0n,
+        previous: `0x${"01".repeat(32)}`,
+        history: `0x${"02".repeat(32)}`,
+        outboxes: `0x${"03".repeat(32)}`,
+        state: `0x${"04".repeat(32)}`,
+        commit: `0x${"05".repeat(32)}`,
+      };
+      const certificates: Certificate[] = [{ header, suite: "bn254", signature: `0x${"06".repeat(64)}` }];
+      return { header, certificates, snapshot: Uint8Array.of(Number(sequence), 1), order: Uint8Array.of(2) };
+    });
+    world.epochs.checkpoints = checkpoints;
+    const { header, certificates } = checkpoints[1]!;
+    expect(await client.checkpoint()).to.deep.equal({ header, certificates });
+    expect(await client.checkpointPart(9n, "snapshot")).to.deep.equal(Uint8Array.of(9, 1));
+    expect(await client.checkpointPart(3n, "snapshot")).to.deep.equal(Uint8Array.of(3, 1));
+    expect(await client.checkpointPart(3n, "order")).to.deep.equal(Uint8Array.of(2));
+    expect((await errorOf(client.checkpointPart(4n, "order"))).code).to.equal("unknownCheckpoint");
+    expect((await fetch(`${url}/v1/checkpoints/latest/snapshot`)).status).to.equal(400);
   });
 
   it("sends snapshots whole and cacheable, up to the size that the client takes", async () => {

@@ -1,0 +1,73 @@
+/**
+ * Checkpoints within an epoch: what others can start from when what they lack is kept by nobody any more, and what a restart can start
+ * from instead of the epoch's beginning. Made right after a batch, given out once that batch is final in every required suite.
+ */
+import { headerDigest } from "../batch/header.ts";
+import type { BatchHeader, Certificate } from "../batch/types.ts";
+import { encodeOrderTail, OrderRecorder, type OrderRules, type OrderTail } from "../consensus/checkpoint.ts";
+import type { OutputRound } from "../consensus/types.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { hexToBytes } from "../lib/hex.ts";
+import type { Committee } from "../threshold/committee.ts";
+import type { Engine, Suite } from "../threshold/types.ts";
+import type { Checkpoint } from "./types.ts";
+
+/**
+ * Whether the committee certified the batch of a checkpoint in every required suite. All else in it is checked against that
+ * batch's header when a member starts from it; without this check a server could make up the header as well.
+ */
+export function isCertified(
+  { header, certificates }: Pick<Checkpoint, "header" | "certificates">,
+  committee: Committee,
+  engines: Readonly<Record<Suite, Engine>>,
+): boolean {
+  if (header.epoch !== committee.epoch) return false;
+  const digest = headerDigest(header, committee.id);
+  return committee.requiredSuites.every((suite) =>
+    certificates.some((certificate) => {
+      if (certificate.suite !== suite || headerDigest(certificate.header, committee.id) !== digest) return false;
+      const groupKey = hexToBytes(committee.keys[suite].groupKey);
+      return engines[suite].verify(groupKey, hexToBytes(digest), hexToBytes(certificate.signature));
+    }),
+  );
+}
+
+export class Checkpoints {
+  readonly #recorder: OrderRecorder;
+  readonly #everyRounds: number | undefined;
+  #round = 0;
+  /** Of the newest checkpoint that was made. */
+  #madeAt: number;
+  /** Made and not yet final. One at a time: a newer one would never be older than its certificates under load. */
+  #open: Omit<Checkpoint, "certificates"> | undefined;
+
+  /** `everyRounds`: least distance of two checkpoints; undefined: none are made. */
+  constructor(rules: OrderRules, everyRounds: number | undefined, tail: OrderTail | undefined) {
+    this.#recorder = new OrderRecorder(rules, tail);
+    this.#everyRounds = everyRounds;
+    this.#madeAt = tail?.records.at(-1)?.leader.round ?? 0;
+  }
+
+  output(output: OutputRound): void {
+    if (this.#everyRounds === undefined) return;
+    this.#recorder.add(output);
+    this.#round = output.round;
+  }
+
+  /** The ledger stands right after this batch, and the order right after its round. */
+  settled(header: BatchHeader, ledger: Ledger): void {
+    if (this.#everyRounds === undefined || this.#round < this.#madeAt + this.#everyRounds) return;
+    if (this.#open !== undefined) return;
+    this.#madeAt = this.#round;
+    this.#open = { header, snapshot: ledger.snapshot(), order: encodeOrderTail(this.#recorder.tail()) };
+  }
+
+  /** The open one, once `certificatesOf` its batch are all there. */
+  take(certificatesOf: (header: BatchHeader) => readonly Certificate[] | undefined): Checkpoint | undefined {
+    const open = this.#open;
+    const certificates = open === undefined ? undefined : certificatesOf(open.header);
+    if (open === undefined || certificates === undefined) return undefined;
+    this.#open = undefined;
+    return { ...open, certificates };
+  }
+}

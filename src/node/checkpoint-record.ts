@@ -1,0 +1,21 @@
+/** Checkpoints within an epoch as the store keeps them: a restart goes on from the newest instead of the epoch's beginning. */
+import * as z from "zod";
+import * as wire from "../api/wire.ts";
+import type { Checkpoint } from "../member/types.ts";
+import type { Store, StoredCheckpoint } from "../storage/port.ts";
+import { SUITES } from "../threshold/types.ts";
+
+const head: z.ZodType<Pick<Checkpoint, "header" | "certificates">> = z.object({
+  header: wire.batchHeader,
+  certificates: wire.list(wire.certificate, SUITES.length),
+});
+
+export function storedCheckpointOf({ header, certificates, snapshot, order }: Checkpoint): StoredCheckpoint {
+  return { sequence: header.sequence, json: JSON.stringify(z.encode(head, { header, certificates })), snapshot, order };
+}
+
+/** Of the epoch that the store's log is of; undefined before the first one in it. */
+export function loadCheckpoint(store: Store): Checkpoint | undefined {
+  const stored = store.checkpoint();
+  return stored && { ...head.parse(JSON.parse(stored.json)), snapshot: stored.snapshot, order: stored.order };
+}
