@@ -3,10 +3,10 @@ import { assert, expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
+import { seed } from "../seed.ts";
 import { configOf, Network, type NetworkOptions, secretOf } from "./support/network.ts";
 import { builderOf } from "./support/random-dag.ts";
 
-const seed = Number(process.env.CLOCKLESS_SEED ?? 1);
 const UNIT_MS = 50;
 
 /** consensus.md's chaos: a message takes 0.5 to 1.5 delays, and one in five up to 12 more. */

@@ -2,10 +2,11 @@
 import { assert, expect } from "chai";
 import type { ConsensusMessage } from "../../src/consensus/types.ts";
 import { DagBuilder } from "../../src/testing/dag-builder.ts";
+import { seed } from "../seed.ts";
 import { configOf, Network, type NetworkOptions, secretOf } from "./support/network.ts";
 import { standInCoin, standInSigner } from "./support/stand-ins.ts";
 
-const seedBase = Number(process.env.CLOCKLESS_SEED ?? 1);
+const seedBase = seed;
 
 /** Agreement, and nobody honest exposed or punished. */
 function assertClean(network: Network, malicious: readonly number[] = []): void {

@@ -10,13 +10,13 @@ import { computeBn254Hints } from "../../src/threshold/bn254-hints.ts";
 import { createNobleEngine } from "../../src/threshold/engine-noble.ts";
 import { encodeProof, encodePublicKeyForVerifier } from "../../src/threshold/evm.ts";
 import { SUITES } from "../../src/threshold/types.ts";
+import { seed } from "../seed.ts";
 
 const { ethers } = await network.create();
 const bn = await ethers.deployContract("Bn254Harness");
 const bls = await ethers.deployContract("Bls12381Harness");
 const ask = (contract: typeof bn, name: string, ...args: unknown[]) => contract.getFunction(name).staticCall(...args);
 
-const seed = Number(process.env.CLOCKLESS_SEED ?? Date.now() % 2 ** 31);
 const runs = { numRuns: 150, seed };
 const digests = fc.uint8Array({ minLength: 32, maxLength: 32 });
 const BLS_DST = "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_";

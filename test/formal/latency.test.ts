@@ -5,8 +5,8 @@ import { type BaselineRule, MahiMahi, VotedBlocks, WaveTally } from "../../src/t
 import { SCHEDULES } from "../../src/testing/dag/schedules.ts";
 import type { SketchBlock } from "../../src/testing/dag/sketch.ts";
 import { createRandom } from "../../src/testing/random.ts";
+import { seed } from "../seed.ts";
 
-const seed = Number(process.env.CLOCKLESS_SEED ?? 1);
 const BASELINES: readonly BaselineRule[] = [
   { waveLength: 4, leaders: 1 },
   { waveLength: 4, leaders: 4 },

@@ -7,8 +7,8 @@ import { causalOrder, type GeneratedDag, generateDag, generateView, shuffled } f
 import { coinOf, isContradiction, Reference, ReferenceView, RULES } from "../../src/testing/dag/rule.ts";
 import { closure, type SketchBlock } from "../../src/testing/dag/sketch.ts";
 import { createRandom, type Random } from "../../src/testing/random.ts";
+import { seed } from "../seed.ts";
 
-const seed = Number(process.env.CLOCKLESS_SEED ?? 1);
 const dags = Math.min(1000, Number(process.env.CLOCKLESS_DAGS ?? 150));
 
 interface Case {

@@ -5,14 +5,14 @@ import { Ledger } from "../../src/ledger/ledger.ts";
 import type { PositionGroup } from "../../src/ledger/margin.ts";
 import { createWorstIntrinsic } from "../../src/ledger/worst-intrinsic.ts";
 import type { Hex } from "../../src/lib/hex.ts";
+import { seed } from "../seed.ts";
 import { ETH, genesis, Harness, withdraw } from "./fixtures.ts";
 import { instruments, parties, run, step } from "./random-world.ts";
 
 const market = genesis.markets[0]!;
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const options = { seed, numRuns: 40 };
 
-describe(`ledger: properties (SEED=${seed})`, () => {
+describe(`ledger: properties (CLOCKLESS_SEED=${seed})`, () => {
   it("conserve cash and positions, keep every account solvent and give each instruction one receipt", () => {
     let applied = 0;
     let expired = 0;

@@ -8,10 +8,10 @@ import { LedgerError } from "../../src/ledger/codes.ts";
 import { Ledger } from "../../src/ledger/ledger.ts";
 import type { BatchInput, Observation, SettledBatch } from "../../src/ledger/types.ts";
 import { InvariantError } from "../../src/lib/assert.ts";
+import { seed } from "../seed.ts";
 import { alice, bob, carol, EURC, fill, genesis, Harness, transfer, USDC, venue, withdraw } from "./fixtures.ts";
 import { instruments, run, step } from "./random-world.ts";
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const options = { verify: () => true };
 
 function refusal(header: BatchHeader, bytes: Uint8Array): unknown {
@@ -68,7 +68,7 @@ function rich(): Harness {
   return h;
 }
 
-describe(`a ledger's snapshot (SEED=${seed})`, () => {
+describe(`a ledger's snapshot (CLOCKLESS_SEED=${seed})`, () => {
   it("goes on as the original does: the same batches for the same further input, at any cut", function () {
     this.timeout(120_000);
     fc.assert(

@@ -18,6 +18,7 @@ import { createPrometheusMetrics } from "../../src/telemetry/prometheus.ts";
 import { SUITES } from "../../src/threshold/types.ts";
 import { type Anvil, startAnvil } from "../chain/support/anvil.ts";
 import { recordingLogger } from "../chain/support/recorder.ts";
+import { seed } from "../seed.ts";
 import { engines, handoverOf, type MemberApi, serveMember, TestCommittee } from "./support/committee.ts";
 import { type Deployment, deployHub } from "./support/deploy.ts";
 
@@ -374,7 +375,6 @@ for (const suite of SUITES) {
     });
 
     it("is killed with SIGKILL at random moments and neither loses nor repeats a handover", async () => {
-      const seed = Math.floor(Math.random() * 2 ** 31);
       console.log(`      seed ${seed}`);
       const { chains, ...rest } = configFor();
       const file = join(rest.dataDir, "config.json");

@@ -16,6 +16,7 @@ import type { RelayerEvent } from "../../src/relayer/types.ts";
 import { type Anvil, startAnvil } from "../chain/support/anvil.ts";
 import { type LyingProxy, startProxy } from "../chain/support/proxy.ts";
 import { recordingLogger, until } from "../chain/support/recorder.ts";
+import { seed } from "../seed.ts";
 import { engines, type MemberApi, serveMember, TestCommittee } from "./support/committee.ts";
 import { type Deployment, deployHub } from "./support/deploy.ts";
 
@@ -352,7 +353,6 @@ describe("relayer", () => {
 
   it("is killed with SIGKILL at random moments, again and again, and neither loses nor repeats a transaction", async function () {
     this.timeout(120_000);
-    const seed = Math.floor(Math.random() * 2 ** 31);
     console.log(`    seed ${seed}`);
     const random = randomFrom(seed);
     // Without the chain that is not looked at here.

@@ -23,6 +23,7 @@ import {
   USDC,
   type World,
 } from "../api/world.ts";
+import { seed } from "../seed.ts";
 
 const ID = hash(4711);
 /** Key k is that of seed k. */
@@ -132,7 +133,6 @@ describe("following handovers", () => {
 
   it("follows nothing with any byte changed that a signature covers (property)", function () {
     this.timeout(30_000);
-    const seed = Math.floor(Math.random() * 2 ** 31);
     console.log(`    seed ${seed}`);
     const lists = fc.record({
       at: fc.integer({ min: 0, max: 1 }),
@@ -168,7 +168,6 @@ describe("following handovers", () => {
 
   it("ends at the same keys from every pin and every split of the chain (property)", function () {
     this.timeout(30_000);
-    const seed = Math.floor(Math.random() * 2 ** 31);
     console.log(`    seed ${seed}`);
     fc.assert(
       fc.property(

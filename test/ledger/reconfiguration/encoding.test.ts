@@ -37,9 +37,9 @@ import {
   encryptionKeyDigest,
 } from "../../../src/threshold/encryption-key.ts";
 import type { Suite, ThresholdKey } from "../../../src/threshold/types.ts";
+import { seed } from "../../seed.ts";
 import { ENGINES } from "./world.ts";
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const COMMITTEE: Hex = `0x${"c1".repeat(32)}`;
 
 const hex = (size: number): fc.Arbitrary<Hex> =>
@@ -86,7 +86,7 @@ const transaction: fc.Arbitrary<EpochTransaction> = fc.oneof(
   fc.record({ kind: fc.constant("handover" as const), epoch: u64, attempt: u64, member: hex(20), partials }),
 );
 
-describe(`reconfiguration transactions (SEED=${seed})`, () => {
+describe(`reconfiguration transactions (CLOCKLESS_SEED=${seed})`, () => {
   it("come back from their bytes as they were", () => {
     fc.assert(
       fc.property(transaction, (value) => {

@@ -5,8 +5,7 @@ import { type Holders, kindOf, remember } from "../../../src/ledger/reconfigurat
 import type { Proposal } from "../../../src/ledger/reconfiguration/types.ts";
 import type { Address } from "../../../src/lib/hex.ts";
 import { quorumOf } from "../../../src/lib/math.ts";
-
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
+import { seed } from "../../seed.ts";
 
 function address(number: number): Address {
   return `0x${number.toString(16).padStart(40, "0")}`;
@@ -23,7 +22,7 @@ function proposalOf(...numbers: readonly number[]): Proposal {
 
 const numbers = fc.uniqueArray(fc.nat(9), { minLength: 4, maxLength: 8 });
 
-describe(`the kind of a change (SEED=${seed})`, () => {
+describe(`the kind of a change (CLOCKLESS_SEED=${seed})`, () => {
   it("is a reshare as long as fewer than t members of each epoch of the key are out", () => {
     const first = holders(1, 2, 3, 4);
     expect(kindOf(proposalOf(1, 2, 8, 9), [first])).equal("reshare");

@@ -4,9 +4,9 @@ import { createStandInReshare } from "../../../src/testing/stand-in-reshare.ts";
 import { type DealBundle, selectDeals } from "../../../src/threshold/deal-select.ts";
 import type { DealFault } from "../../../src/threshold/deal-verify.ts";
 import type { Suite } from "../../../src/threshold/types.ts";
+import { seed } from "../../seed.ts";
 import { people, World } from "./world.ts";
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const members = people("abcdefg");
 
 /** A deal in the order: whose, and which of a few: 0 and 1 are right, 2 and 3 are wrong in one suite or the other. */
@@ -16,7 +16,7 @@ for (const [kind, to] of [
   ["reshare", "abcdefg"],
   ["generation", "vwxyz"],
 ] as const) {
-  describe(`deals of a ${kind}, one by one (SEED=${seed})`, () => {
+  describe(`deals of a ${kind}, one by one (CLOCKLESS_SEED=${seed})`, () => {
     it("are selected as selectDeals does it at once, and each is verified at most once", () => {
       fc.assert(
         fc.property(fc.array(deal, { maxLength: 24 }), fc.nat(5), (order, perRound) => {
