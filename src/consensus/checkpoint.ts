@@ -5,7 +5,6 @@
  * last round's own commits gives who is active and the vector clock. Nothing is believed of whoever serves it.
  */
 import {
-  ByteListType,
   ByteVectorType,
   ContainerType,
   ListBasicType,
@@ -17,7 +16,7 @@ import { assert } from "../lib/assert.ts";
 import { equalBytes } from "../lib/bytes.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
-import { ACTIVITY_LAG, Activity, pastDigest } from "./activity.ts";
+import { Activity, pastDigest } from "./activity.ts";
 import { blockRefType, compareBlocks, refFromSsz, refOf, refToSsz } from "./block.ts";
 import { ConsensusError, refuse } from "./errors.ts";
 import { MAX_MEMBERS } from "./limits.ts";
@@ -56,7 +55,6 @@ export interface OrderRules {
 const MAX_RECORDS = 2 ** 24;
 const round64 = new UintNumberType(8);
 const bytes32 = new ByteVectorType(32);
-const flags = new ByteListType(MAX_MEMBERS);
 const tailType = new ContainerType({
   index: new UintBigintType(8),
   previous: bytes32,
@@ -68,7 +66,7 @@ const tailType = new ContainerType({
     }),
     MAX_RECORDS,
   ),
-  activity: new ListCompositeType(new ContainerType({ round: round64, present: flags, skipped: flags }), MAX_RECORDS),
+  standings: new ListCompositeType(new ContainerType({ seen: round64, until: round64, rounds: round64 }), MAX_MEMBERS),
   vectorClock: new ListBasicType(round64, MAX_MEMBERS),
 });
 
@@ -93,13 +91,8 @@ export function deriveCheckpoint(tail: OrderTail, commit: Hex, rules: OrderRules
   const isWhole = index === 1n ? previous === genesisHash : records[0]!.leader.round <= floor;
   if (!isWhole) bad("it does not reach back to the floor");
   if ((records[1]?.leader.round ?? round) <= floor && records.length > 1) bad("it reaches back further than needed");
-  // A digest of flags and rounds says the same about wrong lengths as about right ones that run together.
-  const isShaped =
-    past.vectorClock.length === members &&
-    past.activity.length <= ACTIVITY_LAG + activityWindow &&
-    past.activity.every(({ present, skipped }) => present.length === members && skipped.length === members) &&
-    past.activity.every((entry, i) => entry.round === round - past.activity.length + i);
-  if (!isShaped) bad("it is of another committee or other rules");
+  // The digest says it is what that commit's members read; lengths are of their committee, which may be another.
+  if (past.standings.length !== members || past.vectorClock.length !== members) bad("it is of another committee");
   const activity = new Activity(members, quorumOf(members), activityWindow, past);
   activity.record(
     round,
@@ -174,11 +167,7 @@ export function encodeOrderTail({ index, previous, records, past }: OrderTail): 
       past: hexToBytes(record.past),
       blocks: record.blocks.map(refToSsz),
     })),
-    activity: past.activity.map(({ round, present, skipped }) => ({
-      round,
-      present: Uint8Array.from(present, Number),
-      skipped: Uint8Array.from(skipped, Number),
-    })),
+    standings: [...past.standings],
     vectorClock: [...past.vectorClock],
   });
 }
@@ -186,7 +175,7 @@ export function encodeOrderTail({ index, previous, records, past }: OrderTail): 
 /** Throws ConsensusError `badCheckpoint`. What it returns is only as good as `deriveCheckpoint` finds it. */
 export function decodeOrderTail(bytes: Uint8Array): OrderTail {
   try {
-    const { index, previous, records, activity, vectorClock } = tailType.deserialize(bytes);
+    const { index, previous, records, standings, vectorClock } = tailType.deserialize(bytes);
     const tail: OrderTail = {
       index,
       previous: bytesToHex(previous),
@@ -195,14 +184,7 @@ export function decodeOrderTail(bytes: Uint8Array): OrderTail {
         past: bytesToHex(record.past),
         blocks: record.blocks.map(refFromSsz),
       })),
-      past: {
-        activity: activity.map(({ round, present, skipped }) => ({
-          round,
-          present: Array.from(present, (flag) => flag === 1),
-          skipped: Array.from(skipped, (flag) => flag === 1),
-        })),
-        vectorClock,
-      },
+      past: { standings, vectorClock },
     };
     if (!equalBytes(encodeOrderTail(tail), bytes)) refuse("badCheckpoint", "not the one encoding of an order's tail");
     return tail;

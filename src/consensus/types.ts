@@ -83,19 +83,20 @@ export interface BlockSigner {
   verify(digest: Hex, signature: Hex, author: Address): boolean;
 }
 
-/** What one output round says about every author, by index: read to find out who is active later. */
-export interface RoundActivity {
-  readonly round: number;
-  /** Some commit of this round output a block of the author. */
-  readonly present: readonly boolean[];
-  /** The author had a slot in this round and it was skipped. */
-  readonly skipped: readonly boolean[];
+/** What the order says of an author, read to find out whether it has a slot (activity.ts). All rounds are 0 at first. */
+export interface Standing {
+  /** Last round whose output held a block of it, of whatever round. */
+  readonly seen: number;
+  /** The first round in which it has a slot again after its last skipped one. */
+  readonly until: number;
+  /** How many rounds it was, or is, left out for that; 0 before it ever was. */
+  readonly rounds: number;
 }
 
 /** What the rule reads of the past besides the blocks themselves; every commit commits to it (`Commit.past`). */
 export interface OrderPast {
-  /** Of the last 6 + A output rounds, oldest first. */
-  readonly activity: readonly RoundActivity[];
+  /** By author. */
+  readonly standings: readonly Standing[];
   /** Highest output round per author: the vector clock. */
   readonly vectorClock: readonly number[];
 }

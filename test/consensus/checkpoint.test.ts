@@ -72,6 +72,8 @@ describe("consensus: checkpoint from the tail of the order", () => {
     let starts = 0;
     let outputs = 0;
     let longTails = 0;
+    let exclusions = 0;
+    let relapses = 0;
     const property = fc.property(
       fc.integer({ min: 1, max: 2 ** 31 }),
       fc.constantFrom(4, 4, 5, 7),
@@ -105,6 +107,8 @@ describe("consensus: checkpoint from the tail of the order", () => {
           starts++;
           outputs += young.outputs.length;
           if (tail.index > 1n) longTails++;
+          if (checkpoint.standings.some(({ until }) => until > round + 1)) exclusions++;
+          if (checkpoint.standings.some(({ rounds }) => rounds > activityWindow)) relapses++;
         }
       },
     );
@@ -119,6 +123,8 @@ describe("consensus: checkpoint from the tail of the order", () => {
     expect(starts).greaterThan(1.5 * dags);
     expect(outputs).greaterThan(2 * dags);
     expect(longTails).greaterThan(0.2 * dags);
+    expect(exclusions).greaterThan(0.5 * dags);
+    expect(relapses).greaterThan(0.2 * dags);
   });
 
   it("it is what a member that saw everything has", () => {
@@ -154,17 +160,19 @@ describe("consensus: checkpoint from the tail of the order", () => {
     expect(codeOf(() => deriveCheckpoint(tail, commit, rules))).equal(undefined);
     expect(tail.index > 1n).equal(true);
     const record = tail.records[3]!;
-    const activity = tail.past.activity[1]!;
+    const standing = tail.past.standings[3]!;
+    expect(standing.rounds).greaterThan(0);
     const withRecord = (changes: Partial<typeof record>): OrderTail => ({
       ...tail,
       records: tail.records.with(3, { ...record, ...changes }),
     });
-    const withActivity = (changes: Partial<typeof activity>): OrderTail => ({
+    const withStandings = (standings: typeof tail.past.standings): OrderTail => ({
       ...tail,
-      past: { ...tail.past, activity: tail.past.activity.with(1, { ...activity, ...changes }) },
+      past: { ...tail.past, standings },
     });
+    const withStanding = (changes: Partial<typeof standing>): OrderTail =>
+      withStandings(tail.past.standings.with(3, { ...standing, ...changes }));
     const ref = record.blocks[0]!;
-    const flip = (flags: readonly boolean[]) => flags.with(2, !flags[2]);
     const lies: Record<string, OrderTail> = {
       index: { ...tail, index: tail.index + 1n },
       previous: { ...tail, previous: commit },
@@ -177,10 +185,13 @@ describe("consensus: checkpoint from the tail of the order", () => {
       "block left out": withRecord({ blocks: record.blocks.slice(1) }),
       "block added": withRecord({ blocks: [...record.blocks, ref] }),
       past: withRecord({ past: commit }),
-      present: withActivity({ present: flip(activity.present) }),
-      skipped: withActivity({ skipped: flip(activity.skipped) }),
-      "activity's round": withActivity({ round: activity.round + 1 }),
-      "activity left out": { ...tail, past: { ...tail.past, activity: tail.past.activity.slice(1) } },
+      seen: withStanding({ seen: standing.seen - 1 }),
+      "an exclusion longer": withStanding({ until: standing.until + 1 }),
+      "an exclusion lifted": withStanding({ until: 0, rounds: 0 }),
+      "an exclusion forgotten": withStanding({ rounds: 0 }),
+      "another left out": withStandings(tail.past.standings.with(1, standing)),
+      "standing left out": withStandings(tail.past.standings.slice(1)),
+      "standing added": withStandings([...tail.past.standings, standing]),
       clock: { ...tail, past: { ...tail.past, vectorClock: tail.past.vectorClock.with(3, 1) } },
     };
     for (const [name, lie] of Object.entries(lies)) {

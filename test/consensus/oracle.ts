@@ -210,13 +210,29 @@ export class Oracle {
     }
   }
 
+  /** Those that are there and not left out, and if these are fewer than Q the others, whoever is back soonest first. */
   #slots(round: number, window: number, present: Set<number>[], skipped: Set<number>[]): number[] {
-    const read: number[] = [];
-    for (let r = Math.max(1, round - 6 - window + 1); r <= round - 6; r++) read.push(r);
-    const order = Array.from({ length: this.#n }, (_, i) => (round + i) % this.#n);
-    const active = order.filter(
-      (author) => read.some((r) => present[r]!.has(author)) && !read.some((r) => skipped[r]!.has(author)),
+    const queue = Array.from({ length: this.#n }, (_, place) => {
+      const author = (round + place) % this.#n;
+      let seen = 0;
+      let from = 0;
+      let length = 0;
+      for (let r = 1; r < round; r++) {
+        if (present[r]!.has(author)) seen = r;
+        if (!skipped[r]!.has(author)) continue;
+        const end = from + length;
+        if (length === 0 || r > end + 4 * length) length = window;
+        else if (r > end) length = Math.min(length * 4, window * 16);
+        from = r;
+      }
+      const isAbsent = seen < round - window;
+      const isOut = length > 0 && round <= from + length;
+      return { author, place, class: isAbsent ? 2 : isOut ? 1 : 0, end: from + length };
+    });
+    const first = [...queue].sort(
+      (a, b) => a.class - b.class || (a.class === 1 ? a.end - b.end : 0) || a.place - b.place,
     );
-    return active.length >= this.#quorum ? active : order;
+    const slots = new Set(first.filter((entry, i) => entry.class === 0 || i < this.#quorum));
+    return queue.filter((entry) => slots.has(entry)).map(({ author }) => author);
   }
 }

@@ -257,6 +257,31 @@ describe(`formal: the lemmas of docs/consensus-proof.md (seed ${seed}, ${dags} D
     expect(least).equal(0);
   });
 
+  it("Slots: whoever is left out, at least n − 3f honest slots of every round commit directly, so every round outputs something", () => {
+    let fewest = Number.POSITIVE_INFINITY;
+    let leftOut = 0;
+    for (const one of cases("slots")) {
+      const { dag, n, f, quorum } = one;
+      const whole = new ReferenceView(one.reference, one.blocks, coinOf(n, one.blocks, dag.leader));
+      // With the shortest window exclusions pile up.
+      const committed = new Map(whole.output(30, 2).map(({ round, commits }) => [round, commits.length]));
+      for (const q of finishedRounds(one)) {
+        const direct = dag.sketch
+          .round(q)
+          .filter((l) => !dag.malicious.has(l.author) && whole.direct(q, l.author)?.kind === "commit");
+        // The worst choice of Q authors leaves out f of those that commit.
+        expect(direct.length - (n - quorum)).least(n - 3 * f);
+        fewest = Math.min(fewest, direct.length - (n - quorum) - (n - 3 * f));
+        const commits = committed.get(q);
+        if (commits === undefined) continue;
+        expect(commits).least(n - 3 * f);
+        if (commits < direct.length) leftOut++;
+      }
+    }
+    expect(fewest).equal(0);
+    expect(leftOut).greaterThan(0);
+  });
+
   it("Bound: once n − 2f honest authors are at q + 2, (n − f)(n − 3f) / (n − 2f) slots of q cannot be kept from committing", () => {
     let looked = 0;
     let isTight = false;

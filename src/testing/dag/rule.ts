@@ -249,13 +249,32 @@ export interface OutputSketch {
 
 /** Authors with a slot, in slot order (consensus.md, "Slots and the coin"). */
 function slotsOf(n: number, round: number, window: number, present: Set<number>[], skipped: Set<number>[]): number[] {
-  const read: number[] = [];
-  for (let r = Math.max(1, round - 6 - window + 1); r <= round - 6; r++) read.push(r);
   const order = Array.from({ length: n }, (_, i) => (round + i) % n);
-  const active = order.filter(
-    (author) => read.some((r) => present[r]!.has(author)) && !read.some((r) => skipped[r]!.has(author)),
-  );
-  return active.length >= quorumOf(n) ? active : order;
+  const lastSeen = (author: number): number => present.findLastIndex((authors) => authors.has(author));
+  // Everybody counts as seen in round 0.
+  const isAbsent = (author: number): boolean => round - Math.max(0, lastSeen(author)) > window;
+  const back = (author: number): number =>
+    backAt(
+      skipped.flatMap((authors, r) => (authors.has(author) ? [r] : [])),
+      window,
+    );
+  const active = order.filter((author) => !isAbsent(author) && back(author) <= round);
+  const others = order.filter((author) => !active.includes(author));
+  const soonest = others.filter((author) => !isAbsent(author)).sort((a, b) => back(a) - back(b));
+  for (const author of [...soonest, ...others.filter(isAbsent)]) if (active.length < quorumOf(n)) active.push(author);
+  return order.filter((author) => active.includes(author));
+}
+
+/** First round in which an author that was skipped in these rounds has a slot again; each relapse lasts four times as long. */
+function backAt(skippedIn: readonly number[], window: number): number {
+  let length = 0;
+  let back = 0;
+  for (const s of skippedIn) {
+    if (length === 0 || s >= back + 4 * length) length = window;
+    else if (s >= back) length = Math.min(4 * length, 16 * window);
+    back = s + length + 1;
+  }
+  return back;
 }
 
 /** The coins a view can combine: shares of Q authors, each released with the author's first block of round ≥ q + COIN_DELAY. */

@@ -71,12 +71,14 @@ export class CatchUp {
   }
 }
 
-/** As coherent as a lie can be: who was skipped is changed, and everything that commits to it up to the header, but for the signature. */
+/** As coherent as a lie can be: who is left out is changed, and everything that commits to it up to the header, but for the signature. */
 function forge(checkpoint: Checkpoint): Checkpoint {
   const tail = decodeOrderTail(checkpoint.order);
   const last = tail.records.at(-1)!;
-  const activity = tail.past.activity.map((entry) => ({ ...entry, skipped: entry.skipped.with(0, !entry.skipped[0]) }));
-  const past = { ...tail.past, activity };
+  const [first] = tail.past.standings;
+  const rounds = LAGGING_MEMBER.activityWindow;
+  const standings = tail.past.standings.with(0, { ...first!, until: last.leader.round + 1 + rounds, rounds });
+  const past = { ...tail.past, standings };
   const records = tail.records.with(-1, { ...last, past: pastDigest(past) });
   let commit = tail.previous;
   for (const [i, record] of records.entries())
