@@ -62,6 +62,8 @@ export class Member {
   /** The register has a block of ours that the log has not: another one of its round must never be made. */
   #isMute = false;
   #isReplaying = false;
+  /** Of the newest batch; the ledger's own sequence, where there is one. */
+  #settledSequence: bigint;
   /** The ledger went on, or something came that the reconfigurer must look at. */
   #isMoved = true;
   #lastProposalMs = Number.NEGATIVE_INFINITY;
@@ -85,6 +87,7 @@ export class Member {
     // A stranger may offer the closing batch, whose ledger is in the next epoch already.
     if (checkpoint !== undefined && this.#ledger.epoch !== committee.epoch)
       throw new LedgerError("badSnapshot", "bad snapshot: of another epoch than the one to go on in");
+    this.#settledSequence = this.#ledger.sequence;
     assert(this.#ledger.epoch === committee.epoch, "the committee is that of the epoch it starts in");
     this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
     this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, signatures, this.#out);
@@ -266,7 +269,7 @@ export class Member {
   #retry(nowMs: number): void {
     this.#retryAtMs = nowMs + this.#config.pacing.retryMs;
     this.#performAll(this.consensus.tick(nowMs));
-    this.#certification.ask(this.#ledger.sequence, nowMs);
+    this.#certification.ask(this.#settledSequence, nowMs);
     if (!this.#isRetired && this.#lag.isBehind(nowMs))
       this.#out.show({ kind: "behind", epoch: this.#epoch.number + 1n, round: 0 });
   }
@@ -312,7 +315,7 @@ export class Member {
         for (const certificate of message.certificates) this.#receiveClosing(from, certificate, nowMs);
         break;
       case "certificatesWanted":
-        this.#certification.answer(from, message.from, this.#ledger.sequence);
+        this.#certification.answer(from, message.from, this.#settledSequence);
         break;
       case "instructions":
         if (!this.#isRetired) this.#admission.receive(from, message.instructions, this.#epoch);
@@ -362,18 +365,24 @@ export class Member {
     if (this.#closing !== undefined) return;
     this.#out.show({ kind: "ordered", output });
     this.#epoch.checkpoints.output(output);
-    const last = output.commits.at(-1);
-    const items = output.commits.flatMap((commit) => this.#itemsOf(commit));
+    for (const { blocks } of output.commits) for (const { digest } of blocks) this.#epoch.settled(digest);
     this.#epoch.forgetSunk();
-    if (last === undefined) return;
-    const batch = this.#ledger.apply({ commit: last.digest, items });
+    const { opaque } = this.#config;
+    const batch = opaque === undefined ? this.#apply(output) : opaque.settle(output);
     if (batch === undefined) return;
+    this.#settledSequence = batch.header.sequence;
     for (const receipt of batch.receipts) this.#mempool.remove(receipt.instructionId);
     this.#isMoved ||= batch.events.some((event) => event.kind === "reconfiguration");
     this.#out.show({ kind: "batch", batch });
     if (batch.closes !== undefined) this.#close(batch);
-    else if (!this.#isReplaying) this.#epoch.checkpoints.settled(batch.header, this.#ledger);
+    else if (!this.#isReplaying && opaque === undefined) this.#epoch.checkpoints.settled(batch.header, this.#ledger);
     this.#certification.settled(batch);
+  }
+
+  #apply({ commits }: OutputRound): SettledBatch | undefined {
+    const items = commits.flatMap((commit) => this.#itemsOf(commit));
+    const last = commits.at(-1);
+    return last === undefined ? undefined : this.#ledger.apply({ commit: last.digest, items });
   }
 
   /** From here on nothing is applied until the batch is final. Who leaves says once more what it still holds for its users. */
@@ -387,7 +396,6 @@ export class Member {
   #itemsOf(commit: Commit): BatchItem[] {
     const items: BatchItem[] = [];
     for (const block of commit.blocks) {
-      this.#epoch.settled(block.digest);
       if (block.payload.length === 0) continue;
       const payload = tryDecodePayload(block.payload);
       // A payload that does not decode is a malicious author's; every member skips it alike.
@@ -474,13 +482,15 @@ export class Member {
   #isBusy(round: number): boolean {
     if (this.#closing !== undefined || this.#epoch.hasUnsettled) return true;
     if (this.#reconfigurer?.isClosing === true || this.#reconfigurer?.hasDue(round) === true) return true;
-    return this.#mempool.hasWork(round);
+    return this.#config.opaque?.hasWork(round) ?? this.#mempool.hasWork(round);
   }
 
   /** Nothing into an epoch that is over, or while ordering lags too far behind. */
   #payload(round: number): Uint8Array {
     if (this.#closing !== undefined || !this.consensus.acceptsPayload) return new Uint8Array(0);
     const { maxPayloadBytes } = this.#config.consensusLimits;
+    const { opaque } = this.#config;
+    if (opaque !== undefined) return opaque.take(round, maxPayloadBytes);
     const transactions = this.#reconfigurer?.due(round, maxPayloadBytes - PAYLOAD_RESERVE_BYTES) ?? [];
     return this.#mempool.take(round, maxPayloadBytes, transactions);
   }
