@@ -9,6 +9,7 @@ import type { Certificate } from "../batch/types.ts";
 import type { Consensus } from "../consensus/consensus.ts";
 import type { Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
+import { encodeSignedInstruction } from "../ledger/codec.ts";
 import { LedgerError } from "../ledger/codes.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import { instructionId } from "../ledger/instruction.ts";
@@ -68,6 +69,8 @@ export class Member {
   #isMoved = true;
   #lastProposalMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
+  /** Round of our newest block when we retried last. */
+  #roundAtRetry = -1;
   #wakeAtMs: number | undefined;
 
   /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`, `badCheckpoint`. */
@@ -189,7 +192,7 @@ export class Member {
         break;
       case "submit":
         if (this.#isRetired) this.#admission.refuse(input.instructions, "retired");
-        else this.#admission.submit(input.instructions, this.#epoch);
+        else this.#admission.submit(input.instructions, this.#epoch, nowMs);
         break;
       case "observe":
         if (!this.#isRetired) this.#mempool.observe(input.observations, this.#epoch.nextRound);
@@ -270,6 +273,11 @@ export class Member {
     this.#retryAtMs = nowMs + this.#config.pacing.retryMs;
     this.#performAll(this.consensus.tick(nowMs));
     this.#certification.ask(this.#settledSequence, nowMs);
+    const { lastOwnRound } = this.consensus;
+    const isStuck = lastOwnRound === this.#roundAtRetry;
+    this.#roundAtRetry = lastOwnRound;
+    if (!this.#isRetired)
+      this.#admission.gossip(this.#mempool.takeUngossiped(lastOwnRound, isStuck), this.#epoch.number);
     if (!this.#isRetired && this.#lag.isBehind(nowMs))
       this.#out.show({ kind: "behind", epoch: this.#epoch.number + 1n, round: 0 });
   }
@@ -390,7 +398,7 @@ export class Member {
     this.#closing = batch;
     const isLeaving = batch.closes?.committee.members.every(({ address }) => address !== this.#address);
     if (this.#address !== undefined && isLeaving === true)
-      this.#admission.gossip(this.#mempool.own(), this.#epoch.number);
+      this.#admission.gossip(this.#mempool.own().map(encodeSignedInstruction), this.#epoch.number);
   }
 
   #itemsOf(commit: Commit): BatchItem[] {

@@ -1,7 +1,7 @@
 /**
- * What waits to be ordered. Instructions are gossiped to all members; the one that got it from its user proposes it at once,
- * the others only if it is not output within K/2 rounds, so that one slow or malicious member cannot censor it and n members
- * do not carry it n times. A block of ours that fell below the floor puts its content back.
+ * What waits to be ordered. The member that got an instruction from its user proposes it at once; the others, who have it by gossip,
+ * only if it is not output within K/2 rounds, so that one slow or malicious member cannot censor it and n members do not carry it n
+ * times. A block of ours that fell below the floor puts its content back.
  */
 import { assemblePayload, encodeObservations, encodeSignedInstruction } from "../ledger/codec.ts";
 import { MAX_PAYLOAD_INSTRUCTIONS, MAX_PAYLOAD_OBSERVATIONS } from "../ledger/limits.ts";
@@ -47,6 +47,18 @@ export class Mempool {
 
   remove(id: Hex): void {
     this.#instructions.remove(id);
+  }
+
+  /** Bytes of a held instruction that are about to go to all members; undefined when nothing is held under the id. */
+  gossip(id: Hex): Uint8Array | undefined {
+    const entry = this.#instructions.get(id);
+    if (entry !== undefined) entry.isGossiped = true;
+    return entry?.bytes;
+  }
+
+  /** See Pool.takeUngossiped. */
+  takeUngossiped(round: number, isStuck: boolean): Uint8Array[] {
+    return this.#instructions.takeUngossiped(round, isStuck);
   }
 
   /**

@@ -13,10 +13,16 @@ export interface Pooled<T> {
   from: number | undefined;
   /** First round in which this member may (again) put it into a block. */
   proposeFrom: number;
+  /** Round of our newest block that carries it. */
+  carriedIn: number | undefined;
+  /** Others hold it, too, apart from blocks. */
+  isGossiped: boolean;
 }
 
 /** Entries that may be passed over because they do not fit the rest of a block: what is left is then not worth a search. */
 const MAX_PASSED_OVER = 64;
+/** Rounds in which a block of ours is output if anything is; what is not by then others should hold as well. */
+const OUTPUT_ROUNDS = 32;
 /** Offset of an element in an encoded list. */
 const OFFSET_BYTES = 4;
 
@@ -92,7 +98,8 @@ export class Pool<T> {
       this.#shares.set(from, share);
     }
     this.#bytes += size;
-    const entry: Pooled<T> = { value, bytes, from, proposeFrom: 0 };
+    const isGossiped = from !== undefined;
+    const entry: Pooled<T> = { value, bytes, from, proposeFrom: 0, carriedIn: undefined, isGossiped };
     this.#entries.set(id, entry);
     this.#schedule(id, entry, from === undefined ? round : round + this.#patience);
     return true;
@@ -127,10 +134,26 @@ export class Pool<T> {
         continue;
       }
       room -= size;
+      entry.carriedIn = round;
       this.#schedule(id, entry, round + this.#patience);
       taken.push(entry.bytes);
     }
     return taken;
+  }
+
+  /**
+   * What nobody else may hold although it should be ordered by now, in order: our block with it is not output after so many rounds, or
+   * no block of ours leaves at all (`isStuck`). Counts as gossiped from now on.
+   */
+  takeUngossiped(round: number, isStuck: boolean): Uint8Array[] {
+    const found: Uint8Array[] = [];
+    for (const entry of this.#entries.values()) {
+      const { isGossiped, carriedIn, bytes } = entry;
+      if (isGossiped || (carriedIn === undefined ? !isStuck : carriedIn + OUTPUT_ROUNDS > round)) continue;
+      entry.isGossiped = true;
+      found.push(bytes);
+    }
+    return found;
   }
 
   /** Of this member's users, in the order in which they came. */
@@ -149,6 +172,7 @@ export class Pool<T> {
     this.#later.clear();
     this.#dueRound = 0;
     for (const [id, entry] of this.#entries) {
+      entry.carriedIn = undefined;
       entry.from = entry.from === undefined ? undefined : indexOf(entry.from);
       if (entry.from !== undefined) {
         const share = this.#shares.get(entry.from) ?? { count: 0, bytes: 0 };

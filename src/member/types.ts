@@ -245,7 +245,10 @@ export type MemberEffect =
    */
   | { readonly kind: "behind"; readonly epoch: bigint; readonly round: number };
 
-/** This member's answer to a submission; `accepted` means: held here, gossiped, and proposed until it is ordered. */
+/**
+ * This member's answer to a submission; `accepted` means: held here, in our next block (and gossiped at once unless the load is high:
+ * admission.ts), and proposed until it is ordered.
+ */
 export interface SubmitVerdict {
   readonly instructionId: Hex;
   readonly status: "accepted" | "refused";

@@ -6,7 +6,11 @@ import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { encodeCertificate } from "../../../src/batch/certificate.ts";
-import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../../../src/consensus/limits.ts";
+import {
+  DEFAULT_ACTIVITY_WINDOW,
+  DEFAULT_CONSENSUS_LIMITS,
+  DEFAULT_RETAINED_ROUNDS,
+} from "../../../src/consensus/limits.ts";
 import { installNativeKeccak } from "../../../src/keys/native-keccak.ts";
 import { createNativeSigner } from "../../../src/keys/native-signer.ts";
 import { keccak256 } from "../../../src/lib/hash.ts";

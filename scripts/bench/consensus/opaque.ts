@@ -22,8 +22,8 @@ import { bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../../../src/lib
 import { Pool } from "../../../src/member/pool.ts";
 import type { MemberLimits, OpaqueContent } from "../../../src/member/types.ts";
 
-/** Batches for which ids are remembered at least: what comes again later than that counts again, as with the ledger's window. */
-const MEMORY_BATCHES = 64n;
+/** Ids remembered at least: what comes again later than that counts again, as it would beyond the ledger's window. */
+const REMEMBERED_IDS = 131_072;
 const ID_BYTES = 32;
 const EMPTY = new Uint8Array(0);
 
@@ -179,7 +179,7 @@ export class OpaqueSettlement implements OpaqueContent {
       commit,
     };
     this.#digest = headerDigest(header, committeeId);
-    if (this.#sequence % MEMORY_BATCHES === 0n) {
+    if (this.#recent.size >= REMEMBERED_IDS) {
       this.#older = this.#recent;
       this.#recent = new Set();
     }

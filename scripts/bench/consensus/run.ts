@@ -14,8 +14,16 @@ import type { Pacing } from "../../../src/member/types.ts";
 import { createTestCommittee } from "../../../src/testing/committee.ts";
 import { createRandom } from "../../../src/testing/random.ts";
 import type { PeerConfig } from "../../../src/transport/port.ts";
-import { regionOf, type Route, roundTripMs } from "./network.ts";
-import type { LoadCommand, LoadMessage, LoadOptions, LoadReport, MemberMessage, MemberOptions, MemberStats } from "./types.ts";
+import { type Route, regionOf, roundTripMs } from "./network.ts";
+import type {
+  LoadCommand,
+  LoadMessage,
+  LoadOptions,
+  LoadReport,
+  MemberMessage,
+  MemberOptions,
+  MemberStats,
+} from "./types.ts";
 
 export interface RunOptions {
   readonly members: number;
