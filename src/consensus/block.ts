@@ -31,6 +31,10 @@ import type { BatchPartial, Block, BlockRef, CoinShare, ConsensusLimits, Verifie
 export const BLOCK_TYPE = "Block(bytes32 genesis,uint64 epoch,uint64 round,address author,bytes32 body)";
 /** Fixed part of the outer container: 8 + 8 + 2 + 65 + 4. The body is the rest of the bytes. */
 const BODY_START = 87;
+/** Fixed part of the body: where each of its four lists begins. */
+const LISTS_START = 16;
+/** 8 + 2 + 32: parents are a list without offsets. */
+const REF_BYTES = 42;
 const SUITES: readonly BatchPartial["suite"][] = ["bls12-381", "bn254"];
 const BLOCK_TYPE_HASH = typeHash(BLOCK_TYPE);
 const GENESIS_PREFIX = utf8ToBytes("Clockless genesis block");
@@ -71,18 +75,14 @@ export interface BlockRules {
 
 export type UnsignedBlock = Omit<Block, "epoch" | "signature">;
 
-const blockType = (limits: BlockRules["limits"]) =>
+const coinSharesType = new ListCompositeType(coinShareType, MAX_COIN_SHARES);
+const partialsType = new ListCompositeType(partialType, MAX_PARTIALS);
+const bodyType = (limits: BlockRules["limits"]) =>
   new ContainerType({
-    epoch: new UintBigintType(8),
-    round: round64,
-    author: uint16,
-    signature: new ByteVectorType(65),
-    body: new ContainerType({
-      parents: new ListCompositeType(blockRefType, limits.maxParents),
-      payload: new ByteListType(limits.maxPayloadBytes),
-      coinShares: new ListCompositeType(coinShareType, MAX_COIN_SHARES),
-      partials: new ListCompositeType(partialType, MAX_PARTIALS),
-    }),
+    parents: new ListCompositeType(blockRefType, limits.maxParents),
+    payload: new ByteListType(limits.maxPayloadBytes),
+    coinShares: coinSharesType,
+    partials: partialsType,
   });
 
 export class BlockCodec {
@@ -94,7 +94,7 @@ export class BlockCodec {
   readonly #genesisWord: Uint8Array;
   readonly #epochWord: Uint8Array;
   readonly #authorWords: readonly Uint8Array[];
-  readonly #type: ReturnType<typeof blockType>;
+  readonly #bodyType: ReturnType<typeof bodyType>;
 
   constructor(rules: BlockRules) {
     this.#rules = rules;
@@ -105,7 +105,7 @@ export class BlockCodec {
     this.#epochWord = word(rules.epoch);
     this.#authorWords = rules.members.map((address) => word(address));
     this.genesis = rules.members.map((_, author) => ({ round: 0, author, digest: genesisDigest(rules, author) }));
-    this.#type = blockType(rules.limits);
+    this.#bodyType = bodyType(rules.limits);
   }
 
   /** The implicit round-0 blocks: never sent, never output, not valid by the rules above. */
@@ -124,7 +124,7 @@ export class BlockCodec {
 
   /** Encodes, hashes and signs a block of ours. Throws ConsensusError when it would not be valid. */
   seal(unsigned: UnsignedBlock, sign: (digest: Hex) => Hex): VerifiedBlock {
-    const body = this.#type.fields.body.serialize({
+    const body = this.#bodyType.serialize({
       parents: unsigned.parents.map(refToSsz),
       payload: unsigned.payload,
       coinShares: [...unsigned.coinShares],
@@ -145,7 +145,9 @@ export class BlockCodec {
     head.set(hexToBytes(signature), 18);
     view.setUint32(83, BODY_START, true);
     const bytes = concatBytes(head, body);
-    const block: VerifiedBlock = { ...unsigned, epoch: this.#rules.epoch, signature, digest, bytes };
+    // A view of the block's own bytes: it is held for hundreds of rounds, and a copy would double that.
+    const payload = bytes.subarray(...payloadRange(bytes.subarray(BODY_START)).map((at) => BODY_START + at));
+    const block: VerifiedBlock = { ...unsigned, payload, epoch: this.#rules.epoch, signature, digest, bytes };
     if (bytes.length > this.#rules.limits.maxBlockBytes) refuse("oversize", "block exceeds the committee's size limit");
     this.validate(block);
     return block;
@@ -163,40 +165,32 @@ export class BlockCodec {
         limit: limits.maxBlockBytes,
       });
     }
-    const value = this.#deserialize(bytes);
+    if (bytes.length < BODY_START + LISTS_START) malformed("too short for a block");
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    if (view.getUint32(83, true) !== BODY_START) malformed("not the canonical encoding of the block");
+    const body = bytes.subarray(BODY_START);
+    const [parentsEnd, payloadEnd, sharesEnd] = listEnds(body);
+    if (payloadEnd - parentsEnd > limits.maxPayloadBytes) malformed("more payload than a block may have");
+    const partials = readList(partialsType, body.subarray(sharesEnd));
     const block: VerifiedBlock = {
-      epoch: value.epoch,
-      author: value.author,
-      round: value.round,
-      parents: value.body.parents.map(refFromSsz),
-      payload: value.body.payload,
-      coinShares: value.body.coinShares,
-      partials: value.body.partials.map((partial) => ({
+      epoch: view.getBigUint64(0, true),
+      author: view.getUint16(16, true),
+      round: round64At(view, 8),
+      parents: readParents(body.subarray(LISTS_START, parentsEnd), limits.maxParents),
+      payload: body.subarray(parentsEnd, payloadEnd),
+      coinShares: readList(coinSharesType, body.subarray(payloadEnd, sharesEnd)),
+      partials: partials.map((partial) => ({
         sequence: partial.sequence,
         suite: SUITES[partial.suite] ?? refuse("malformed", "unknown signature suite"),
         digest: bytesToHex(partial.digest),
         signature: partial.signature,
       })),
-      signature: bytesToHex(value.signature),
+      signature: bytesToHex(bytes.subarray(18, 83)),
       digest: "0x",
       bytes,
     };
     this.validate(block);
-    return { ...block, digest: this.#digest(block.round, block.author, bytes.subarray(BODY_START)) };
-  }
-
-  #deserialize(bytes: Uint8Array): ValueOf<ReturnType<typeof blockType>> {
-    let value: ValueOf<ReturnType<typeof blockType>>;
-    let canonical: Uint8Array;
-    try {
-      value = this.#type.deserialize(bytes);
-      canonical = this.#type.serialize(value);
-    } catch (cause) {
-      // The library throws plain errors on foreign bytes (offsets, lengths, limits): all of them mean the same here.
-      throw new ConsensusError("malformed", "not an SSZ block", { cause });
-    }
-    if (!equalBytes(canonical, bytes)) refuse("malformed", "not the canonical encoding of the block");
-    return value;
+    return { ...block, digest: this.#digest(block.round, block.author, body) };
   }
 
   /** Rules 1 to 4 without size, encoding and signature. Stateless: depends on the committee and the block alone. */
@@ -243,6 +237,62 @@ export class BlockCodec {
     );
     return typedDigest(this.#separator, struct);
   }
+}
+
+function malformed(message: string): never {
+  return refuse("malformed", message);
+}
+
+/**
+ * Where a body's parents, payload and coin shares end; its partials end with it. The lists follow each other without gaps, in order, and
+ * begin right after their offsets: the one encoding. Read by hand, because the payload is nearly all of a block and need not be copied.
+ */
+function listEnds(body: Uint8Array): readonly [parents: number, payload: number, shares: number] {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const [first, payload, shares, partials] = [0, 4, 8, 12].map((at) => view.getUint32(at, true));
+  const isOrdered = first === LISTS_START && first <= payload! && payload! <= shares! && shares! <= partials!;
+  if (!isOrdered || partials! > body.length) malformed("the lists of a block are not where they must be");
+  return [payload!, shares!, partials!];
+}
+
+/** Beginning and end of the payload in a body. */
+function payloadRange(body: Uint8Array): [from: number, to: number] {
+  const [from, to] = listEnds(body);
+  return [from, to];
+}
+
+/** Exact to 2^53; what is beyond stays beyond MAX_ROUND. */
+function round64At(view: DataView, at: number): number {
+  return view.getUint32(at, true) + 2 ** 32 * view.getUint32(at + 4, true);
+}
+
+function readParents(bytes: Uint8Array, limit: number): BlockRef[] {
+  const count = bytes.length / REF_BYTES;
+  if (!Number.isInteger(count) || count > limit) malformed("not a list of parents");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from({ length: count }, (_, i) => {
+    const at = REF_BYTES * i;
+    const digest = bytesToHex(bytes.subarray(at + 10, at + REF_BYTES));
+    return { round: round64At(view, at), author: view.getUint16(at + 8, true), digest };
+  });
+}
+
+/** A list in its one encoding. */
+function readList<T>(
+  type: { deserialize(bytes: Uint8Array): T; serialize(value: T): Uint8Array },
+  bytes: Uint8Array,
+): T {
+  let value: T;
+  let canonical: Uint8Array;
+  try {
+    value = type.deserialize(bytes);
+    canonical = type.serialize(value);
+  } catch (cause) {
+    // The library throws plain errors on foreign bytes (offsets, lengths, limits): all of them mean the same here.
+    throw new ConsensusError("malformed", "not an SSZ block", { cause });
+  }
+  if (!equalBytes(canonical, bytes)) malformed("not the canonical encoding of the block");
+  return value;
 }
 
 /** Round and author that undecoded bytes claim; undefined when they are too short for a block. */

@@ -164,6 +164,46 @@ export function encodePayload({ instructions, observations, transactions }: Bloc
   return encodeChecked(Payload, value, MAX_PAYLOAD_BYTES, "a block payload");
 }
 
+/** Offsets of a payload's three lists. */
+const PAYLOAD_HEAD_BYTES = 12;
+
+/**
+ * The bytes of `encodePayload` from parts that are encoded already, each once: a signed instruction each, all observations
+ * (`encodeObservations`), a transaction each. The caller keeps within the limits of a payload.
+ */
+export function assemblePayload(parts: {
+  readonly instructions: readonly Uint8Array[];
+  readonly observations: Uint8Array;
+  readonly transactions: readonly Uint8Array[];
+}): Uint8Array {
+  const { observations } = parts;
+  const [instructions, transactions] = [sizeOfList(parts.instructions), sizeOfList(parts.transactions)];
+  const out = new Uint8Array(PAYLOAD_HEAD_BYTES + instructions + observations.length + transactions);
+  const view = new DataView(out.buffer);
+  const at = [PAYLOAD_HEAD_BYTES, PAYLOAD_HEAD_BYTES + instructions, out.length - transactions] as const;
+  for (const [i, offset] of at.entries()) view.setUint32(4 * i, offset, true);
+  writeList(out, view, at[0], parts.instructions);
+  out.set(observations, at[1]);
+  writeList(out, view, at[2], parts.transactions);
+  return out;
+}
+
+function sizeOfList(elements: readonly Uint8Array[]): number {
+  let size = 4 * elements.length;
+  for (const element of elements) size += element.length;
+  return size;
+}
+
+/** SSZ of a list whose elements differ in size: their offsets from its beginning, then the elements. */
+function writeList(out: Uint8Array, view: DataView, start: number, elements: readonly Uint8Array[]): void {
+  let offset = 4 * elements.length;
+  for (const [i, element] of elements.entries()) {
+    view.setUint32(start + 4 * i, offset, true);
+    out.set(element, start + offset);
+    offset += element.length;
+  }
+}
+
 /** Throws LedgerError `tooLarge`, `malformedBytes`. Verifies no signature. */
 export function decodePayload(bytes: Uint8Array): BlockPayload {
   const { instructions, observations, transactions } = decodeStrict(

@@ -1,5 +1,10 @@
-/** The door of the mempool: what a member takes from its users and its peers, what it refuses at once, and in which messages it gossips. */
-import { encodeSignedInstruction } from "../ledger/codec.ts";
+/**
+ * The door of the mempool: what a member takes from its users and its peers, what it refuses at once, and what it gossips.
+ *
+ * An instruction leaves its member in the next block, which reaches everybody; gossip on top is for the member that dies before that, or
+ * whose blocks the others leave out. So gossip has a budget: within it everything goes to all members at once, beyond it (under load) only
+ * what our blocks did not bring to the order in time (Pool.takeUngossiped). Else n members would carry everything n times.
+ */
 import { instructionDigest, instructionId } from "../ledger/instruction.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
@@ -9,7 +14,7 @@ import type { Epoch } from "./epoch.ts";
 import type { Mempool } from "./mempool.ts";
 import type { SignatureCache } from "./signature-cache.ts";
 import type { SubmitVerdict } from "./types.ts";
-import { encodeMessage, MAX_GOSSIP_BYTES, MAX_INSTRUCTIONS } from "./wire.ts";
+import { encodeInstructions, MAX_GOSSIP_BYTES, MAX_INSTRUCTIONS } from "./wire.ts";
 
 /**
  * Verdicts that no order of what is pending can turn into another: told to the user at once instead of being ordered. Everything
@@ -36,6 +41,10 @@ const HOPELESS: ReadonlySet<string> = new Set([
   "badLimits",
 ]);
 
+/** What may be gossiped at once, and how much of that comes back in a second: to each of n members, beside the blocks. */
+const GOSSIP_BURST_BYTES = 1024 * 1024;
+const GOSSIP_BYTES_PER_SECOND = 256 * 1024;
+
 /** Batches by which a member that gossips may be ahead of us; what names later ones is its user's mistake or malice. */
 const MAX_AHEAD = 64n;
 
@@ -45,6 +54,9 @@ export class Admission {
   readonly #mempool: Mempool;
   readonly #signatures: SignatureCache;
   readonly #out: EffectBuffer;
+  /** Bytes that may be gossiped now, as of a time. */
+  #room = GOSSIP_BURST_BYTES;
+  #roomAtMs = 0;
 
   constructor(committeeId: Hex, ledger: Ledger, mempool: Mempool, signatures: SignatureCache, out: EffectBuffer) {
     this.#committeeId = committeeId;
@@ -54,15 +66,23 @@ export class Admission {
     this.#out = out;
   }
 
-  /** From a user of ours: a verdict for each, and what is new goes to all members. */
-  submit(instructions: readonly SignedInstruction[], { number, nextRound }: Epoch): void {
-    const accepted: SignedInstruction[] = [];
+  /** From a user of ours: a verdict for each, and what is new goes to all members while the budget lasts. */
+  submit(instructions: readonly SignedInstruction[], { number, nextRound }: Epoch, nowMs: number): void {
+    const gossip: Uint8Array[] = [];
+    this.#room += ((nowMs - this.#roomAtMs) * GOSSIP_BYTES_PER_SECOND) / 1000;
+    this.#room = Math.min(this.#room, GOSSIP_BURST_BYTES);
+    this.#roomAtMs = nowMs;
     for (const signed of instructions) {
       const verdict = this.admit(signed, undefined, nextRound);
-      if (verdict.code === "accepted") accepted.push(signed);
+      const bytes =
+        verdict.code === "accepted" && this.#room > 0 ? this.#mempool.gossip(verdict.instructionId) : undefined;
+      if (bytes !== undefined) {
+        this.#room -= bytes.length;
+        gossip.push(bytes);
+      }
       this.#out.show({ kind: "verdict", verdict });
     }
-    this.gossip(accepted, number);
+    this.gossip(gossip, number);
   }
 
   /** This member left its committee: whoever serves the next one takes it. */
@@ -83,9 +103,9 @@ export class Admission {
     }
   }
 
-  gossip(instructions: readonly SignedInstruction[], epoch: bigint): void {
-    for (const part of inMessages(instructions))
-      this.#out.send("all", encodeMessage(epoch, { kind: "instructions", instructions: part }));
+  /** Encoded instructions to all members. */
+  gossip(instructions: readonly Uint8Array[], epoch: bigint): void {
+    for (const part of inMessages(instructions)) this.#out.send("all", encodeInstructions(epoch, part));
   }
 
   /**
@@ -120,18 +140,17 @@ export class Admission {
 }
 
 /** Splits what goes to all members: no message beyond what its format holds, none near the transport's largest frame. */
-function* inMessages(instructions: readonly SignedInstruction[]): IterableIterator<readonly SignedInstruction[]> {
-  let part: SignedInstruction[] = [];
-  let bytes = 0;
-  for (const signed of instructions) {
-    const size = encodeSignedInstruction(signed).length;
-    if (part.length === MAX_INSTRUCTIONS || (part.length > 0 && bytes + size > MAX_GOSSIP_BYTES)) {
+function* inMessages(instructions: readonly Uint8Array[]): IterableIterator<readonly Uint8Array[]> {
+  let part: Uint8Array[] = [];
+  let size = 0;
+  for (const bytes of instructions) {
+    if (part.length === MAX_INSTRUCTIONS || (part.length > 0 && size + bytes.length > MAX_GOSSIP_BYTES)) {
       yield part;
       part = [];
-      bytes = 0;
+      size = 0;
     }
-    part.push(signed);
-    bytes += size;
+    part.push(bytes);
+    size += bytes.length;
   }
   if (part.length > 0) yield part;
 }

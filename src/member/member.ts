@@ -9,6 +9,7 @@ import type { Certificate } from "../batch/types.ts";
 import type { Consensus } from "../consensus/consensus.ts";
 import type { Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
+import { encodeSignedInstruction } from "../ledger/codec.ts";
 import { LedgerError } from "../ledger/codes.ts";
 import { genesisHash } from "../ledger/genesis.ts";
 import { instructionId } from "../ledger/instruction.ts";
@@ -62,10 +63,14 @@ export class Member {
   /** The register has a block of ours that the log has not: another one of its round must never be made. */
   #isMute = false;
   #isReplaying = false;
+  /** Of the newest batch; the ledger's own sequence, where there is one. */
+  #settledSequence: bigint;
   /** The ledger went on, or something came that the reconfigurer must look at. */
   #isMoved = true;
   #lastProposalMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
+  /** Round of our newest block when we retried last. */
+  #roundAtRetry = -1;
   #wakeAtMs: number | undefined;
 
   /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`, `badCheckpoint`. */
@@ -85,6 +90,7 @@ export class Member {
     // A stranger may offer the closing batch, whose ledger is in the next epoch already.
     if (checkpoint !== undefined && this.#ledger.epoch !== committee.epoch)
       throw new LedgerError("badSnapshot", "bad snapshot: of another epoch than the one to go on in");
+    this.#settledSequence = this.#ledger.sequence;
     assert(this.#ledger.epoch === committee.epoch, "the committee is that of the epoch it starts in");
     this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
     this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, signatures, this.#out);
@@ -186,7 +192,7 @@ export class Member {
         break;
       case "submit":
         if (this.#isRetired) this.#admission.refuse(input.instructions, "retired");
-        else this.#admission.submit(input.instructions, this.#epoch);
+        else this.#admission.submit(input.instructions, this.#epoch, nowMs);
         break;
       case "observe":
         if (!this.#isRetired) this.#mempool.observe(input.observations, this.#epoch.nextRound);
@@ -266,7 +272,12 @@ export class Member {
   #retry(nowMs: number): void {
     this.#retryAtMs = nowMs + this.#config.pacing.retryMs;
     this.#performAll(this.consensus.tick(nowMs));
-    this.#certification.ask(this.#ledger.sequence, nowMs);
+    this.#certification.ask(this.#settledSequence, nowMs);
+    const { lastOwnRound } = this.consensus;
+    const isStuck = lastOwnRound === this.#roundAtRetry;
+    this.#roundAtRetry = lastOwnRound;
+    if (!this.#isRetired)
+      this.#admission.gossip(this.#mempool.takeUngossiped(lastOwnRound, isStuck), this.#epoch.number);
     if (!this.#isRetired && this.#lag.isBehind(nowMs))
       this.#out.show({ kind: "behind", epoch: this.#epoch.number + 1n, round: 0 });
   }
@@ -312,7 +323,7 @@ export class Member {
         for (const certificate of message.certificates) this.#receiveClosing(from, certificate, nowMs);
         break;
       case "certificatesWanted":
-        this.#certification.answer(from, message.from, this.#ledger.sequence);
+        this.#certification.answer(from, message.from, this.#settledSequence);
         break;
       case "instructions":
         if (!this.#isRetired) this.#admission.receive(from, message.instructions, this.#epoch);
@@ -362,18 +373,24 @@ export class Member {
     if (this.#closing !== undefined) return;
     this.#out.show({ kind: "ordered", output });
     this.#epoch.checkpoints.output(output);
-    const last = output.commits.at(-1);
-    const items = output.commits.flatMap((commit) => this.#itemsOf(commit));
+    for (const { blocks } of output.commits) for (const { digest } of blocks) this.#epoch.settled(digest);
     this.#epoch.forgetSunk();
-    if (last === undefined) return;
-    const batch = this.#ledger.apply({ commit: last.digest, items });
+    const { opaque } = this.#config;
+    const batch = opaque === undefined ? this.#apply(output) : opaque.settle(output);
     if (batch === undefined) return;
+    this.#settledSequence = batch.header.sequence;
     for (const receipt of batch.receipts) this.#mempool.remove(receipt.instructionId);
     this.#isMoved ||= batch.events.some((event) => event.kind === "reconfiguration");
     this.#out.show({ kind: "batch", batch });
     if (batch.closes !== undefined) this.#close(batch);
-    else if (!this.#isReplaying) this.#epoch.checkpoints.settled(batch.header, this.#ledger);
+    else if (!this.#isReplaying && opaque === undefined) this.#epoch.checkpoints.settled(batch.header, this.#ledger);
     this.#certification.settled(batch);
+  }
+
+  #apply({ commits }: OutputRound): SettledBatch | undefined {
+    const items = commits.flatMap((commit) => this.#itemsOf(commit));
+    const last = commits.at(-1);
+    return last === undefined ? undefined : this.#ledger.apply({ commit: last.digest, items });
   }
 
   /** From here on nothing is applied until the batch is final. Who leaves says once more what it still holds for its users. */
@@ -381,13 +398,12 @@ export class Member {
     this.#closing = batch;
     const isLeaving = batch.closes?.committee.members.every(({ address }) => address !== this.#address);
     if (this.#address !== undefined && isLeaving === true)
-      this.#admission.gossip(this.#mempool.own(), this.#epoch.number);
+      this.#admission.gossip(this.#mempool.own().map(encodeSignedInstruction), this.#epoch.number);
   }
 
   #itemsOf(commit: Commit): BatchItem[] {
     const items: BatchItem[] = [];
     for (const block of commit.blocks) {
-      this.#epoch.settled(block.digest);
       if (block.payload.length === 0) continue;
       const payload = tryDecodePayload(block.payload);
       // A payload that does not decode is a malicious author's; every member skips it alike.
@@ -474,13 +490,15 @@ export class Member {
   #isBusy(round: number): boolean {
     if (this.#closing !== undefined || this.#epoch.hasUnsettled) return true;
     if (this.#reconfigurer?.isClosing === true || this.#reconfigurer?.hasDue(round) === true) return true;
-    return this.#mempool.hasWork(round);
+    return this.#config.opaque?.hasWork(round) ?? this.#mempool.hasWork(round);
   }
 
   /** Nothing into an epoch that is over, or while ordering lags too far behind. */
   #payload(round: number): Uint8Array {
     if (this.#closing !== undefined || !this.consensus.acceptsPayload) return new Uint8Array(0);
     const { maxPayloadBytes } = this.#config.consensusLimits;
+    const { opaque } = this.#config;
+    if (opaque !== undefined) return opaque.take(round, maxPayloadBytes);
     const transactions = this.#reconfigurer?.due(round, maxPayloadBytes - PAYLOAD_RESERVE_BYTES) ?? [];
     return this.#mempool.take(round, maxPayloadBytes, transactions);
   }

@@ -1,23 +1,15 @@
 /**
- * What waits to be ordered. Instructions are gossiped to all members; the one that got it from its user proposes it at once,
- * the others only if it is not output within K/2 rounds, so that one slow or malicious member cannot censor it and n members
- * do not carry it n times. A block of ours that fell below the floor puts its content back.
+ * What waits to be ordered. The member that got an instruction from its user proposes it at once; the others, who have it by gossip,
+ * only if it is not output within K/2 rounds, so that one slow or malicious member cannot censor it and n members do not carry it n
+ * times. A block of ours that fell below the floor puts its content back.
  */
-import { encodeObservations, encodePayload, encodeSignedInstruction } from "../ledger/codec.ts";
+import { assemblePayload, encodeObservations, encodeSignedInstruction } from "../ledger/codec.ts";
 import { MAX_PAYLOAD_INSTRUCTIONS, MAX_PAYLOAD_OBSERVATIONS } from "../ledger/limits.ts";
 import type { Observation, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { bytesToHex, type Hex } from "../lib/hex.ts";
+import { Pool } from "./pool.ts";
 import type { MemberLimits } from "./types.ts";
-
-interface PendingInstruction {
-  readonly signed: SignedInstruction;
-  readonly bytes: number;
-  /** Whose gossip brought it; undefined: its user came to us. */
-  from: number | undefined;
-  /** First round in which this member may (again) put it into a block. */
-  proposeFrom: number;
-}
 
 interface PendingObservation {
   readonly observation: Observation;
@@ -25,34 +17,18 @@ interface PendingObservation {
   proposeFrom: number;
 }
 
-/** Entries that may be passed over because they do not fit the rest of a block: what is left is then not worth a search. */
-const MAX_PASSED_OVER = 64;
-
-/** What one peer's gossip holds here. */
-interface Share {
-  count: number;
-  bytes: number;
-}
-
 export class Mempool {
   readonly #limits: MemberLimits;
-  #members: number;
   /** K/2: rounds after which somebody else's or our own earlier attempt counts as failed. */
   readonly #patience: number;
-  readonly #instructions = new Map<Hex, PendingInstruction>();
-  /** Of these, what may go into the next block, in order; the others wait by the round from which they may. */
-  readonly #due = new Map<Hex, PendingInstruction>();
-  readonly #later = new Map<number, Hex[]>();
-  #dueRound = 0;
+  readonly #instructions: Pool<SignedInstruction>;
   /** By encoding, so that the same observation is kept once. */
   readonly #observations = new Map<Hex, PendingObservation>();
-  readonly #shares = new Map<number, Share>();
-  #bytes = 0;
 
   constructor(limits: MemberLimits, retainedRounds: number, members: number) {
     this.#limits = limits;
-    this.#members = members;
     this.#patience = Math.max(1, Math.floor(retainedRounds / 2));
+    this.#instructions = new Pool(limits, this.#patience, members);
   }
 
   get size(): number {
@@ -63,47 +39,26 @@ export class Mempool {
     return this.#instructions.has(id);
   }
 
-  /**
-   * False when full. Without `from` its user came to this member, and it goes into our next block. What peers gossip may fill
-   * half, each an equal part of it: malicious members must close our door neither to our users nor to the other members.
-   */
+  /** False when full. Without `from` its user came to this member, and it goes into our next block. */
   add(id: Hex, signed: SignedInstruction, from: number | undefined, round: number): boolean {
-    const known = this.#instructions.get(id);
-    if (known !== undefined) {
-      if (from === undefined) {
-        // Promised to a user of ours now, whoever gossiped it first.
-        this.#release(known);
-        known.from = undefined;
-        if (known.proposeFrom > round) this.#schedule(id, known, round);
-      }
-      return true;
-    }
-    const bytes = encodeSignedInstruction(signed).length;
-    const { maxPendingInstructions, maxPendingBytes } = this.#limits;
-    if (this.#instructions.size >= maxPendingInstructions || this.#bytes + bytes > maxPendingBytes) return false;
-    if (from !== undefined) {
-      const share = this.#shares.get(from) ?? { count: 0, bytes: 0 };
-      const part = 2 * this.#members;
-      if (share.count + 1 > Math.max(1, maxPendingInstructions / part)) return false;
-      if (share.bytes + bytes > maxPendingBytes / part) return false;
-      share.count++;
-      share.bytes += bytes;
-      this.#shares.set(from, share);
-    }
-    this.#bytes += bytes;
-    const pending = { signed, bytes, from, proposeFrom: 0 };
-    this.#instructions.set(id, pending);
-    this.#schedule(id, pending, from === undefined ? round : round + this.#patience);
-    return true;
+    if (from === undefined ? this.#instructions.claim(id, round) : this.#instructions.has(id)) return true;
+    return this.#instructions.add(id, signed, encodeSignedInstruction(signed), from, round);
   }
 
   remove(id: Hex): void {
-    const pending = this.#instructions.get(id);
-    if (pending === undefined) return;
-    this.#bytes -= pending.bytes;
-    this.#release(pending);
-    this.#instructions.delete(id);
-    this.#due.delete(id);
+    this.#instructions.remove(id);
+  }
+
+  /** Bytes of a held instruction that are about to go to all members; undefined when nothing is held under the id. */
+  gossip(id: Hex): Uint8Array | undefined {
+    const entry = this.#instructions.get(id);
+    if (entry !== undefined) entry.isGossiped = true;
+    return entry?.bytes;
+  }
+
+  /** See Pool.takeUngossiped. */
+  takeUngossiped(round: number, isStuck: boolean): Uint8Array[] {
+    return this.#instructions.takeUngossiped(round, isStuck);
   }
 
   /**
@@ -111,7 +66,7 @@ export class Mempool {
    * false signature, which the ledger drops, and must not make us forget the valid one.
    */
   ordered(id: Hex, signature: Hex): void {
-    if (this.#instructions.get(id)?.signed.signature === signature) this.remove(id);
+    if (this.#instructions.get(id)?.value.signature === signature) this.remove(id);
   }
 
   /** Observations are this member's own words; beyond the limit the oldest is given up (watchers report again). */
@@ -138,13 +93,12 @@ export class Mempool {
   /** True when something may go into a block of this round. */
   hasWork(round: number): boolean {
     for (const pending of this.#observations.values()) if (pending.proposeFrom <= round) return true;
-    this.#advance(round);
-    return this.#due.size > 0;
+    return this.#instructions.hasDue(round);
   }
 
   /** What users of this member handed in and nobody decided, in the order in which they did. */
   own(): SignedInstruction[] {
-    return [...this.#instructions.values()].flatMap(({ from, signed }) => (from === undefined ? [signed] : []));
+    return this.#instructions.own().map(({ value }) => value);
   }
 
   /**
@@ -153,22 +107,8 @@ export class Mempool {
    * Observations go: the ledger forgot what the old members said, and watchers report again.
    */
   renew(members: number, indexOf: (old: number) => number | undefined): void {
-    this.#members = members;
     this.#observations.clear();
-    this.#shares.clear();
-    this.#due.clear();
-    this.#later.clear();
-    this.#dueRound = 0;
-    for (const [id, pending] of this.#instructions) {
-      pending.from = pending.from === undefined ? undefined : indexOf(pending.from);
-      if (pending.from !== undefined) {
-        const share = this.#shares.get(pending.from) ?? { count: 0, bytes: 0 };
-        share.count++;
-        share.bytes += pending.bytes;
-        this.#shares.set(pending.from, share);
-      }
-      this.#schedule(id, pending, pending.from === undefined ? 1 : 1 + this.#patience);
-    }
+    this.#instructions.renew(members, indexOf);
   }
 
   /** Takes what fits a block of this round: transactions and observations first (they are few, and epochs and expiries wait for them). */
@@ -177,65 +117,16 @@ export class Mempool {
     let room = maxBytes - 64;
     for (const bytes of transactions) room -= bytes.length + 8;
     assert(room > 0, "transactions leave room in a payload");
-    const fits = (pending: { readonly bytes: number }): boolean => {
-      if (pending.bytes + 8 > room) return false;
-      room -= pending.bytes + 8;
-      return true;
-    };
     const observations: Observation[] = [];
     for (const pending of this.#observations.values()) {
       if (observations.length === MAX_PAYLOAD_OBSERVATIONS) break;
-      if (pending.proposeFrom > round || !fits(pending)) continue;
+      if (pending.proposeFrom > round || pending.bytes + 8 > room) continue;
+      room -= pending.bytes + 8;
       pending.proposeFrom = round + this.#patience;
       observations.push(pending.observation);
     }
-    this.#advance(round);
-    const instructions: SignedInstruction[] = [];
-    let passedOver = 0;
-    for (const [id, pending] of this.#due) {
-      if (instructions.length === MAX_PAYLOAD_INSTRUCTIONS || passedOver === MAX_PASSED_OVER) break;
-      if (fits(pending)) {
-        this.#schedule(id, pending, round + this.#patience);
-        instructions.push(pending.signed);
-      } else passedOver++;
-    }
+    const instructions = this.#instructions.take(round, room, MAX_PAYLOAD_INSTRUCTIONS);
     if (observations.length + instructions.length + transactions.length === 0) return new Uint8Array(0);
-    return encodePayload({ instructions, observations, transactions });
-  }
-
-  /** What a peer's gossip holds here no longer counts as its. */
-  #release({ from, bytes }: PendingInstruction): void {
-    const share = from === undefined ? undefined : this.#shares.get(from);
-    if (share === undefined) return;
-    share.count--;
-    share.bytes -= bytes;
-  }
-
-  #schedule(id: Hex, pending: PendingInstruction, round: number): void {
-    pending.proposeFrom = round;
-    if (round <= this.#dueRound) {
-      this.#due.set(id, pending);
-      return;
-    }
-    this.#due.delete(id);
-    const ids = this.#later.get(round);
-    if (ids === undefined) this.#later.set(round, [id]);
-    else ids.push(id);
-  }
-
-  /** Moves what may be proposed by now; every entry moves once per attempt, so that a step costs what it does. */
-  #advance(round: number): void {
-    if (round <= this.#dueRound) return;
-    this.#dueRound = round;
-    // At most K/2 different rounds wait, and few are due at a time.
-    const due = [...this.#later.keys()].filter((from) => from <= round).sort((a, b) => a - b);
-    for (const from of due) {
-      for (const id of this.#later.get(from) ?? []) {
-        const pending = this.#instructions.get(id);
-        // Rescheduled since, or ordered.
-        if (pending?.proposeFrom === from) this.#due.set(id, pending);
-      }
-      this.#later.delete(from);
-    }
+    return assemblePayload({ instructions, observations: encodeObservations(observations), transactions });
   }
 }

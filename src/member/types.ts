@@ -57,6 +57,19 @@ export interface Checkpoint {
   readonly order: Uint8Array;
 }
 
+/**
+ * Content that members order and certify without reading it, instead of the ledger's: what a benchmark of ordering carries
+ * (scripts/bench/consensus). Nothing that ships sets it. The same at all members.
+ */
+export interface OpaqueContent {
+  /** Something waits that a block of ours may carry in this round. */
+  hasWork(round: number): boolean;
+  /** A payload for a block of ours. */
+  take(round: number, maxBytes: number): Uint8Array;
+  /** What becomes of an output round, as `Ledger.apply`: a function of the order alone. */
+  settle(output: OutputRound): SettledBatch | undefined;
+}
+
 export interface MemberConfig {
   /** Of the epoch it starts in. */
   readonly committee: Committee;
@@ -81,6 +94,8 @@ export interface MemberConfig {
   readonly createCoin: (committee: Committee, share: Uint8Array | undefined) => CoinScheme;
   /** Without it the committee never changes: transactions are dropped. Part of the rules: the same at all members. */
   readonly reshare?: ReshareScheme | undefined;
+  /** Measure ordering without a ledger: no instruction, observation or transaction is ordered then, and no checkpoint is made. */
+  readonly opaque?: OpaqueContent | undefined;
   /** How users sign instructions. */
   readonly identities: IdentityScheme;
   /** How members sign blocks. The default is plain JavaScript and keeps a table per member's key; nodes bring libsecp256k1. */
@@ -230,7 +245,10 @@ export type MemberEffect =
    */
   | { readonly kind: "behind"; readonly epoch: bigint; readonly round: number };
 
-/** This member's answer to a submission; `accepted` means: held here, gossiped, and proposed until it is ordered. */
+/**
+ * This member's answer to a submission; `accepted` means: held here, in our next block (and gossiped at once unless the load is high:
+ * admission.ts), and proposed until it is ordered.
+ */
 export interface SubmitVerdict {
   readonly instructionId: Hex;
   readonly status: "accepted" | "refused";

@@ -50,6 +50,15 @@ const InstructionsSsz = new ListCompositeType(new ByteListType(MAX_INSTRUCTION_B
 
 export function encodeMessage(epoch: bigint, message: MemberMessage): Uint8Array {
   const { tag, body } = bodyOf(message);
+  return framed(epoch, tag, body);
+}
+
+/** A message of kind `instructions`, from what is encoded already. */
+export function encodeInstructions(epoch: bigint, instructions: readonly Uint8Array[]): Uint8Array {
+  return framed(epoch, TAGS.instructions, InstructionsSsz.serialize([...instructions]));
+}
+
+function framed(epoch: bigint, tag: number, body: Uint8Array): Uint8Array {
   assert(epoch >= 0n && epoch <= MAX_EPOCH, "an epoch has 32 bits on the wire");
   const out = new Uint8Array(EPOCH_BYTES + 1 + body.length);
   new DataView(out.buffer).setUint32(0, Number(epoch), true);

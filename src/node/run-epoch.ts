@@ -32,7 +32,7 @@ import type { Verdicts } from "./verdicts.ts";
 import { createNodeView } from "./view.ts";
 
 /** An answer to a fetch ends with the block that brings it past one block's size; references and framing come on top. */
-const MAX_FRAME_BYTES =
+export const MAX_FRAME_BYTES =
   2 * Math.max(DEFAULT_CONSENSUS_LIMITS.maxBlockBytes, MAX_TRANSACTION_BYTES) +
   64 * DEFAULT_CONSENSUS_LIMITS.maxFetchRefs +
   2048;

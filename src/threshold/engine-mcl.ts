@@ -20,6 +20,12 @@ import type { Engine, IndexedSignature, Suite } from "./types.ts";
  */
 const MAX_CACHED_KEYS = 256;
 
+/**
+ * Hashed messages kept: who signs a batch verifies its certificate moments later, and hashing to the curve is a third of signing. More
+ * than are open at a time only when certificates are late.
+ */
+const MAX_HASHED = 16;
+
 /** Starts a fast engine on its own WebAssembly instance and tests it. Throws engineUnavailable. */
 export async function createMclEngine(suite: Suite): Promise<Engine> {
   const curve = await (suite === "bn254" ? createMclBn254() : createMclBls12381());
@@ -29,7 +35,6 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
   const linesSize = 8 * mcl._mclBn_getUint64NumToPrecompute();
   const scalar = mcl.allocate(FR_SIZE);
   const scalarBytes = mcl.allocate(SCALAR_BYTES);
-  const hashed = mcl.allocate(G1_SIZE);
   const point = mcl.allocate(G1_SIZE);
   const key = mcl.allocate(G2_SIZE);
   const pairing = mcl.allocate(GT_SIZE);
@@ -75,6 +80,23 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
     return lines;
   };
 
+  const hashedPoints = new Map<Hex, Pointer>();
+  /** Of a message of the right length; oldest out first. Valid until the next call. */
+  const hash = (message: Uint8Array): Pointer => {
+    const id = bytesToHex(message);
+    const known = hashedPoints.get(id);
+    if (known !== undefined) return known;
+    const oldest = hashedPoints.size < MAX_HASHED ? undefined : hashedPoints.entries().next().value;
+    if (oldest !== undefined) hashedPoints.delete(oldest[0]);
+    const hashed = oldest?.[1] ?? mcl.allocate(G1_SIZE);
+    if (!curve.hash(hashed, message)) {
+      mcl._free(hashed);
+      throw new ThresholdError("engineUnavailable", "the curve engine could not hash to the curve");
+    }
+    hashedPoints.set(id, hashed);
+    return hashed;
+  };
+
   const engine: Engine = {
     name: "mcl",
     suite,
@@ -92,8 +114,7 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
     sign(secret, message) {
       checkMessage(message);
       return withSecret(secret, () => {
-        hashOrThrow(curve.hash(hashed, message));
-        mcl._mclBnG1_mulCT(point, hashed, scalar);
+        mcl._mclBnG1_mulCT(point, hash(message), scalar);
         return curve.encodeSignature(point);
       });
     },
@@ -104,8 +125,7 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
       if (!curve.decodeSignature(point, signature)) return false;
       const lines = linesOf(publicKey);
       if (lines === undefined) return false;
-      hashOrThrow(curve.hash(hashed, message));
-      mcl._mclBn_precomputedMillerLoop2(pairing, point, negatedGeneratorLines, hashed, lines);
+      mcl._mclBn_precomputedMillerLoop2(pairing, point, negatedGeneratorLines, hash(message), lines);
       mcl._mclBn_finalExp(pairing, pairing);
       return mcl._mclBnGT_isOne(pairing) === 1;
     },
@@ -146,8 +166,4 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
   };
   selfTest(engine);
   return engine;
-}
-
-function hashOrThrow(isHashed: boolean): void {
-  if (!isHashed) throw new ThresholdError("engineUnavailable", "the curve engine could not hash to the curve");
 }

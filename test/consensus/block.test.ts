@@ -1,4 +1,11 @@
-import { ByteListType, ContainerType } from "@chainsafe/ssz";
+import {
+  ByteListType,
+  ByteVectorType,
+  ContainerType,
+  ListCompositeType,
+  UintBigintType,
+  UintNumberType,
+} from "@chainsafe/ssz";
 import { expect } from "chai";
 import fc from "fast-check";
 import { BlockCodec, type BlockRules, compareParents, type UnsignedBlock } from "../../src/consensus/block.ts";
@@ -82,6 +89,62 @@ describe("consensus block: encoding and digest", () => {
       refusal(() => codec.decode(bytes));
     });
     fc.assert(property, { numRuns: 2000 });
+  });
+
+  it("is the library's SSZ of the container in block.ts: the same bytes are canonical, the same are not", () => {
+    const uint64 = new UintNumberType(8);
+    const bytes32 = new ByteVectorType(32);
+    const reference = new ContainerType({
+      epoch: new UintBigintType(8),
+      round: uint64,
+      author: new UintNumberType(2),
+      signature: new ByteVectorType(65),
+      body: new ContainerType({
+        parents: new ListCompositeType(
+          new ContainerType({ round: uint64, author: new UintNumberType(2), digest: bytes32 }),
+          512,
+        ),
+        payload: new ByteListType(DEFAULT_CONSENSUS_LIMITS.maxPayloadBytes),
+        coinShares: new ListCompositeType(new ContainerType({ round: uint64, signature: new ByteListType(96) }), 1024),
+        partials: new ListCompositeType(
+          new ContainerType({
+            sequence: new UintBigintType(8),
+            suite: new UintNumberType(1),
+            digest: bytes32,
+            signature: new ByteListType(96),
+          }),
+          512,
+        ),
+      }),
+    });
+    const isCanonical = (bytes: Uint8Array): boolean => {
+      try {
+        return bytesToHex(reference.serialize(reference.deserialize(bytes))) === bytesToHex(bytes);
+      } catch {
+        return false;
+      }
+    };
+    const { bytes: good } = codec.seal(unsigned(), noSignature);
+    expect(isCanonical(good)).equal(true);
+    // Everything but parents, which other rules refuse: offsets, payload, coin shares and partials.
+    const places = [...good.keys()].filter((at) => at >= 83 && (at < 103 || at >= 103 + 4 * 42));
+    const change = fc.record({ at: fc.constantFrom(...places), to: fc.oneof(fc.nat(255), fc.constantFrom(...good)) });
+    const property = fc.property(
+      fc.array(change, { maxLength: 3 }),
+      fc.integer({ min: -60, max: 60 }),
+      (changes, longer) => {
+        const bytes = new Uint8Array(good.length + longer);
+        bytes.set(good.subarray(0, bytes.length));
+        for (const { at, to } of changes) if (at < bytes.length) bytes[at] = to;
+        const code = refusal(() => codec.decode(bytes));
+        if (isCanonical(bytes)) expect(code === undefined || code === "malformed").equal(true);
+        else expect(code).equal("malformed");
+        // Canonical and refused all the same: only a suite that does not exist.
+        if (isCanonical(bytes) && code === "malformed")
+          expect(reference.deserialize(bytes).body.partials.some(({ suite }) => suite > 1)).equal(true);
+      },
+    );
+    fc.assert(property, { numRuns: 3000 });
   });
 
   it("the digest binds committee, genesis, epoch, round and author", () => {

@@ -3,6 +3,7 @@ import { TypedDataEncoder } from "ethers";
 import fc from "fast-check";
 import { hashTypedData } from "viem";
 import {
+  assemblePayload,
   decodeObservations,
   decodePayload,
   decodeSignedInstruction,
@@ -187,6 +188,12 @@ describe("ledger: canonical bytes", () => {
           expect(decodeObservations(encodeObservations(observations))).deep.equal(observations);
           const payload = { instructions, observations, transactions };
           expect(decodePayload(encodePayload(payload))).deep.equal(payload);
+          const assembled = assemblePayload({
+            instructions: instructions.map(encodeSignedInstruction),
+            observations: encodeObservations(observations),
+            transactions,
+          });
+          expect(assembled).deep.equal(encodePayload(payload));
         },
       ),
     );

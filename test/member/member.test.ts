@@ -2,6 +2,7 @@
 
 import { assert, expect } from "chai";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
+import { decodePayload } from "../../src/ledger/codec.ts";
 import { accountIdOf, instructionDigest, instructionId } from "../../src/ledger/instruction.ts";
 import type { SignedInstruction } from "../../src/ledger/types.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
@@ -65,6 +66,29 @@ describe("member", () => {
     });
     expect(gossiped.reduce((sum, length) => sum + length, 0)).to.equal(instructions.length);
     expect(gossiped.length).to.be.greaterThan(1);
+  });
+
+  it("gossips within a budget; what is beyond goes out when no block of ours leaves", () => {
+    const member = create(0);
+    const instructions = Array.from({ length: 10_000 }, (_, user) => signed(user, 0n));
+    const gossiped: string[] = [];
+    const hear = (effects: readonly MemberEffect[]): void => {
+      for (const effect of effects) {
+        if (effect.kind !== "send" || effect.bytes[4] !== 4) continue;
+        const message = decodeMessage(effect.bytes);
+        assert(message.kind === "instructions");
+        gossiped.push(...message.instructions.map(({ instruction }) => instructionId(instruction)));
+      }
+    };
+    hear(member.step({ kind: "submit", instructions }, 0));
+    expect(gossiped.length).to.be.within(1_000, 9_000);
+    // Alone, the member makes one block and waits for the others'.
+    for (let nowMs = 0; nowMs <= 20_000; nowMs += 1_000) hear(member.step({ kind: "tick" }, nowMs));
+    expect(new Set(gossiped).size).to.equal(gossiped.length);
+    const [own] = member.consensus.blocksAt(1);
+    const carried = decodePayload(own!.payload).instructions.map(({ instruction }) => instructionId(instruction));
+    expect(carried.length).to.be.greaterThan(1_000);
+    expect(new Set([...gossiped, ...carried]).size).to.equal(10_000);
   });
 
   it("holds what a faster member gossips although it names a batch that is not settled here, within reason", () => {

@@ -121,6 +121,23 @@ describe("mempool", () => {
     expect(cpuMs() - startedMs).to.be.below(500);
   });
 
+  it("says what others should hold as well: what no block of ours brought to the order in time, each once", () => {
+    const mempool = create();
+    for (let nonce = 0n; nonce < 3n; nonce++) mempool.add(idOf(nonce), signed(nonce), undefined, 10);
+    mempool.add(idOf(3n), signed(3n), 1, 10);
+    expect(mempool.gossip(idOf(0n))).to.deep.equal(encodeSignedInstruction(signed(0n)));
+    // Blocks leave, so what waits for one is on its way.
+    expect(mempool.takeUngossiped(10, false)).to.deep.equal([]);
+    mempool.take(10, 100_000);
+    mempool.ordered(idOf(1n), SIGNATURE);
+    expect(mempool.takeUngossiped(41, true)).to.deep.equal([]);
+    expect(mempool.takeUngossiped(42, false)).to.deep.equal([encodeSignedInstruction(signed(2n))]);
+    expect(mempool.takeUngossiped(100, true)).to.deep.equal([]);
+    // No block of ours leaves.
+    mempool.add(idOf(4n), signed(4n), undefined, 11);
+    expect(mempool.takeUngossiped(11, true)).to.deep.equal([encodeSignedInstruction(signed(4n))]);
+  });
+
   it("keeps an observation once and gives it up when our block with it is output", () => {
     const mempool = create();
     const time: Observation = { kind: "time", seconds: 5n };

@@ -1,0 +1,33 @@
+import { DEFAULT_PACING } from "../../../src/node/config.ts";
+import { run } from "./run.ts";
+
+const [members, rate, seconds, warm, wide, kill, profile] = process.argv.slice(2);
+const r = await run({
+  members: Number(members),
+  rate: Number(rate),
+  instructionBytes: 512,
+  warmupSeconds: Number(warm),
+  seconds: Number(seconds),
+  wide: wide === "1",
+  kill: kill
+    ? kill
+        .split(",")
+        .filter((x) => x !== "-")
+        .map(Number)
+    : [],
+  pacing: DEFAULT_PACING,
+  directory: process.env.BENCH_DIR,
+  profile: profile,
+  onProgress: (t) => console.error(t),
+});
+const { perSecond, ...l } = r.load;
+console.log(l, perSecond.join(" "));
+for (const s of r.stats) {
+  const a = s[0],
+    b = s.at(-1);
+  if (!a || !b) continue;
+  const dt = (b.atMs - a.atMs) / 1000;
+  console.log(
+    `m${a.index} cpu ${((b.cpuUs - a.cpuUs) / 1e4 / dt).toFixed(1)}% us/instr ${((b.cpuUs - a.cpuUs) / (b.settled - a.settled)).toFixed(1)} rounds/s ${((b.round - a.round) / dt).toFixed(1)} batches/s ${((b.certifiedBatches - a.certifiedBatches) / dt).toFixed(1)} settled/s ${((b.settled - a.settled) / dt).toFixed(0)} rss ${(b.rss / 2 ** 20).toFixed(0)} heap ${(b.heapUsed / 2 ** 20).toFixed(0)} ab ${(b.arrayBuffers / 2 ** 20).toFixed(0)} loop ${b.loopMeanMs.toFixed(1)}/${b.loopMaxMs.toFixed(0)} rep ${b.repeated} drop ${b.dropped} out ${((b.bytesOut - a.bytesOut) / dt / 1e6).toFixed(1)} MB/s`,
+  );
+}

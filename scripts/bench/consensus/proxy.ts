@@ -1,0 +1,8 @@
+/** The delay proxy as a process of its own: its work must not disturb the clock of whoever measures. */
+import { type Route, startProxy } from "./network.ts";
+
+process.once("message", async (routes) => {
+  await startProxy(routes as readonly Route[]); // CAST: run.ts sends nothing else
+  process.send?.("ready");
+});
+process.once("disconnect", () => process.exit(0));
