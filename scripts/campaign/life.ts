@@ -11,7 +11,7 @@ import { cutPower, readTraceFile, storeFiles, type Trace } from "./disk.ts";
  * - `cut`: the power goes in the middle of the nth sync.
  * - `syncError`: the nth sync fails with EIO; the member must stop by itself.
  * - `full`: from the nth write on the disk is full; the member must stop by itself.
- * - `lying`: syncs do nothing and say they did (a control: no software survives that), then `power`.
+ * - `lying`: syncs of the write-ahead log do nothing and say they did (a control: no software survives that), then `power`.
  */
 export type DiskFault =
   | { readonly kind: "sound" | "power" | "lying" }
@@ -100,7 +100,8 @@ export function startLife(fault: DiskFault, parts: LifeParts): Life {
 
 function wrapperOf(fault: DiskFault, dataDir: string, traceFile: string): string[] {
   if (fault.kind === "sound") return [];
-  const paths = storeFiles(dataDir).flatMap((path) => ["-P", path]);
+  const [database, log] = storeFiles(dataDir);
+  const paths = fault.kind === "lying" ? ["-P", log!] : ["-P", database!, "-P", log!];
   const inject = injectionOf(fault);
   return [
     ...["strace", "-f", "-qq", "-y", "-ttt", "-s", "0", "--seccomp-bpf", "-o", traceFile],
