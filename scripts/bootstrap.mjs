@@ -6,6 +6,7 @@
  *   node scripts/bootstrap.mjs test …     npm test
  *   node scripts/bootstrap.mjs demo …     npm run demo
  *   node scripts/bootstrap.mjs bench:…    npm run bench:…
+ *   node scripts/bootstrap.mjs campaign:… npm run campaign:…
  *   node scripts/bootstrap.mjs verify …   npm run verify
  *
  * Why not plain `npm ci`: run by Node 20, npm silently leaves out Hardhat's native package (its engine is ≥ 22), and Hardhat
@@ -31,6 +32,7 @@ const COMMANDS = {
   "bench:ledger": "scripts/bench/ledger.ts",
   "bench:signatures": "scripts/bench/signatures.ts",
   "bench:latency": "scripts/bench/latency.ts",
+  "campaign:kill": "scripts/campaign/kill.ts",
   verify: "scripts/verify/main.ts",
 };
 

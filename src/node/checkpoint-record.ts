@@ -1,6 +1,7 @@
 /** Checkpoints within an epoch as the store keeps them: a restart goes on from the newest instead of the epoch's beginning. */
 import * as z from "zod";
 import * as wire from "../api/wire.ts";
+import { decodeOrderTail } from "../consensus/checkpoint.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Store, StoredCheckpoint } from "../storage/port.ts";
 import { SUITES } from "../threshold/types.ts";
@@ -9,6 +10,12 @@ const head: z.ZodType<Pick<Checkpoint, "header" | "certificates">> = z.object({
   header: wire.batchHeader,
   certificates: wire.list(wire.certificate, SUITES.length),
 });
+
+/** Where the order goes on from needs no block at or below this round; `retainedRounds` is K. */
+export function floorOf({ order }: Pick<Checkpoint, "order">, retainedRounds: number): number {
+  const last = decodeOrderTail(order).records.at(-1);
+  return last === undefined ? 0 : Math.max(0, last.leader.round - retainedRounds);
+}
 
 export function storedCheckpointOf({ header, certificates, snapshot, order }: Checkpoint): StoredCheckpoint {
   return { sequence: header.sequence, json: JSON.stringify(z.encode(head, { header, certificates })), snapshot, order };

@@ -21,6 +21,7 @@ import type { Logger } from "../telemetry/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Transport, TransportHandlers } from "../transport/port.ts";
 import type { NodeEvent } from "./api/view.ts";
+import { floorOf } from "./checkpoint-record.ts";
 import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
@@ -286,12 +287,23 @@ export class Node {
   #collect(effect: MemberEffect): void {
     if (effect.kind === "persist") this.#writes.persist(effect.write);
     if (effect.kind === "batch") this.#writes.batch(effect.batch);
-    if (effect.kind === "checkpoint") this.#writes.checkpoint(effect.checkpoint);
+    if (effect.kind === "checkpoint") this.#collectCheckpoint(effect.checkpoint);
     if (effect.kind !== "epoch") return;
     const { change, header, certificates, self } = effect;
     this.#writes.epoch({ ...change, header, certificates }, self !== undefined);
     if (self === undefined) this.#hasLeft = true;
     else this.#session = { committee: change.committee, self };
+  }
+
+  /** A restart goes on from here; whoever began to fetch the one before may still ask for what lies above its floor. */
+  #collectCheckpoint(checkpoint: Checkpoint): void {
+    this.#writes.checkpoint(checkpoint);
+    const before = this.#checkpoints.at(-1);
+    const { consensus } = this.#member;
+    const { lastOwnBlock } = consensus;
+    if (before === undefined) return;
+    const floor = floorOf(before, this.#parts.member.retainedRounds);
+    this.#writes.truncate(floor, lastOwnBlock === undefined ? undefined : consensus.block(lastOwnBlock));
   }
 
   /** What was said in the epoch before has gone to the transport: from here on it is among the new members. */

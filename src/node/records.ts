@@ -1,5 +1,6 @@
 /** What the node keeps of a step: member effects as rows of the store, in one transaction. */
 
+import type { VerifiedBlock } from "../consensus/types.ts";
 import type { SettledBatch } from "../ledger/types.ts";
 import type { Checkpoint, PersistWrite } from "../member/types.ts";
 import type { StoreWrite } from "../storage/port.ts";
@@ -12,6 +13,7 @@ export class WriteCollector {
   #write = empty();
   #epoch: StoreWrite["epoch"];
   #checkpoint: StoreWrite["checkpoint"];
+  #truncate: number | undefined;
   #count = 0;
 
   get isEmpty(): boolean {
@@ -19,7 +21,7 @@ export class WriteCollector {
   }
 
   persist(write: PersistWrite): void {
-    for (const block of write.blocks) this.#write.log.push({ kind: "block", bytes: block.bytes });
+    for (const block of write.blocks) this.#write.log.push({ kind: "block", ...recordOf(block) });
     for (const { round, signature } of write.coins) this.#write.log.push({ kind: "coin", round, signature });
     this.#write.register.push(...write.register);
     for (const { header, suite, signature } of write.certificates) {
@@ -46,6 +48,7 @@ export class WriteCollector {
     if (ours) {
       this.#write.log = [];
       this.#checkpoint = undefined;
+      this.#truncate = undefined;
     }
     this.#count++;
   }
@@ -55,13 +58,24 @@ export class WriteCollector {
     this.#count++;
   }
 
+  /**
+   * Nothing at or below this floor is needed for a restart, but for our own newest block: the next one names it, and no round up to its
+   * own is signed again.
+   */
+  truncate(floor: number, own: VerifiedBlock | undefined): void {
+    this.#truncate = floor;
+    if (own !== undefined && own.round <= floor) this.#write.log.push({ kind: "block", ...recordOf(own) });
+    this.#count++;
+  }
+
   meta(key: string, value: string): void {
     this.#write.meta.push([key, value]);
     this.#count++;
   }
 
   take(): StoreWrite {
-    const write = { ...this.#write, epoch: this.#epoch, checkpoint: this.#checkpoint };
+    const write = { ...this.#write, epoch: this.#epoch, checkpoint: this.#checkpoint, truncate: this.#truncate };
+    this.#truncate = undefined;
     this.#write = empty();
     this.#epoch = undefined;
     this.#checkpoint = undefined;
@@ -70,8 +84,12 @@ export class WriteCollector {
   }
 }
 
+function recordOf({ bytes, round }: VerifiedBlock): { readonly bytes: Uint8Array; readonly round: number } {
+  return { bytes, round };
+}
+
 type Lists = Required<{
-  -readonly [K in Exclude<keyof StoreWrite, "epoch" | "checkpoint">]: NonNullable<
+  -readonly [K in Exclude<keyof StoreWrite, "epoch" | "checkpoint" | "truncate">]: NonNullable<
     StoreWrite[K]
   > extends readonly (infer E)[]
     ? E[]

@@ -29,6 +29,8 @@ export function prepareDatabase(database: DatabaseSync, committeeId: Hex): void 
       details: { found: version, supported: SCHEMA_VERSION },
     });
   }
+  // Only before there are tables; older stores keep their free pages and use them again.
+  if (isNew) database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   database.exec(`
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;

@@ -154,7 +154,10 @@ function apply(tables: Tables, batch: StoreWrite, undo: (() => void)[]): void {
   }
   if (batch.epoch !== undefined) applyEpoch(tables, batch.epoch, undo);
   if (batch.checkpoint !== undefined) applyCheckpoint(tables, batch.checkpoint, undo);
+  if (batch.truncate !== undefined) applyCut(tables, batch.truncate, undo);
   for (const record of batch.log ?? []) {
+    if (record.round !== undefined && !(Number.isSafeInteger(record.round) && record.round >= 0))
+      throw new StoreError("badRecord", "A log record's round is a whole number");
     tables.log.push(copyOf(record));
     undo.push(() => void tables.log.pop());
   }
@@ -211,6 +214,14 @@ function applyCheckpoint({ checkpoints }: Tables, checkpoint: StoredCheckpoint, 
   if (checkpoints.has(sequenceColumn(sequence))) return;
   put(checkpoints, sequence, { ...checkpoint, snapshot: snapshot.slice(), order: order.slice() }, undo);
   for (const old of newestCheckpoints(checkpoints).slice(KEPT_CHECKPOINTS)) drop(checkpoints, old.sequence, undo);
+}
+
+function applyCut({ log }: Tables, round: number, undo: (() => void)[]): void {
+  const before = [...log];
+  if (!Number.isSafeInteger(round))
+    throw new StoreError("badRecord", "A log is cut at a round", { details: { round } });
+  undo.push(() => void log.splice(0, log.length, ...before));
+  log.splice(0, log.length, ...before.filter((record) => record.round === undefined || record.round > round));
 }
 
 function drop<K, V>(table: Map<K, V>, key: K, undo: (() => void)[]): void {

@@ -37,9 +37,9 @@ export class StoreError extends ClocklessError<StoreErrorCode> {
   }
 }
 
-/** What is replayed into the member at start, in append order. */
+/** What is replayed into the member at start, in append order. A block without a round is kept until its epoch ends. */
 export type LogRecord =
-  | { readonly kind: "block"; readonly bytes: Uint8Array }
+  | { readonly kind: "block"; readonly bytes: Uint8Array; readonly round?: number | undefined }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
 
 /** Sign-once register: `kind` names what is signed ("block", "batch", …), `position` where (round, sequence, …; 0 ≤ position < 2^256). */
@@ -107,6 +107,11 @@ export interface StoreWrite {
    */
   readonly epoch?: (StoredEpochStart & { readonly ours: boolean }) | undefined;
   readonly checkpoint?: StoredCheckpoint | undefined;
+  /**
+   * No restart needs log records of this round or a lower one any more. They go before long: a few with each write, because a thousand
+   * large blocks at once would hold up everything else. What the same write appends stays, whatever its round.
+   */
+  readonly truncate?: number | undefined;
   readonly log?: readonly LogRecord[];
   readonly register?: readonly RegisterEntry[];
   readonly batches?: readonly StoredBatch[];

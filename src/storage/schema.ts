@@ -7,7 +7,7 @@
 
 /** `PRAGMA application_id`: "CLKL". A file with another id is no Clockless store and is left alone. */
 export const APPLICATION_ID = 0x434c4b4c;
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 /** Meta names that belong to the store itself. */
 export const RESERVED_META_PREFIX = "store.";
 
@@ -24,7 +24,7 @@ CREATE TRIGGER ${table}_is_kept BEFORE DELETE ON ${table} BEGIN SELECT RAISE(ABO
 const TABLES_1 = `
 CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 
--- Append-only; position is the order. round is set for coins only.
+-- Appended at one end, cut at the other; position is the order. round is set for coins only.
 CREATE TABLE log (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL CHECK (kind IN ('block', 'coin')),
@@ -94,5 +94,14 @@ CREATE TABLE checkpoint (
 ) STRICT;
 `;
 
+/**
+ * Rounds of blocks, so that the log can be cut at its old end. `round` is taken: it has a check that blocks have none. The index also
+ * spares reading past the blocks' bytes.
+ */
+const TABLES_4 = `
+ALTER TABLE log ADD COLUMN sinks INTEGER;
+CREATE INDEX log_by_sinks ON log (sinks) WHERE sinks IS NOT NULL;
+`;
+
 /** By version: what to run on a store of the version before (0: an empty file). */
-export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2, TABLES_3];
+export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2, TABLES_3, TABLES_4];

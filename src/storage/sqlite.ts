@@ -33,12 +33,16 @@ import {
   textOf,
   wordColumn,
 } from "./records.ts";
-import { applyWrite } from "./write.ts";
+import { applyWrite, cutLog } from "./write.ts";
 
 export const DATABASE_FILE = "clockless.sqlite";
 
 /** Log records read at once during replay: blocks may be megabytes. */
 const LOG_PAGE = 16;
+/** Log records that one write deletes: more than a write usually appends, so that the log gets shorter. */
+const CUT_AT_ONCE = 64;
+/** Pages given back to the file system by one write while more than a quarter of the file is free. */
+const VACUUM_PAGES = 256;
 
 export interface SqliteStoreOptions {
   /** Created with mode 0700 when absent. */
@@ -71,6 +75,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 class SqliteStore implements Store {
   readonly #db: Connection;
   readonly #lock: DirectoryLock;
+  /** Log records that have still to be deleted. */
+  #cut: { readonly round: number; readonly until: bigint } | undefined;
 
   constructor(db: Connection, lock: DirectoryLock) {
     this.#db = db;
@@ -78,7 +84,28 @@ class SqliteStore implements Store {
   }
 
   write(batch: StoreWrite): void {
-    this.#db.transaction("writing", () => applyWrite(this.#db, batch));
+    const { truncate, epoch } = batch;
+    let cut = epoch?.ours === true ? undefined : this.#cut;
+    this.#db.transaction("writing", () => {
+      if (truncate !== undefined) cut = { round: truncate, until: this.#lastPosition() };
+      applyWrite(this.#db, batch);
+      if (cut === undefined) return;
+      if (cutLog(this.#db, cut.round, cut.until, CUT_AT_ONCE) < CUT_AT_ONCE) cut = undefined;
+      this.#shrink();
+    });
+    this.#cut = cut;
+  }
+
+  #lastPosition(): bigint {
+    const row = this.#db.get("SELECT position FROM log ORDER BY position DESC LIMIT 1");
+    return row === undefined ? 0n : bigintOf(row, "position");
+  }
+
+  /** Free pages are used again, but after a long stall of the order there may be gigabytes of them. */
+  #shrink(): void {
+    const count = (name: string): bigint =>
+      bigintOf({ count: Object.values(this.#db.get(`PRAGMA ${name}`) ?? {})[0] }, "count");
+    if (count("freelist_count") * 4n > count("page_count")) this.#db.all(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
   }
 
   epochStart(): StoredEpochStart | undefined {
@@ -124,7 +151,7 @@ class SqliteStore implements Store {
     // By position rather than one open cursor: a cursor would pin the write-ahead log for as long as a replay takes.
     for (let after = 0n; ; ) {
       const rows = this.#db.all(
-        "SELECT position, kind, round, bytes FROM log WHERE position > ? ORDER BY position LIMIT ?",
+        "SELECT position, kind, round, sinks, bytes FROM log WHERE position > ? ORDER BY position LIMIT ?",
         after,
         LOG_PAGE,
       );
@@ -134,7 +161,7 @@ class SqliteStore implements Store {
         const bytes = bytesOf(row, "bytes");
         yield textOf(row, "kind") === "coin"
           ? { kind: "coin", round: Number(bigintOf(row, "round")), signature: bytes }
-          : { kind: "block", bytes };
+          : { kind: "block", bytes, ...sinksOf(row) };
       }
     }
   }
@@ -248,6 +275,10 @@ class SqliteStore implements Store {
       this.#lock.release();
     }
   }
+}
+
+function sinksOf(row: Row): { readonly round?: number } {
+  return row.sinks === null ? {} : { round: Number(bigintOf(row, "sinks")) };
 }
 
 function asEpoch(row: Row): StoredEpoch {

@@ -2,7 +2,7 @@
 import { equalBytes } from "../lib/bytes.ts";
 import { hexToBytes } from "../lib/hex.ts";
 import type { Connection } from "./connection.ts";
-import { type RegisterEntry, type StoredCheckpoint, StoreError, type StoreWrite } from "./port.ts";
+import { type LogRecord, type RegisterEntry, type StoredCheckpoint, StoreError, type StoreWrite } from "./port.ts";
 import {
   epochColumn,
   hexColumn,
@@ -20,17 +20,7 @@ export function applyWrite(db: Connection, batch: StoreWrite): void {
   for (const entry of batch.register ?? []) insertRegister(db, entry);
   if (batch.epoch !== undefined) writeEpoch(db, batch.epoch);
   if (batch.checkpoint !== undefined) writeCheckpoint(db, batch.checkpoint);
-  for (const record of batch.log ?? []) {
-    const isCoin = record.kind === "coin";
-    if (isCoin && !(Number.isSafeInteger(record.round) && record.round >= 0))
-      throw new StoreError("badRecord", "A coin needs a round");
-    db.run(
-      "INSERT INTO log (kind, round, bytes) VALUES (?, ?, ?)",
-      record.kind,
-      isCoin ? record.round : null,
-      isCoin ? record.signature : record.bytes,
-    );
-  }
+  for (const record of batch.log ?? []) appendLog(db, record);
   for (const { sequence, digest, json } of batch.batches ?? []) {
     insertOnce(db, "batch", ["sequence"], {
       sequence: sequenceColumn(sequence),
@@ -66,6 +56,34 @@ export function applyWrite(db: Connection, batch: StoreWrite): void {
       value,
     );
   }
+}
+
+/**
+ * Deletes the oldest `limit` log records of rounds up to `round`, if their position is at most `until`. Returns how many there were.
+ */
+export function cutLog(db: Connection, round: number, until: bigint, limit: number): number {
+  return Number(
+    db.run(
+      "DELETE FROM log WHERE position IN (SELECT position FROM log WHERE sinks <= ? AND position <= ? LIMIT ?)",
+      round,
+      until,
+      limit,
+    ),
+  );
+}
+
+function appendLog(db: Connection, record: LogRecord): void {
+  const { kind, round } = record;
+  const isRound = Number.isSafeInteger(round) && Number(round) >= 0;
+  if (kind === "coin" ? !isRound : !isRound && round !== undefined)
+    throw new StoreError("badRecord", "A log record's round is a whole number", { details: { kind, round } });
+  db.run(
+    "INSERT INTO log (kind, round, sinks, bytes) VALUES (?, ?, ?, ?)",
+    kind,
+    kind === "coin" ? record.round : null,
+    round ?? null,
+    kind === "coin" ? record.signature : record.bytes,
+  );
 }
 
 function writeEpoch(db: Connection, { epoch, json, snapshot, ours }: NonNullable<StoreWrite["epoch"]>): void {

@@ -52,6 +52,36 @@ for (const [name, open] of [
       expect([...store.log()]).to.deep.equal(records);
     });
 
+    it("cuts the log at a round before long, but for what has no round or comes with the cut", () => {
+      const block = (round: number): LogRecord => ({ kind: "block", bytes: Uint8Array.of(round & 255), round });
+      const coin = (round: number): LogRecord => ({ kind: "coin", round, signature: Uint8Array.of(1) });
+      const old: LogRecord = { kind: "block", bytes: Uint8Array.of(7) };
+      const own = block(3);
+      store.write({ log: [old, ...Array.from({ length: 300 }, (_, n) => [block(n), coin(n)]).flat()] });
+      store.write({ register: [{ kind: "block", position: 3n, digest: digest(3) }] });
+      store.write({ truncate: 250, log: [own] });
+      for (let i = 0; i < 20; i++) store.write({ log: [block(300 + i)] });
+      const left = [...store.log()];
+      const above = Array.from({ length: 49 }, (_, n) => [block(251 + n), coin(251 + n)]).flat();
+      expect(left).to.deep.equal([old, ...above, own, ...Array.from({ length: 20 }, (_, n) => block(300 + n))]);
+      // Never the register.
+      expect(store.register("block", 3n)).to.equal(digest(3));
+      expect(() => store.write({ log: [block(-1)] })).to.throw(StoreError);
+    });
+
+    it("forgets a cut that is under way when an epoch of ours begins", () => {
+      const log = Array.from(
+        { length: 300 },
+        (_, round): LogRecord => ({ kind: "block", bytes: Uint8Array.of(1), round }),
+      );
+      store.write({ log });
+      store.write({ truncate: 290 });
+      const first: LogRecord = { kind: "block", bytes: Uint8Array.of(2), round: 1 };
+      store.write({ epoch: { epoch: 1n, json: "one", snapshot: Uint8Array.of(1), ours: true }, log: [first] });
+      for (let i = 0; i < 10; i++) store.write({ meta: [["n", String(i)]] });
+      expect([...store.log()]).to.deep.equal([first]);
+    });
+
     it("keeps the newest two checkpoints, until an epoch of ours begins", () => {
       const at = (sequence: bigint) => ({
         sequence,
@@ -284,6 +314,22 @@ for (const [name, open] of [
 }
 
 describe("storage/sqlite on disk", () => {
+  it("gives the space of a long log back to the file system", () => {
+    const store = openSqlite();
+    const size = () => statSync(join(directory, DATABASE_FILE)).size;
+    const log = Array.from(
+      { length: 400 },
+      (_, round): LogRecord => ({ kind: "block", bytes: new Uint8Array(20_000), round }),
+    );
+    store.write({ log });
+    store.write({ truncate: 390 });
+    for (let i = 0; i < 60; i++) store.write({ meta: [["n", String(i)]] });
+    store.close();
+    const left = size();
+    openSqlite().close();
+    expect(left).to.be.lessThan(4_000_000);
+  });
+
   it("has everything after reopening", () => {
     const store = openSqlite();
     store.write({

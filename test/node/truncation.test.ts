@@ -1,0 +1,102 @@
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { loadCheckpoint } from "../../src/node/checkpoint-record.ts";
+import { WriteCollector } from "../../src/node/records.ts";
+import { signedRoundOf } from "../../src/node/replay.ts";
+import { DATABASE_FILE, openSqliteStore } from "../../src/storage/sqlite.ts";
+import { until } from "./support.ts";
+import { createWorld, N, type World } from "./world.ts";
+
+const K = 64;
+
+describe("node: the log is cut at its old end", function () {
+  this.timeout(240_000);
+  let directory: string;
+  let world: World;
+
+  before(() => {
+    directory = mkdtempSync(join(tmpdir(), "clockless-cut-"));
+    world = createWorld({
+      openStore: (index, { id }) => openSqliteStore({ directory: join(directory, `${index}`), committeeId: id }),
+      heartbeatRounds: 4,
+    });
+  });
+  after(async () => {
+    await Promise.all(world.nodes.map((node) => node.stop()));
+    for (const store of world.stores) store.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const rounds = (count: number): Promise<void> => {
+    const from = Math.min(...world.nodes.map(({ member }) => member.consensus.highestRound));
+    return until("rounds went on", () =>
+      world.nodes.every(({ member }) => member.consensus.highestRound > from + count),
+    );
+  };
+  const logged = (index: number): number[] =>
+    [...world.stores[index]!.log()].flatMap(({ kind, round }) => (kind === "block" ? [round!] : []));
+  const pages = (index: number): number => {
+    const size = (file: string): number => statSync(join(directory, `${index}`, file)).size;
+    return size(DATABASE_FILE);
+  };
+
+  it("holds the rounds above the second newest checkpoint's floor and never more, and the file stays as large as it is", async () => {
+    for (let index = 0; index < N; index++) await world.start(index);
+    await rounds(4 * K);
+    const before = pages(0);
+    const sizes: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      await rounds(K);
+      sizes.push(logged(0).length);
+    }
+    for (let index = 0; index < N; index++) {
+      const { consensus } = world.nodes[index]!.member;
+      // K below the last commit, two checkpoints' distance, and what is not yet ordered or final.
+      const oldest = Math.min(...logged(index));
+      expect(oldest).to.be.greaterThan(consensus.highestRound - 2 * K);
+      expect(oldest).to.be.at.most(consensus.floor + 1);
+    }
+    expect(Math.max(...sizes)).to.be.lessThan(2 * K * N);
+    // What stays for ever (register, batches, certificates) grows by some hundred bytes a round; blocks would be ten times that.
+    expect(pages(0) - before).to.be.lessThan(1_000_000);
+    expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("keeps the whole register", () => {
+    const store = world.stores[0]!;
+    const top = signedRoundOf(store, 0n);
+    let found = 0;
+    for (let round = 1; round <= top; round++) if (store.register("block", BigInt(round)) !== undefined) found++;
+    expect(top).to.be.greaterThan(8 * K);
+    expect(found).to.be.greaterThan(6 * K);
+  });
+
+  it("restarts from the newest checkpoint and what the log still has, and signs on", async () => {
+    const before = world.nodes[1]!.member;
+    await world.nodes[1]!.stop();
+    const checkpoint = loadCheckpoint(world.stores[1]!);
+    expect(checkpoint).to.not.equal(undefined);
+    const { member } = await world.start(1);
+    expect(member.consensus.lastOwnRound).to.equal(before.consensus.lastOwnRound);
+    expect(member.ledger.sequence).to.equal(before.ledger.sequence);
+    expect(member.ledger.digest).to.equal(before.ledger.digest);
+    await until("own blocks again", () => member.consensus.lastOwnRound > before.consensus.lastOwnRound);
+    await rounds(K);
+    expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("writes our newest block again when its round goes: the next one names it, and no round up to it is signed again", () => {
+    const { consensus } = world.nodes[2]!.member;
+    const own = consensus.block(consensus.lastOwnBlock!)!;
+    const writes = new WriteCollector();
+    writes.truncate(own.round, own);
+    expect(writes.take()).to.deep.include({
+      truncate: own.round,
+      log: [{ kind: "block", bytes: own.bytes, round: own.round }],
+    });
+    writes.truncate(own.round - 1, own);
+    expect(writes.take()).to.deep.include({ truncate: own.round - 1, log: [] });
+  });
+});
