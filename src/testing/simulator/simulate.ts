@@ -9,6 +9,7 @@ import { maxFaulty } from "../../lib/math.ts";
 import type { MemberConfig, MemberEffect, PersistWrite } from "../../member/types.ts";
 import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "../committee.ts";
 import { createRandom, type Random } from "../random.ts";
+import { ruleOf } from "../rules/rules.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
 import { Cluster, type Scenario, SIMULATED_MEMBER } from "./cluster.ts";
 import { CatchUp, LAGGING_MEMBER } from "./lag.ts";
@@ -90,11 +91,13 @@ class Simulation implements Scenario {
     if (adversary.startsWith("crash")) for (let index = 0; index < faulty; index++) cluster.scheduleCrash(index);
     // Somebody may be away, and with a control stay so.
     const untilMs = adversary === "lag" ? 3 * rounds * UNIT_MS : Number.POSITIVE_INFINITY;
-    cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs);
+    // The first violation ends the run: a broken committee goes on for ever and says nothing new.
+    const isBroken = (): boolean => checker.violations.length > 0;
+    cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs || isBroken());
     cluster.heal();
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
-    cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline);
-    if (!this.#hasConverged())
+    cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline || isBroken());
+    if (!isBroken() && !this.#hasConverged())
       checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
     return {
       members,
@@ -135,6 +138,7 @@ class Simulation implements Scenario {
       identities,
       blockSigner: identities,
       ...this.#rules(),
+      createRule: ruleOf(this.#config.rule ?? "ours"),
       checkpoint: this.#cluster.processes[index]!.disk.checkpoint,
     };
     return { config, peers: [...committee.members.keys()] };

@@ -31,6 +31,8 @@ export interface SimulationConfig {
   readonly engines?: Readonly<Record<Suite, Engine>> | undefined;
   /** Users that keep one instruction under way each. */
   readonly owners: number;
+  /** Decision rule by name (rules/rules.ts); default `ours`. */
+  readonly rule?: string | undefined;
 }
 
 export interface SimulationReport {
