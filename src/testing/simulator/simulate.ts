@@ -21,8 +21,16 @@ import { createWorkload } from "./workload.ts";
 
 export { ADVERSARIES, type Adversary, type SimulationConfig, type SimulationReport } from "./types.ts";
 
-export function simulate(config: SimulationConfig): SimulationReport {
-  return config.adversary === "reshare" ? simulateReshare(config) : new Simulation(config).run();
+/** `onLatency`: gets every latency sample (milliseconds of virtual time) when the run is over. */
+export function simulate(
+  config: SimulationConfig,
+  onLatency?: (samplesMs: readonly number[]) => void,
+): SimulationReport {
+  if (config.adversary === "reshare") return simulateReshare(config);
+  const simulation = new Simulation(config);
+  const report = simulation.run();
+  onLatency?.(simulation.samples);
+  return report;
 }
 
 /** With `lag`, and with something left out that the run must not survive. */
@@ -78,6 +86,10 @@ class Simulation implements Scenario {
         this.#random.stream("lag"),
         control,
       );
+  }
+
+  get samples(): readonly number[] {
+    return this.#samples;
   }
 
   run(): SimulationReport {

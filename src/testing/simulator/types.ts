@@ -21,7 +21,8 @@ export type LagControl = "no-catch-up" | "no-checkpoint-check";
 
 export interface SimulationConfig {
   readonly members: number;
-  readonly adversary: Adversary;
+  /** One of ADVERSARIES. */
+  readonly adversary: string;
   readonly seed: bigint;
   /** Rounds of the phase with faults. With `reshare` it ends when all changes were tried, and this bounds nothing. */
   readonly rounds: number;
@@ -38,7 +39,7 @@ export interface SimulationConfig {
 export interface SimulationReport {
   readonly members: number;
   readonly faulty: number;
-  readonly adversary: Adversary;
+  readonly adversary: string;
   readonly seed: string;
   readonly agreement: boolean;
   readonly violations: readonly string[];
