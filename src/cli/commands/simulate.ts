@@ -11,13 +11,27 @@ import type { SimulationOrder } from "../simulation-worker.ts";
 /** A copy, because loading the simulator would slow every other command down; the type keeps it complete. */
 const ADVERSARIES = Object.keys({
   none: true,
-  crash: true,
   chaos: true,
-  "crash-chaos": true,
   loss: true,
   partition: true,
+  asymmetric: true,
+  starve: true,
+  "starve-leaders": true,
+  "early-coin": true,
   lag: true,
+  crash: true,
+  restart: true,
+  "torn-disk": true,
+  rollback: true,
+  equivocate: true,
+  "late-gift": true,
+  "jump-and-expose": true,
+  twins: true,
+  withhold: true,
+  garbage: true,
+  mutate: true,
   reshare: true,
+  swarm: true,
 } satisfies Record<Adversary, true>);
 
 interface SimulateFlags {
