@@ -41,16 +41,20 @@ export class ThreadPool {
     const { signal, limitMs } = this.#options;
     signal.throwIfAborted();
     const worker = this.#idle.pop() ?? this.#start();
-    let timer: NodeJS.Timeout | undefined;
-    let stop = (): void => undefined;
+    let end = (): void => undefined;
     try {
       const answer = await new Promise<Answer<O>>((resolve, reject) => {
-        stop = () => reject(signal.reason);
-        signal.addEventListener("abort", stop);
-        timer = setTimeout(() => reject(new Error(`did not end within ${Math.round(limitMs / 1000)} s`)), limitMs);
-        worker.once("message", resolve);
-        worker.once("error", reject);
-        worker.once("exit", (code) => reject(new Error(`its thread ended with ${code}`)));
+        const abort = (): void => reject(signal.reason);
+        const exit = (code: number): void => reject(new Error(`its thread ended with ${code}`));
+        const tooSlow = (): void => reject(new Error(`did not end within ${Math.round(limitMs / 1000)} s`));
+        const timer = setTimeout(tooSlow, limitMs);
+        signal.addEventListener("abort", abort);
+        worker.on("message", resolve).on("error", reject).on("exit", exit);
+        end = () => {
+          clearTimeout(timer);
+          signal.removeEventListener("abort", abort);
+          worker.off("message", resolve).off("error", reject).off("exit", exit);
+        };
         worker.postMessage(order);
       });
       this.#idle.push(worker);
@@ -60,9 +64,7 @@ export class ThreadPool {
       void worker.terminate();
       throw error;
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", stop);
-      worker.removeAllListeners();
+      end();
     }
   }
 
