@@ -10,7 +10,7 @@ import { createKeccakStream } from "../../lib/hash.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
 import { Member } from "../../member/member.ts";
-import type { MemberConfig, MemberEffect, MemberInput, PersistWrite } from "../../member/types.ts";
+import type { MemberConfig, MemberEffect, MemberInput, PersistWrite, Recovered } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import { type Checker, createChecker } from "./checker.ts";
 import { SimulatedDisk } from "./disk.ts";
@@ -37,8 +37,8 @@ export interface Driver {
   act(effects: readonly MemberEffect[]): void;
   /** Before the member takes a message. */
   heard?(from: number, bytes: Uint8Array): void;
-  /** What the member shows while it is restored. */
-  restored?(effect: MemberEffect): void;
+  /** What its member is told that its disk holds. */
+  recovered?(recovered: Recovered): Recovered;
 }
 
 export interface Process {
@@ -178,9 +178,9 @@ export class Cluster {
     target.member = this.#try(person, () => {
       const member = new Member(order.config);
       const { driver } = target;
-      member.restore(target.disk.recover(), (effect) => {
+      const recovered = target.disk.recover();
+      member.restore(driver?.recovered?.(recovered) ?? recovered, (effect) => {
         if (driver === undefined) this.#apply(person, effect);
-        else driver.restored?.(effect);
       });
       return member;
     });

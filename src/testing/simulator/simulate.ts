@@ -5,9 +5,11 @@
  */
 
 import type { CoinScheme } from "../../consensus/types.ts";
+import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
 import type { Hex } from "../../lib/hex.ts";
 import { maxFaulty } from "../../lib/math.ts";
+import { epochGenesis } from "../../member/member.ts";
 import type { MemberConfig, MemberEffect, PersistWrite } from "../../member/types.ts";
 import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "../committee.ts";
 import { createRandom, type Random } from "../random.ts";
@@ -18,6 +20,9 @@ import { SimulatedDisk } from "./disk.ts";
 import { drawFaults, type Faults } from "./faults.ts";
 import { CatchUp } from "./lag.ts";
 import { summarize } from "./latency.ts";
+import { createDriver, isPuppet } from "./malice/drivers.ts";
+import { drawTwins, Malice } from "./malice/record.ts";
+import type { World } from "./malice/world.ts";
 import { parseAdversary } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
@@ -69,6 +74,9 @@ class Simulation implements Scenario {
   readonly #catchUp: CatchUp;
   /** Submitted a second time: what a member says to that says nothing about the instruction. */
   readonly #resubmitted = new Set<Hex>();
+  /** Persons beyond the members, and under whose identity they run. */
+  readonly #twins: ReadonlyMap<number, number>;
+  readonly #malice: Malice;
   /** Honest members whose disks were declared lost. */
   readonly #learners = new Set<number>();
 
@@ -89,15 +97,35 @@ class Simulation implements Scenario {
     const toAddress = crypto === "real" ? addressOf : standInAddress;
     const workload = this.#random.stream("workload");
     this.#workload = createWorkload(this.#genesis, this.#test.identities, toAddress, owners, workload);
-    const people = members;
+    const { malicious } = this.#faults;
+    this.#twins = drawTwins(malicious, members, control, plan);
+    const trusted = control === "trusted-equivocator";
     this.#cluster = new Cluster({
-      people,
+      people: members + this.#twins.size,
       committeeId: this.#test.committee.id,
-      network: createWeather(this.#faults, people, this.#sight(), [], this.#random.stream("network")),
+      network: createWeather(this.#faults, this.#twins, this.#sight(), control, this.#random.stream("network")),
       faults: this.#random.stream("faults"),
       scenario: this,
-      malicious: new Set(this.#faults.malicious.keys()),
+      malicious: new Set(trusted ? [] : malicious.keys()),
+      twins: this.#twins,
     });
+    this.#malice = new Malice();
+    const world: World = {
+      cluster: this.#cluster,
+      test: this.#test,
+      rules: this.#faults.rules,
+      genesisHash: epochGenesis(this.#test.committee.id, genesisHash(this.#genesis)),
+      random: this.#random.stream("malice"),
+      honest: [...Array(members).keys()].filter((member) => !malicious.has(member)),
+      behind: (person) => this.#catchUp.behind(person),
+      acted: () => this.#malice.acted(),
+      signed: (member, round, digest) => this.#malice.signed(member, round, digest),
+    };
+    for (const [person, process] of this.#cluster.processes.entries()) {
+      const identity = this.#twins.get(person) ?? person;
+      const kind = malicious.get(identity);
+      if (kind !== undefined) process.driver = createDriver(kind, world, person, identity);
+    }
     const configOf = (person: number): MemberConfig => this.boot(person).config;
     this.#catchUp = new CatchUp(this.#cluster, configOf, this.#random.stream("lag"), control);
     const disks = this.#random.stream("disks");
@@ -113,7 +141,7 @@ class Simulation implements Scenario {
     const { members, adversary, seed, rounds } = this.#config;
     const cluster = this.#cluster;
     const { checker } = cluster;
-    for (let index = 0; index < members; index++) cluster.boot(index);
+    for (let person = 0; person < cluster.processes.length; person++) cluster.boot(person);
     for (let index = 0; index < members; index++) this.#observe(index);
     cluster.at(UNIT_MS, () => this.#submit());
     this.#trouble();
@@ -127,6 +155,7 @@ class Simulation implements Scenario {
     cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline || isBroken());
     if (!isBroken() && !this.#hasConverged())
       checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
+    this.#malice.check(checker);
     const { taken, refused } = this.#catchUp;
     return {
       members,
@@ -142,6 +171,7 @@ class Simulation implements Scenario {
       epochs: 1,
       crashes: cluster.crashes,
       ...(taken + refused > 0 || adversary.includes("lag") ? { catchUps: { taken, refused } } : {}),
+      ...(this.#faults.malicious.size > 0 ? { malice: this.#maliceReport() } : {}),
       ...(this.#learners.size > 0 ? { learners: [...this.#learners] } : {}),
       messages: cluster.messages,
       instructions: {
@@ -156,13 +186,16 @@ class Simulation implements Scenario {
 
   boot(person: number): { readonly config: MemberConfig; readonly peers: readonly number[] } {
     const { committee, secrets, engines, identities, createCoin } = this.#test;
-    const { identity, shares } = secrets[person]!;
+    const self = this.#twins.get(person) ?? person;
+    const { identity, shares } = secrets[self]!;
+    const kind = this.#faults.malicious.get(self);
+    const isFollower = kind !== undefined && isPuppet(kind);
     const config: MemberConfig = {
       committee,
       genesis: this.#genesis,
-      self: person,
+      self: isFollower ? undefined : self,
       // Whose disk was declared lost follows the epoch without shares: it must not know what it would sign with.
-      secrets: { identity, shares: this.#learners.has(person) ? undefined : shares },
+      secrets: isFollower ? undefined : { identity, shares: this.#learners.has(person) ? undefined : shares },
       engines,
       createCoin,
       identities,
@@ -203,7 +236,8 @@ class Simulation implements Scenario {
         break;
       }
       case "behind":
-        this.#catchUp.behind(index);
+        // A message of a later epoch is a lie here: nothing ever ends this one.
+        if (effect.epoch === this.#test.committee.epoch) this.#catchUp.behind(index);
         break;
       case "verdict": {
         const { status, instructionId: id } = effect.verdict;
@@ -272,9 +306,7 @@ class Simulation implements Scenario {
   /** Users of a member that dies before it has gossiped go elsewhere: they use one that does not crash, or ask again later. */
   #someServer(): number | undefined {
     const honest = this.#cluster.processes.flatMap((process, person) =>
-      process.driver === undefined && !this.#faults.malicious.has(person) && !this.#learners.has(person)
-        ? [{ person, process }]
-        : [],
+      process.driver === undefined && !this.#learners.has(person) ? [{ person, process }] : [],
     );
     const steady = honest.filter(({ process }) => !process.everCrashed);
     const usable = steady.length > 0 ? steady : honest.filter(({ process }) => process.member !== undefined);
@@ -304,8 +336,8 @@ class Simulation implements Scenario {
   #lowestRound(): number {
     let lowest = Number.POSITIVE_INFINITY;
     let highest = 0;
-    for (const [person, { member, everCrashed }] of this.#cluster.processes.entries()) {
-      if (this.#faults.malicious.has(person)) continue;
+    for (const { member, everCrashed, driver } of this.#cluster.processes) {
+      if (driver !== undefined) continue;
       const round = member?.consensus.highestRound ?? 0;
       highest = Math.max(highest, round);
       if (!everCrashed) lowest = Math.min(lowest, round);
@@ -317,10 +349,17 @@ class Simulation implements Scenario {
   #hasConverged(): boolean {
     if (this.#workload.pending.size > 0) return false;
     const newest = BigInt(this.#cluster.checker.batches);
-    return this.#cluster.processes.every(({ member }, person) => {
-      if (person >= this.#config.members || this.#faults.malicious.has(person)) return true;
+    return this.#cluster.processes.every(({ member, driver }) => {
+      if (driver !== undefined) return true;
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
+  }
+
+  #maliceReport(): NonNullable<SimulationReport["malice"]> {
+    const members: Record<string, number[]> = {};
+    for (const [member, kind] of this.#faults.malicious) members[kind] = [...(members[kind] ?? []), member];
+    const { checker, probes } = this.#cluster;
+    return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes };
   }
 
   #sight(): Sight {

@@ -3,20 +3,27 @@ import { maxFaulty } from "../../lib/math.ts";
 import type { Random } from "../random.ts";
 import { asymmetric, away, jumps, lose, partition, starve } from "./conditions.ts";
 import type { Faults } from "./faults.ts";
+import { twinGroups } from "./malice/twins.ts";
+import type { Control } from "./names.ts";
 import { type Condition, createNetwork, type Network } from "./network.ts";
 import { earlyCoin, type Sight, starveLeaders } from "./scheduler.ts";
 
-/** `people`: members and those that run under their identity. `own`: conditions that malicious members bring along. */
+/** `twins`: persons beside the members that run under the identity of one. */
 export function createWeather(
   faults: Faults,
-  people: number,
+  twins: ReadonlyMap<number, number>,
   sight: Sight,
-  own: readonly Condition[],
+  control: Control | undefined,
   random: Random,
 ): Network {
   const { members } = sight;
   const honest = [...Array(members).keys()].filter((member) => !faults.malicious.has(member));
-  const conditions: Condition[] = [...own];
+  const conditions: Condition[] = [];
+  const people = members + twins.size;
+  if (twins.size > 0) {
+    const malicious = new Set(faults.malicious.keys());
+    conditions.push(twinGroups(members, twins, malicious, control === "f-plus-one", random.stream("twins")));
+  }
   if (faults.lossPerMille > 0) conditions.push(lose(faults.lossPerMille, random.stream("loss")));
   for (const name of faults.network) {
     const stream = random.stream(name);
