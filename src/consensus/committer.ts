@@ -28,6 +28,21 @@ interface Pending {
   anchor: number;
 }
 
+export interface CommitterParts {
+  readonly n: number;
+  readonly dag: Dag;
+  readonly votes: Votes;
+  readonly activity: Activity;
+  readonly linearizer: Linearizer;
+  /** Coin leader of a round, or undefined while its coin is unknown. Asking is what makes a coin be combined. */
+  readonly coinLeader: (round: number) => number | undefined;
+  /** First round that is not output yet. */
+  readonly round: number;
+}
+
+/** What a member's DAG is ordered by. There is one; simulators put baselines, and controls that must fail, in its place. */
+export type DecisionRule = Pick<Committer, "cursor" | "boundary" | "advance" | "status" | "forget">;
+
 export class Committer {
   readonly #n: number;
   readonly #dag: Dag;
@@ -45,17 +60,7 @@ export class Committer {
   #boundary: OrderState;
   #commits: Commit[] = [];
 
-  constructor(options: {
-    readonly n: number;
-    readonly dag: Dag;
-    readonly votes: Votes;
-    readonly activity: Activity;
-    readonly linearizer: Linearizer;
-    /** Coin leader of a round, or undefined while its coin is unknown. Asking is what makes a coin be combined. */
-    readonly coinLeader: (round: number) => number | undefined;
-    /** First round that is not output yet. */
-    readonly round: number;
-  }) {
+  constructor(options: CommitterParts) {
     this.#n = options.n;
     this.#dag = options.dag;
     this.#votes = options.votes;

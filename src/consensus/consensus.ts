@@ -9,7 +9,7 @@ import { BlockCodec, refOf, slotOfBytes } from "./block.ts";
 import { Bundles } from "./bundles.ts";
 import { highestQuorum } from "./clock.ts";
 import { CoinPool } from "./coin-pool.ts";
-import { Committer } from "./committer.ts";
+import { Committer, type CommitterParts, type DecisionRule } from "./committer.ts";
 import { Dag, type DagBlock } from "./dag.ts";
 import { refuse } from "./errors.ts";
 import { Exposure } from "./exposure.ts";
@@ -43,6 +43,8 @@ export type Proposal =
   /** Quorum is there, stragglers are worth waiting for: ask again at `untilMs` or after the next block. */
   | { readonly kind: "wait"; readonly untilMs: number };
 
+export type CreateRule = (parts: CommitterParts) => DecisionRule;
+
 export type RestoreRecord =
   | { readonly kind: "block"; readonly bytes: Uint8Array }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
@@ -57,7 +59,7 @@ export class Consensus {
   readonly #votes: Votes;
   readonly #activity: Activity;
   readonly #linearizer: Linearizer;
-  readonly #committer: Committer;
+  readonly #committer: DecisionRule;
   readonly #coins: CoinPool;
   readonly #exposure: Exposure;
   readonly #pending: Pending;
@@ -71,8 +73,8 @@ export class Consensus {
   #lastOwn: BlockRef | undefined;
   #lastOwnBytes: Uint8Array | undefined;
 
-  /** Throws ConsensusError `badConfig`. */
-  constructor(config: ConsensusConfig) {
+  /** `createRule`: for simulators. Throws ConsensusError `badConfig`. */
+  constructor(config: ConsensusConfig, createRule: CreateRule = (parts) => new Committer(parts)) {
     validateConfig(config);
     const { self, retainedRounds, activityWindow, limits, checkpoint } = config;
     const n = config.members.length;
@@ -91,7 +93,7 @@ export class Consensus {
     this.#votes = new Votes(n, this.#quorum);
     this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint);
     this.#coins = new CoinPool(config.coin, this.#quorum);
-    this.#committer = new Committer({
+    this.#committer = createRule({
       n,
       dag: this.#dag,
       votes: this.#votes,

@@ -6,7 +6,7 @@ import type { Certificate } from "../batch/types.ts";
 import { decodeOrderTail, deriveCheckpoint } from "../consensus/checkpoint.ts";
 import { Consensus } from "../consensus/consensus.ts";
 import { MAX_PARTIALS as MAX_BLOCK_PARTIALS } from "../consensus/limits.ts";
-import type { BatchPartial, CoinScheme, ProposalContent, VerifiedBlock } from "../consensus/types.ts";
+import type { BatchPartial, CoinScheme, ConsensusConfig, ProposalContent, VerifiedBlock } from "../consensus/types.ts";
 import type { SettledBatch } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
@@ -59,7 +59,7 @@ export class Epoch {
       resume === undefined || tail === undefined ? undefined : deriveCheckpoint(tail, resume.commit, rules);
     this.#outputBefore = new Set(checkpoint?.output.map(({ digest }) => digest));
     this.checkpoints = new Checkpoints(rules, config.checkpointRounds, tail);
-    this.consensus = new Consensus({
+    const consensus: ConsensusConfig = {
       committeeId: committee.id,
       epoch: committee.epoch,
       genesisHash,
@@ -77,7 +77,8 @@ export class Epoch {
       limits: config.consensusLimits,
       signer: config.blockSigner,
       checkpoint,
-    });
+    };
+    this.consensus = new Consensus(consensus, config.createRule);
   }
 
   get number(): bigint {

@@ -3,6 +3,7 @@
  * as inputs; effects must be carried out in the order given (persist before send, send before deliver).
  */
 import type { BatchHeader, Certificate } from "../batch/types.ts";
+import type { CreateRule } from "../consensus/consensus.ts";
 import type {
   BatchPartial,
   BlockSigner,
@@ -107,6 +108,8 @@ export interface MemberConfig {
   readonly consensusLimits: ConsensusLimits;
   readonly limits: MemberLimits;
   readonly pacing: Pacing;
+  /** Simulators only: a baseline, or a control that must fail, in place of the decision rule. */
+  readonly createRule?: CreateRule | undefined;
 }
 
 export interface MemberLimits {

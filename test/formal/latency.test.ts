@@ -1,7 +1,13 @@
 import { expect } from "chai";
 import { causalOrder, generateDag, generateView } from "../../src/testing/dag/generate.ts";
 import { type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
-import { type BaselineRule, MahiMahi, VotedBlocks, WaveTally } from "../../src/testing/dag/mahi-mahi.ts";
+import {
+  type BaselineRule,
+  MahiMahi,
+  type VotedBlock,
+  VotedBlocks,
+  WaveTally,
+} from "../../src/testing/dag/mahi-mahi.ts";
 import { SCHEDULES } from "../../src/testing/dag/schedules.ts";
 import type { SketchBlock } from "../../src/testing/dag/sketch.ts";
 import { createRandom } from "../../src/testing/random.ts";
@@ -62,7 +68,7 @@ describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})
       const { sketch, leader } = generateDag(random, { n, rounds: 14 });
       const blocks = new VotedBlocks<number>(n);
       const orderOf = (view: readonly SketchBlock[], rule: BaselineRule): string[] => {
-        const tally = new WaveTally(n, rule.waveLength);
+        const tally = new WaveTally<VotedBlock>(n, rule.waveLength);
         const mahiMahi = new MahiMahi(tally, rule.leaders, leader);
         const order: string[] = [];
         for (const { id, round, author, parents } of view) {

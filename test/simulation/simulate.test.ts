@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { createNativeKeccak } from "../../src/keys/native-keccak.ts";
 import { referenceKeccak, useKeccak } from "../../src/lib/hash.ts";
-import { ADVERSARIES, simulate, simulateLag } from "../../src/testing/simulator/simulate.ts";
+import { ADVERSARIES, simulate } from "../../src/testing/simulator/simulate.ts";
 import { createEngines } from "../../src/threshold/engines.ts";
 
 /** `npm run test:long` runs more. */
@@ -57,7 +57,7 @@ describe("simulator: shipping members in virtual time", () => {
     this.timeout(60_000 * SEEDS);
     for (let seed = 200n; seed < 200n + BigInt(SEEDS); seed++) {
       const members = [4, 5, 7][Number(seed % 3n)]!;
-      const report = simulateLag({ seed, members, rounds: 130, delays: "uniform", owners: 6 });
+      const report = run({ seed, members, adversary: "lag", rounds: 130, delays: "uniform" });
       expect(report.violations, `seed ${seed}`).to.deep.equal([]);
       expect(report.instructions.unsettled, `seed ${seed}`).to.equal(0);
       expect(report.catchUps!.taken, `seed ${seed}`).to.be.greaterThan(0);
@@ -67,19 +67,25 @@ describe("simulator: shipping members in virtual time", () => {
 
   it("control: whoever believes a checkpoint without its certificates goes on in another order", function () {
     this.timeout(120_000);
-    const { violations } = simulateLag(
-      { seed: 1n, members: 4, rounds: 100, delays: "uniform", owners: 6 },
-      "no-checkpoint-check",
-    );
+    const { violations } = run({
+      seed: 1n,
+      adversary: "lag",
+      rounds: 100,
+      delays: "uniform",
+      control: "no-checkpoint-check",
+    });
     expect(violations[0]).to.match(/^agreement/);
   });
 
   it("control: whoever does not catch up never comes back", function () {
     this.timeout(120_000);
-    const { violations, catchUps } = simulateLag(
-      { seed: 1n, members: 4, rounds: 100, delays: "uniform", owners: 6 },
-      "no-catch-up",
-    );
+    const { violations, catchUps } = run({
+      seed: 1n,
+      adversary: "lag",
+      rounds: 100,
+      delays: "uniform",
+      control: "no-catch-up",
+    });
     expect(violations[0]).to.match(/^liveness/);
     expect(catchUps!.taken).to.equal(0);
   });

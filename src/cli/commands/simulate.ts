@@ -1,41 +1,54 @@
 /** `clockless simulate`: a whole committee in virtual time; the same seed gives the same run on every machine. */
 import { Worker } from "node:worker_threads";
 import { type Command, Option } from "commander";
-import type { Adversary, SimulationReport } from "../../testing/simulator/simulate.ts";
+import { isRule } from "../../testing/rules/names.ts";
+import { CONTROLS, parseAdversary } from "../../testing/simulator/names.ts";
+import type { SimulationReport } from "../../testing/simulator/types.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
-import { uint64, wholeNumber } from "../options.ts";
+import { several, uint64, wholeNumber } from "../options.ts";
+import { runCampaignCommand } from "../simulate/campaign.ts";
+import { describeReport, SIMULATE_HELP } from "../simulate/describe.ts";
 import type { SimulationOrder } from "../simulation-worker.ts";
 
-/** A copy, because loading the simulator would slow every other command down; the type keeps it complete. */
-const ADVERSARIES = Object.keys({
-  none: true,
-  crash: true,
-  chaos: true,
-  "crash-chaos": true,
-  loss: true,
-  partition: true,
-  lag: true,
-  reshare: true,
-} satisfies Record<Adversary, true>);
+/** Bounds nothing but a mistyped number. */
+const MAX_RUNS = 100_000_000;
 
-interface SimulateFlags {
-  readonly members: number;
-  readonly adversary: Adversary;
+export interface SimulateFlags {
+  readonly members?: readonly number[];
+  readonly adversary?: readonly string[];
   readonly seed: bigint;
   readonly rounds: number;
   readonly delays: "unit" | "uniform";
   readonly owners: number;
   readonly crypto: "stand-in" | "real";
+  readonly rule: string;
+  readonly control?: (typeof CONTROLS)[number];
+  readonly schedule?: string;
+  readonly campaign?: number;
+  readonly seeds: bigint;
+  readonly threads?: number;
+  readonly regressions?: boolean;
+  readonly twins?: number;
+  /** `--no-controls`. */
+  readonly controls: boolean;
 }
 
 export function addSimulateCommand(program: Command, contextOf: () => CliContext): void {
   program
     .command("simulate")
     .description("run a committee in virtual time, check that its members agree, and measure latency in message delays")
-    .option("--members <number>", "committee size", wholeNumber(1, 100), 10)
-    .addOption(new Option("--adversary <kind>", "what goes wrong").choices(ADVERSARIES).default("none"))
+    .option(
+      "--members <n>",
+      "committee size (a campaign's: several with commas; default 10, or 4,7,10,31)",
+      several(wholeNumber(1, 100)),
+    )
+    .option(
+      "--adversary <names>",
+      "what goes wrong, joined by + (a campaign's: several with commas; default all)",
+      several(String),
+    )
     .addOption(new Option("--seed <number>", "decides everything that is random").argParser(uint64).default(1n, "1"))
     .option(
       "--rounds <number>",
@@ -50,26 +63,84 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
         .choices(["stand-in", "real"])
         .default("stand-in"),
     )
-    .action(async (flags: SimulateFlags) => {
-      const { output, signal } = contextOf();
-      checkReshare(flags);
+    .option("--rule <name>", "decision rule: ours, mahi-mahi-w4-l1 … w5-ln, or a broken one", "ours")
+    .addOption(new Option("--control <name>", "leave out what makes it safe: the run must fail").choices([...CONTROLS]))
+    .option(
+      "--campaign <runs>",
+      "so many seeds, each twice, on all cores, then all controls; one table",
+      wholeNumber(1, MAX_RUNS),
+    )
+    .addOption(new Option("--seeds <from>", "first seed of a campaign").argParser(uint64).default(1n, "1"))
+    .option("--regressions", "run every configuration that once failed")
+    .option("--threads <number>", "threads of a campaign (default: one per core)", wholeNumber(1, 256))
+    .option("--no-controls", "a campaign without its controls")
+    .addHelpText("after", SIMULATE_HELP)
+    .action(async (flags: SimulateFlags, command: Command) => {
+      const context = contextOf();
+      const given = (name: string): boolean => command.getOptionValueSource(name) === "cli";
+      checkFlags(flags, given);
+      if (flags.campaign !== undefined || flags.regressions === true) {
+        await runCampaignCommand(flags, context);
+        return;
+      }
+      const { output, signal } = context;
       const report = await runInWorker(flags, signal, (text) => output.progress(text));
-      output.result(report, () => describe(report));
+      output.result(report, () => describeReport(report));
       if (!report.agreement) process.exitCode = EXIT.verificationFailed;
     });
 }
 
+const OF_ONE_RUN = ["seed", "rounds", "delays", "owners", "crypto", "control"] as const;
+const OF_MANY = ["seeds", "threads", "controls"] as const;
+
 /** @throws UsageError badOption */
-function checkReshare({ adversary, members, owners, crypto }: SimulateFlags): void {
-  if (adversary !== "reshare") return;
+function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): void {
+  const refuse = (reason: string): never => {
+    throw new UsageError("badOption", reason);
+  };
+  const { campaign, regressions, adversary = [], members = [], rule } = flags;
+  for (const name of adversary) {
+    try {
+      parseAdversary(name);
+    } catch (cause) {
+      throw new UsageError("badOption", cause instanceof Error ? cause.message : String(cause), { cause });
+    }
+  }
+  if (!isRule(rule))
+    refuse(`there is no rule "${rule}"; there are ours, plain, mahi-mahi-w4-l1 to w5-ln, and broken ones (--help)`);
+  if (campaign !== undefined && regressions === true) refuse("--campaign and --regressions exclude each other");
+  const isMany = campaign !== undefined || regressions === true;
+  for (const name of isMany ? OF_ONE_RUN : OF_MANY) {
+    if (!given(name)) continue;
+    const flag = name === "controls" ? "no-controls" : name;
+    refuse(isMany ? `--${flag} is for a single run: a campaign draws it from its seeds` : `--${flag} needs --campaign`);
+  }
+  if (regressions === true && (adversary.length > 0 || members.length > 0 || given("rule")))
+    refuse("--regressions runs a list that says members, adversary and rule itself");
+  if (campaign !== undefined && adversary.includes("reshare"))
+    checkReshare({ ...flags, adversary: ["reshare"], members: [Math.min(...members, 10)] });
+  if (isMany) return;
+  if (adversary.length > 1)
+    refuse("several adversaries with commas need --campaign; join them by + to have all at once");
+  if (members.length > 1) refuse("several committee sizes need --campaign");
+  checkReshare(flags);
+}
+
+/** @throws UsageError badOption */
+function checkReshare({ adversary = [], members = [10], owners, crypto, rule, control }: SimulateFlags): void {
+  if (adversary[0] !== "reshare") return;
   const reason =
     crypto === "real"
       ? "deals stand-in keys only"
-      : members < 4
+      : members[0]! < 4
         ? "needs 4 members or more: a committee never gets smaller than that"
         : owners < 1
           ? "needs a user: whether the committee works on is seen by what users get"
-          : undefined;
+          : rule !== "ours"
+            ? "runs with the shipping rule"
+            : control !== undefined
+              ? "has controls of its own"
+              : undefined;
   if (reason !== undefined) throw new UsageError("badOption", `--adversary reshare ${reason}`);
 }
 
@@ -81,8 +152,10 @@ async function runInWorker(
 ): Promise<SimulationReport> {
   signal.throwIfAborted();
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const { members, adversary, seed, rounds, delays, owners, crypto } = flags;
-  const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto };
+  const { seed, rounds, delays, owners, crypto, rule, control } = flags;
+  const members = flags.members?.[0] ?? 10;
+  const adversary = flags.adversary?.[0] ?? "none";
+  const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control };
   const worker = new Worker(new URL(`../simulation-worker.${extension}`, import.meta.url), { workerData: order });
   const startedMs = performance.now();
   const timer = setInterval(() => {
@@ -99,19 +172,4 @@ async function runInWorker(
     progress(undefined);
     await worker.terminate();
   }
-}
-
-function describe(report: SimulationReport): string {
-  const { latency, instructions } = report;
-  const lines = [
-    `agreement     ${report.agreement ? "yes" : "NO"}`,
-    `latency       mean ${latency.mean}, p50 ${latency.p50}, p99 ${latency.p99} message delays (${latency.samples} samples)`,
-    `members       ${report.members}, of which ${report.faulty} may be faulty; adversary ${report.adversary}, seed ${report.seed}`,
-    `progress      ${report.rounds} rounds, ${report.commits} commits, ${report.batches} batches, ${report.certificates} certificates`,
-    `instructions  ${instructions.applied} applied of ${instructions.submitted}, ${instructions.unsettled} unsettled`,
-    ...(report.epochs > 1 ? [`committees    ${report.epochs}, one after the other`] : []),
-    `network       ${report.messages} messages, ${report.crashes} crashes`,
-    `trace hash    ${report.traceHash}`,
-  ];
-  return [...lines, ...report.violations.map((violation) => `violation     ${violation}`)].join("\n");
 }

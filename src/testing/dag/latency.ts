@@ -22,7 +22,7 @@ import { createEventQueue, type EventQueue } from "../simulator/event-queue.ts";
 import { type LatencyReport, summarize } from "../simulator/latency.ts";
 import { UNIT_MS } from "../simulator/network.ts";
 import { cheapCoin, cheapConfig, cheapSigner, secretOf } from "./cheap.ts";
-import { type BaselineRule, MahiMahi, VotedBlocks, WaveTally } from "./mahi-mahi.ts";
+import { type BaselineRule, MahiMahi, type VotedBlock, VotedBlocks, WaveTally } from "./mahi-mahi.ts";
 import { createSchedule, MALICE, type Malice, type ScheduleName, type Sent, type Sight } from "./schedules.ts";
 
 /** adaptive: what ships. never, always: no wait for stragglers, or half a delay for whoever is missing; to compare. */
@@ -76,7 +76,7 @@ interface Node {
   readonly index: number;
   readonly malice: Malice | undefined;
   readonly consensus: Consensus;
-  readonly tallies: readonly WaveTally[];
+  readonly tallies: readonly WaveTally<VotedBlock>[];
   readonly baselines: readonly { readonly rule: string; readonly order: MahiMahi }[];
   /** Leaders' digests of ours; names of the baselines' blocks: to compare orders. */
   readonly orders: Map<string, string[]>;
@@ -162,7 +162,7 @@ class Run {
 
   #node(index: number, malice: Malice | undefined): Node {
     const { baselines = [] } = this.#options;
-    const tallies = ([4, 5] as const).map((waveLength) => new WaveTally(this.#n, waveLength));
+    const tallies = ([4, 5] as const).map((waveLength) => new WaveTally<VotedBlock>(this.#n, waveLength));
     return {
       index,
       malice,

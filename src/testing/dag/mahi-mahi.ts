@@ -18,15 +18,19 @@ export interface BaselineRule {
   readonly leaders: number;
 }
 
-/** A block with what it votes for and certifies; the same for everybody who has it, so computed once. */
-export interface VotedBlock {
+/** What the rule reads of a block: what it votes for and certifies is the same for everybody who has it. */
+export interface WaveBlock<B> {
   readonly round: number;
   readonly author: number;
-  readonly parents: readonly VotedBlock[];
+  readonly parents: readonly B[];
   /** [k − 1][author]: the block of round − k it votes for. */
-  readonly support: readonly (readonly (VotedBlock | undefined)[])[];
-  /** [k − 1][author]: the block of round − 1 − k that Q of its parents vote for. */
-  readonly certified: readonly (readonly (VotedBlock | undefined)[])[];
+  readonly support: readonly (readonly (B | undefined)[])[];
+  /** [k − 1][author]: the block of round − 1 − k that Q of its parents vote for. Absent where no quorum of parents is held. */
+  readonly certified: readonly (readonly (B | undefined)[])[];
+}
+
+/** A block with its votes, computed once. */
+export interface VotedBlock extends WaveBlock<VotedBlock> {
   /** Sorts the blocks of a commit: (round, author, order of making). */
   readonly order: number;
 }
@@ -102,19 +106,19 @@ export class VotedBlocks<Name> {
   }
 }
 
-interface Tally {
-  certified: VotedBlock | undefined;
+interface Tally<B> {
+  certified: B | undefined;
   readonly holders: Set<number>;
   readonly nobody: Set<number>;
 }
 
 /** What one member has seen, for one wave length; shared by rules that differ in the number of leaders only. */
-export class WaveTally {
+export class WaveTally<B extends WaveBlock<B>> {
   readonly n: number;
   readonly waveLength: 4 | 5;
   readonly quorum: number;
-  readonly #tallies = new Map<number, Tally>();
-  readonly #certificates = new Map<number, VotedBlock[]>();
+  readonly #tallies = new Map<number, Tally<B>>();
+  readonly #certificates = new Map<number, B[]>();
   readonly #highest: number[];
 
   constructor(n: number, waveLength: 4 | 5) {
@@ -124,13 +128,13 @@ export class WaveTally {
     this.#highest = new Array<number>(n).fill(0);
   }
 
-  accept(block: VotedBlock): void {
+  accept(block: B): void {
     const { waveLength } = this;
     this.#highest[block.author] = Math.max(this.#highest[block.author]!, block.round);
-    const row = block.certified[waveLength - 3]!;
+    const row = block.certified[waveLength - 3];
     const slotRound = block.round - waveLength + 1;
     for (let author = 0; author < this.n && slotRound >= 1; author++) {
-      const leader = row[author];
+      const leader = row?.[author];
       if (leader === undefined) continue;
       const tally = this.#tally(slotRound, author);
       tally.certified = leader;
@@ -138,9 +142,9 @@ export class WaveTally {
     }
     if (slotRound >= 1) push(this.#certificates, slotRound, block);
     const votedRound = block.round - waveLength + 2;
-    const votes = block.support[waveLength - 3]!;
+    const votes = block.support[waveLength - 3];
     for (let author = 0; author < this.n && votedRound >= 1; author++) {
-      if (votes[author] === undefined) this.#tally(votedRound, author).nobody.add(block.author);
+      if (votes?.[author] === undefined) this.#tally(votedRound, author).nobody.add(block.author);
     }
   }
 
@@ -149,24 +153,32 @@ export class WaveTally {
     return [...this.#highest].sort((a, b) => b - a)[this.quorum - 1]! - this.waveLength + 1;
   }
 
-  direct(round: number, author: number): VotedBlock | "skip" | undefined {
+  direct(round: number, author: number): B | "skip" | undefined {
     const tally = this.#tallies.get(round * 256 + author);
     if (tally === undefined) return undefined;
     if (tally.holders.size >= this.quorum) return tally.certified;
     return tally.nobody.size >= this.quorum ? "skip" : undefined;
   }
 
-  byAnchor(anchor: VotedBlock, round: number, author: number): VotedBlock | "skip" {
+  byAnchor(anchor: B, round: number, author: number): B | "skip" {
     const cone = new Set([anchor]);
     for (const block of cone) for (const parent of block.parents) if (parent.round > round) cone.add(parent);
     for (const holder of this.#certificates.get(round) ?? []) {
-      const leader = holder.certified[this.waveLength - 3]![author];
+      const leader = holder.certified[this.waveLength - 3]?.[author];
       if (leader !== undefined && cone.has(holder)) return leader;
     }
     return "skip";
   }
 
-  #tally(round: number, author: number): Tally {
+  /** Forgets the slots of rounds in [from, to]. */
+  forget(from: number, to: number): void {
+    for (let round = Math.max(1, from); round <= to; round++) {
+      this.#certificates.delete(round);
+      for (let author = 0; author < this.n; author++) this.#tallies.delete(round * 256 + author);
+    }
+  }
+
+  #tally(round: number, author: number): Tally<B> {
     let tally = this.#tallies.get(round * 256 + author);
     if (tally === undefined) {
       tally = { certified: undefined, holders: new Set(), nobody: new Set() };
@@ -176,62 +188,104 @@ export class WaveTally {
   }
 }
 
-/** One member's order under the baseline rule. */
-export class MahiMahi {
-  readonly #tally: WaveTally;
+/** A decided slot: the block that leads it, or nothing. */
+interface ElectedSlot<B> {
+  readonly round: number;
+  readonly decision: B | "skip";
+  /** The round has no more slots. */
+  readonly isLast: boolean;
+}
+
+/** Which leaders commit, slot by slot. */
+export class Elections<B extends WaveBlock<B>> {
+  readonly #tally: WaveTally<B>;
   readonly #leaders: number;
-  readonly #coin: (round: number) => number;
-  readonly #decided = new Map<number, VotedBlock | "skip">();
-  readonly #done = new Set<VotedBlock>();
-  #round = 1;
+  readonly #coin: (round: number) => number | undefined;
+  readonly #decided = new Map<number, B | "skip">();
+  #round: number;
   #slot = 0;
 
-  constructor(tally: WaveTally, leaders: number, coin: (round: number) => number) {
+  /** `coin`: first leader of a round whose coin Q authors have opened; undefined: it is not combined yet. `round`: where to start. */
+  constructor(tally: WaveTally<B>, leaders: number, coin: (round: number) => number | undefined, round = 1) {
     this.#tally = tally;
     this.#leaders = Math.min(leaders, tally.n);
     this.#coin = coin;
+    this.#round = round;
   }
 
-  /** Blocks that are output now, in order. Call after the tally has accepted something. */
-  advance(): VotedBlock[] {
-    const output: VotedBlock[] = [];
-    const highest = this.#tally.coinRound;
-    if (highest < this.#round) return output;
-    this.#decideDownTo(this.#round, highest);
-    while (this.#round <= highest) {
-      const decision = this.#decided.get(this.#key(this.#round, this.#slot));
-      if (decision === undefined) break;
-      if (decision !== "skip") this.#emit(decision, output);
-      if (++this.#slot < this.#leaders) continue;
-      this.#slot = 0;
-      this.#round++;
+  /** The next slot in order, if it is decided. Call until undefined, after the tally has accepted something. */
+  next(): ElectedSlot<B> | undefined {
+    const round = this.#round;
+    const slot = this.#slot;
+    let decision = this.#decided.get(this.#key(round, slot));
+    if (decision === undefined) {
+      const highest = this.#tally.coinRound;
+      if (highest < round) return undefined;
+      this.#decideDownTo(round, highest);
+      decision = this.#decided.get(this.#key(round, slot));
+      if (decision === undefined) return undefined;
     }
-    return output;
+    const isLast = slot === this.#leaders - 1;
+    this.#slot = isLast ? 0 : slot + 1;
+    if (isLast) this.#round++;
+    return { round, decision, isLast };
+  }
+
+  /** Forgets the slots of rounds in [from, to]. */
+  forget(from: number, to: number): void {
+    for (let round = Math.max(1, from); round <= to; round++) {
+      for (let slot = 0; slot < this.#leaders; slot++) this.#decided.delete(this.#key(round, slot));
+    }
   }
 
   /** From the newest round down, because a slot is decided by those above it. */
   #decideDownTo(lowest: number, highest: number): void {
     /** The first slot that is not Skip at or above each round; undefined: undecided or none yet. */
-    const anchors = new Map<number, VotedBlock | undefined>();
+    const anchors = new Map<number, B | undefined>();
     for (let round = highest; round >= lowest; round--) {
-      let first = anchors.get(round + 1);
-      for (let slot = this.#leaders - 1; slot >= 0; slot--) {
-        const decision = this.#decide(round, slot, anchors.get(round + this.#tally.waveLength));
+      const elected = this.#coin(round);
+      let first = elected === undefined ? undefined : anchors.get(round + 1);
+      for (let slot = this.#leaders - 1; slot >= 0 && elected !== undefined; slot--) {
+        const author = (elected + slot) % this.#tally.n;
+        const decision = this.#decide(round, slot, author, anchors.get(round + this.#tally.waveLength));
         if (decision !== "skip") first = decision;
       }
       anchors.set(round, first);
     }
   }
 
-  #decide(round: number, slot: number, anchor: VotedBlock | undefined): VotedBlock | "skip" | undefined {
+  #decide(round: number, slot: number, author: number, anchor: B | undefined): B | "skip" | undefined {
     const key = this.#key(round, slot);
     const known = this.#decided.get(key);
     if (known !== undefined) return known;
-    const author = (this.#coin(round) + slot) % this.#tally.n;
     const direct = this.#tally.direct(round, author);
     const decision = direct ?? (anchor === undefined ? undefined : this.#tally.byAnchor(anchor, round, author));
     if (decision !== undefined) this.#decided.set(key, decision);
     return decision;
+  }
+
+  #key(round: number, slot: number): number {
+    return round * 256 + slot;
+  }
+}
+
+/** One member's order under the baseline rule. */
+export class MahiMahi {
+  readonly #elections: Elections<VotedBlock>;
+  readonly #done = new Set<VotedBlock>();
+
+  constructor(tally: WaveTally<VotedBlock>, leaders: number, coin: (round: number) => number) {
+    this.#elections = new Elections(tally, leaders, coin);
+  }
+
+  /** Blocks that are output now, in order. Call after the tally has accepted something. */
+  advance(): VotedBlock[] {
+    const output: VotedBlock[] = [];
+    for (;;) {
+      const slot = this.#elections.next();
+      if (slot === undefined) return output;
+      if (slot.decision !== "skip") this.#emit(slot.decision, output);
+    }
   }
 
   #emit(leader: VotedBlock, output: VotedBlock[]): void {
@@ -245,10 +299,6 @@ export class MahiMahi {
       stack.push(...block.parents);
     }
     output.push(...fresh.sort((a, b) => a.round - b.round || a.author - b.author || a.order - b.order));
-  }
-
-  #key(round: number, slot: number): number {
-    return round * 256 + slot;
   }
 }
 

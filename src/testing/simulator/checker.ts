@@ -1,6 +1,6 @@
 /** What must hold whatever the schedule does; every violation is reported with the members and positions that show it. */
 import type { Certificate } from "../../batch/types.ts";
-import type { Commit } from "../../consensus/types.ts";
+import type { Commit, VerifiedBlock } from "../../consensus/types.ts";
 import type { SettledBatch } from "../../ledger/types.ts";
 import type { Hex } from "../../lib/hex.ts";
 
@@ -12,7 +12,13 @@ export interface Checker {
   certificate(member: number, certificate: Certificate, digest: Hex): void;
   /** S6: one digest per (member, kind, position), over any restart. */
   signed(member: number, kind: string, position: bigint, digest: Hex): void;
+  /** An honest member accuses a person: never an honest one. */
+  blamed(by: number, person: number, code: string, details: Readonly<Record<string, unknown>>): void;
+  /** An honest member has two blocks of one round: never of an honest author, and they must be what they claim to be. */
+  exposed(by: number, person: number, first: VerifiedBlock, second: VerifiedBlock): void;
   violation(text: string): void;
+  /** Whom some honest member can convict. */
+  readonly convicts: ReadonlySet<number>;
   isCertified(sequence: bigint, suite: string): boolean;
   readonly violations: readonly string[];
   readonly commits: number;
@@ -23,12 +29,14 @@ export interface Checker {
 /** More say nothing new, and a broken run makes millions. */
 const MAX_VIOLATIONS = 100;
 
-export function createChecker(): Checker {
+/** @param isHonest of a person; what the others say is nowhere looked at. */
+export function createChecker(isHonest: (person: number) => boolean): Checker {
   const violations: string[] = [];
   const commits = new Map<string, Hex>();
   const batches = new Map<bigint, Hex>();
   const certificates = new Map<string, Hex>();
   const signed = new Map<string, Hex>();
+  const convicts = new Set<number>();
   const receipts = new Map<Hex, bigint>();
   const violation = (text: string): void => {
     if (violations.length < MAX_VIOLATIONS) violations.push(text);
@@ -68,7 +76,23 @@ export function createChecker(): Checker {
         `S6: member ${member} signed twice for ${kind} ${position}`,
       );
     },
+    blamed(by, person, code, details) {
+      if (!isHonest(person)) return;
+      const text = JSON.stringify(details, (_, value) => (typeof value === "bigint" ? value.toString() : value));
+      violation(`honest member ${person} was blamed by ${by}: ${code} ${text}`);
+    },
+    exposed(by, person, first, second) {
+      convicts.add(person);
+      if (isHonest(person)) violation(`honest member ${person} signed two blocks for round ${first.round}`);
+      const isEvidence =
+        first.digest !== second.digest &&
+        first.epoch === second.epoch &&
+        first.round === second.round &&
+        first.author === second.author;
+      if (!isEvidence) violation(`${by} exposed ${person} with blocks that prove nothing`);
+    },
     violation,
+    convicts,
     isCertified: (sequence, suite) => certificates.has(`${sequence}/${suite}`),
     violations,
     get commits() {

@@ -10,11 +10,13 @@ import { createKeccakStream } from "../../lib/hash.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
 import { Member } from "../../member/member.ts";
-import type { MemberConfig, MemberEffect, MemberInput, PersistWrite } from "../../member/types.ts";
+import type { MemberConfig, MemberEffect, MemberInput, PersistWrite, Recovered } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import { type Checker, createChecker } from "./checker.ts";
 import { SimulatedDisk } from "./disk.ts";
+import { DiskError } from "./disk-faults.ts";
 import { createEventQueue } from "./event-queue.ts";
+import { stateOf } from "./fingerprint.ts";
 import { type Network, UNIT_MS } from "./network.ts";
 
 /** What a member runs with: full speed, a round a message delay, as the latency figures are defined. */
@@ -29,24 +31,47 @@ export const SIMULATED_MEMBER: Pick<
   pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 5 * UNIT_MS },
 };
 
+/** Stands between a malicious process's member and the world: what the member wants done happens as far as its driver does it. */
+export interface Driver {
+  /** After each step of the member. */
+  act(effects: readonly MemberEffect[]): void;
+  /** Before the member takes a message. */
+  heard?(from: number, bytes: Uint8Array): void;
+  /** What its member is told that its disk holds. */
+  recovered?(recovered: Recovered): Recovered;
+}
+
 export interface Process {
-  readonly disk: SimulatedDisk;
+  disk: SimulatedDisk;
+  /** Set: malicious. */
+  driver: Driver | undefined;
   member: Member | undefined;
   /** Persons by index of the committee that the transport was made for. */
   peers: readonly number[];
   /** Counts restarts, so that a dead process's timers do not wake its successor. */
   life: number;
   wakeAtMs: number | undefined;
-  /** Set: the next step with effects is cut off after this many sends. */
+  /** Set: the next step with effects is cut off after this many sends; negative: while it writes. */
   crashAfter: number | undefined;
   everCrashed: boolean;
+  crashes: CrashPlan | undefined;
 }
+
+/** How far apart crashes are and how long the process is down: at most, in message delays. */
+export interface CrashPlan {
+  readonly everyUnits: number;
+  readonly downUnits: number;
+}
+
+const RARE_CRASHES: CrashPlan = { everyUnits: 105, downUnits: 40 };
 
 export interface Scenario {
   /** What a person's process runs now; undefined: nothing. */
   boot(person: number): { readonly config: MemberConfig; readonly peers: readonly number[] } | undefined;
   /** After the process runs. */
   booted(person: number): void;
+  /** A process found its disk corrupt, and stopped. */
+  corrupted?(person: number): void;
   /** A write is durable. */
   persisted(person: number, write: PersistWrite): void;
   /** Everything that a node shows or acts upon. Persists, sends and checks are done by then. */
@@ -59,10 +84,14 @@ export interface ClusterOptions {
   readonly network: Network;
   readonly faults: Random;
   readonly scenario: Scenario;
+  /** Malicious persons; what they say and do is not checked. */
+  readonly malicious?: ReadonlySet<number>;
+  /** Persons that run under another person's identity, and whose. They come after all others. */
+  readonly twins?: ReadonlyMap<number, number>;
 }
 
 export class Cluster {
-  readonly checker: Checker = createChecker();
+  readonly checker: Checker;
   readonly processes: readonly Process[];
   readonly #options: ClusterOptions;
   readonly #queue = createEventQueue<() => void>();
@@ -70,18 +99,26 @@ export class Cluster {
   #nowMs = 0;
   #crashes = 0;
   #messages = 0;
+  #sent = 0;
+  #probes = 0;
   #isHealed = false;
+  readonly #instances = new Map<number, number[]>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
+    this.checker = createChecker((person) => options.malicious?.has(person) !== true);
+    for (const [twin, person] of options.twins ?? [])
+      this.#instances.set(person, [...(this.#instances.get(person) ?? [person]), twin]);
     this.processes = Array.from({ length: options.people }, () => ({
       disk: new SimulatedDisk(),
+      driver: undefined,
       member: undefined,
       peers: [],
       life: 0,
       wakeAtMs: undefined,
       crashAfter: undefined,
       everCrashed: false,
+      crashes: undefined,
     }));
   }
 
@@ -95,6 +132,11 @@ export class Cluster {
 
   get messages(): number {
     return this.#messages;
+  }
+
+  /** Bad messages that were delivered, each with a look at the receiver's state before and after. */
+  get probes(): number {
+    return this.#probes;
   }
 
   get isHealed(): boolean {
@@ -135,10 +177,15 @@ export class Cluster {
     target.peers = order.peers;
     target.member = this.#try(person, () => {
       const member = new Member(order.config);
-      member.restore(target.disk.recover(), (effect) => this.#apply(person, effect));
+      const { driver } = target;
+      const recovered = target.disk.recover();
+      member.restore(driver?.recovered?.(recovered) ?? recovered, (effect) => {
+        if (driver === undefined) this.#apply(person, effect);
+      });
       return member;
     });
-    if (target.member === undefined) return;
+    // CAST: the compiler does not see that restoring may end in #crash
+    if ((target.member as Member | undefined) === undefined) return;
     target.life++;
     target.crashAfter = undefined;
     this.connect(person, target.life > 1);
@@ -148,10 +195,11 @@ export class Cluster {
 
   /** The transport's links are up; `isNew`: the peers notice it. */
   connect(person: number, isNew: boolean): void {
+    const identity = this.#options.twins?.get(person) ?? person;
     for (const peer of this.processes[person]!.peers) {
-      if (peer === person) continue;
+      if (peer === identity) continue;
       this.#pushConnected(person, peer, 0);
-      if (isNew) this.#pushConnected(peer, person, UNIT_MS);
+      if (isNew) this.#pushConnected(peer, identity, UNIT_MS);
     }
   }
 
@@ -172,30 +220,48 @@ export class Cluster {
     const { member } = target;
     if (member === undefined) return;
     const effects = this.#try(person, () => member.step(input, this.#nowMs)) ?? [];
+    if (target.driver !== undefined) {
+      target.driver.act(effects);
+      if (target.member === member) this.#scheduleWake(person);
+      return;
+    }
     let sends = 0;
     for (const effect of effects) {
-      if (effect.kind === "send" && target.crashAfter !== undefined && sends++ >= target.crashAfter) {
-        this.#crash(person);
-        return;
+      if (target.crashAfter !== undefined) {
+        if (effect.kind === "persist" && target.crashAfter < 0) {
+          this.#tear(person, effect.write);
+          return;
+        }
+        if (effect.kind === "send" && sends++ >= target.crashAfter) {
+          this.#crash(person, false);
+          return;
+        }
       }
-      this.#apply(person, effect);
+      if (!this.#carryOut(person, effect)) return;
     }
     // A scenario may have replaced the process.
     if (target.member !== member) return;
     if (target.crashAfter !== undefined && effects.length > 0) {
-      this.#crash(person);
+      this.#crash(person, false);
       return;
     }
     this.#scheduleWake(person);
   }
 
   /** The person's process dies at a random effect now and then, and comes back. */
-  scheduleCrash(person: number): void {
-    if (this.#isHealed) return;
-    const { faults } = this.#options;
+  scheduleCrash(person: number, plan: CrashPlan = RARE_CRASHES): void {
     this.processes[person]!.everCrashed = true;
-    this.after((45 + faults.below(60)) * UNIT_MS, () => {
-      if (!this.#isHealed) this.processes[person]!.crashAfter = faults.below(2 * this.#options.people);
+    this.processes[person]!.crashes = plan;
+    this.#nextCrash(person, plan);
+  }
+
+  #nextCrash(person: number, plan: CrashPlan): void {
+    const { faults } = this.#options;
+    const least = Math.ceil(plan.everyUnits * 0.4);
+    this.after((least + faults.below(plan.everyUnits - least)) * UNIT_MS, () => {
+      if (this.#isHealed) return;
+      this.processes[person]!.crashAfter = faults.chance(250) ? -1 : faults.below(2 * this.#options.people);
+      this.#nextCrash(person, plan);
     });
   }
 
@@ -204,19 +270,40 @@ export class Cluster {
     this.#isHealed = true;
     this.#options.network.heal();
     for (let person = 0; person < this.processes.length; person++) {
-      this.processes[person]!.crashAfter = undefined;
+      const target = this.processes[person]!;
+      target.crashAfter = undefined;
+      target.disk.repair();
       this.boot(person);
     }
   }
 
-  /** A member that throws has found itself broken, and stops. */
+  /** A member that throws has found itself broken, or its disk, and stops. */
   #try<T>(person: number, action: () => T): T | undefined {
+    const { disk, driver } = this.processes[person]!;
     try {
       return action();
     } catch (error) {
-      this.checker.violation(`${person} stopped: ${String(error)}`);
+      if (error instanceof DiskError) {
+        this.#crash(person, false);
+        return undefined;
+      }
       this.stop(person);
+      if (disk.isCorrupt) this.#options.scenario.corrupted?.(person);
+      // Who breaks the rules may find them broken.
+      else if (driver === undefined) this.checker.violation(`${person} stopped: ${String(error)}`);
       return undefined;
+    }
+  }
+
+  /** False when the process did not survive it. */
+  #carryOut(person: number, effect: MemberEffect): boolean {
+    try {
+      this.#apply(person, effect);
+      return true;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      this.#crash(person, false);
+      return false;
     }
   }
 
@@ -225,13 +312,14 @@ export class Cluster {
     const { checker } = this;
     switch (effect.kind) {
       case "persist":
-        for (const { kind, position, digest } of effect.write.register) checker.signed(person, kind, position, digest);
         for (const conflict of disk.write(effect.write)) checker.violation(`S6: ${person} overwrote ${conflict}`);
+        // Only now it may leave.
+        for (const { kind, position, digest } of effect.write.register) checker.signed(person, kind, position, digest);
         this.#options.scenario.persisted(person, effect.write);
         return;
       case "send":
-        if (effect.to !== "all") this.#send(person, peers[effect.to]!, effect.bytes);
-        else for (const to of peers) if (to !== person) this.#send(person, to, effect.bytes);
+        if (effect.to !== "all") this.send(person, peers[effect.to]!, effect.bytes);
+        else for (const to of peers) if (to !== person) this.send(person, to, effect.bytes);
         return;
       case "ordered":
         for (const commit of effect.output.commits) {
@@ -248,32 +336,53 @@ export class Cluster {
         this.trace(`${person} certificate ${effect.certificate.suite} ${digest}`);
         break;
       }
-      case "punish": {
-        const details = JSON.stringify(effect.details, (_, value) =>
-          typeof value === "bigint" ? value.toString() : value,
-        );
-        checker.violation(`honest member ${peers[effect.member]} was blamed by ${person}: ${effect.code} ${details}`);
+      case "punish":
+        checker.blamed(person, peers[effect.member]!, effect.code, effect.details);
         break;
-      }
       case "exposed":
-        checker.violation(`honest member ${peers[effect.author]} signed two blocks for round ${effect.first.round}`);
+        checker.exposed(person, peers[effect.author]!, effect.first, effect.second);
         break;
     }
     this.#options.scenario.shown(person, effect);
   }
 
-  #send(from: number, to: number, bytes: Uint8Array): void {
-    const delayMs = this.#options.network.delayMs(from, to, this.#nowMs);
-    if (delayMs === undefined) return;
-    this.after(delayMs, () => {
-      this.#messages++;
-      this.trace(`${this.#nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
-      const { member, peers } = this.processes[to]!;
-      const index = peers.indexOf(from);
-      // A transport turns away whoever is not in its committee.
-      if (member === undefined || index < 0) return;
-      this.step(to, { kind: "message", epoch: member.committee.epoch, from: index, bytes });
-    });
+  /** To a person, and to whoever else runs under its identity. */
+  send(from: number, to: number, bytes: Uint8Array): void {
+    this.#sent++;
+    for (const instance of this.#instances.get(to) ?? [to])
+      for (const delayMs of this.#options.network.delays({ from, to: instance, bytes }, this.#nowMs))
+        this.after(delayMs, () => this.#deliver(from, instance, bytes));
+  }
+
+  /** A message that nobody may act upon: apart from counting it and blaming who sent it, its receiver must stay what it was. */
+  probe(from: number, to: number, bytes: Uint8Array): void {
+    for (const delayMs of this.#options.network.delays({ from, to, bytes }, this.#nowMs))
+      this.after(delayMs, () => {
+        const { member, driver } = this.processes[to]!;
+        if (member === undefined || driver !== undefined) return;
+        // Whatever time alone brings about is done before.
+        this.step(to, { kind: "tick" });
+        if (this.processes[to]!.member !== member) return;
+        this.#probes++;
+        const before = stateOf(member);
+        const messages = this.#sent;
+        this.#deliver(from, to, bytes);
+        const after = stateOf(member);
+        if (this.processes[to]!.member !== member) return;
+        if (before !== after) this.checker.violation(`a bad message of ${from} changed ${to}: ${before} → ${after}`);
+        if (messages !== this.#sent) this.checker.violation(`${to} answered a bad message of ${from}`);
+      });
+  }
+
+  #deliver(from: number, to: number, bytes: Uint8Array): void {
+    this.#messages++;
+    this.trace(`${this.#nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
+    const { member, driver, peers } = this.processes[to]!;
+    const index = peers.indexOf(this.#options.twins?.get(from) ?? from);
+    // A transport turns away whoever is not in its committee.
+    if (member === undefined || index < 0) return;
+    driver?.heard?.(from, bytes);
+    this.step(to, { kind: "message", epoch: member.committee.epoch, from: index, bytes });
   }
 
   #pushConnected(person: number, peer: number, delayMs: number): void {
@@ -299,12 +408,24 @@ export class Cluster {
     });
   }
 
-  #crash(person: number): void {
+  #crash(person: number, isWriting: boolean): void {
+    const target = this.processes[person]!;
     this.stop(person);
-    this.processes[person]!.everCrashed = true;
+    target.disk.crash(isWriting);
+    target.everCrashed = true;
     this.#crashes++;
     this.trace(`${this.#nowMs} crash ${person}`);
-    this.after((1 + this.#options.faults.below(40)) * UNIT_MS, () => this.boot(person));
-    this.scheduleCrash(person);
+    const { downUnits } = target.crashes ?? RARE_CRASHES;
+    this.after((1 + this.#options.faults.below(downUnits)) * UNIT_MS, () => this.boot(person));
+  }
+
+  /** The process dies while it writes. */
+  #tear(person: number, write: PersistWrite): void {
+    try {
+      this.processes[person]!.disk.write(write);
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+    }
+    this.#crash(person, true);
   }
 }

@@ -1,10 +1,15 @@
-/** A member's disk in memory: what was persisted survives a crash, nothing else does. */
+/**
+ * A member's disk in memory: what was persisted survives a crash, nothing else does. Writes are transactions, as the node's store makes
+ * them: a torn one is not there at all. What it holds may flip or land in the wrong place, which only its reader can find out.
+ */
 import type { Certificate } from "../../batch/types.ts";
 import { slotOfBytes } from "../../consensus/block.ts";
 import { decodeOrderTail } from "../../consensus/checkpoint.ts";
 import type { Hex } from "../../lib/hex.ts";
 import type { Checkpoint, EpochStart, PersistWrite, Recovered, Shares } from "../../member/types.ts";
 import type { Committee } from "../../threshold/committee.ts";
+import type { Random } from "../random.ts";
+import { DiskError, type DiskFaults, SOUND_DISK } from "./disk-faults.ts";
 
 type LogRecord =
   | { readonly kind: "block"; readonly bytes: Uint8Array }
@@ -17,12 +22,15 @@ export interface StoredEpoch {
   readonly start: EpochStart | undefined;
 }
 
+/** Transactions that a crash can take where nothing is synced. */
+const MAX_UNSYNCED = 8;
+
 export class SimulatedDisk {
   #log: LogRecord[] = [];
   /** Of the epoch. */
   #signedRound = 0;
-  readonly #register = new Map<string, Hex>();
-  readonly #certificates: Certificate[] = [];
+  #register = new Map<string, Hex>();
+  #certificates: Certificate[] = [];
   readonly #shares = new Map<string, Shares>();
   readonly #deals = new Map<Hex, Uint8Array>();
   readonly #epochs: StoredEpoch[] = [];
@@ -30,6 +38,27 @@ export class SimulatedDisk {
   #checkpoint: Checkpoint | undefined;
   /** Rounds of the checkpoint and of the one before it. */
   #rounds: readonly number[] = [];
+  #faults = SOUND_DISK;
+  #random: Random | undefined;
+  /** How to take back the newest transactions, oldest first: more than one only where they are not synced. */
+  #undo: { readonly isCheckpoint: boolean; readonly revert: () => void }[] = [];
+  #isCorrupt = false;
+
+  /** From now on the disk fails as described. */
+  spoil(faults: DiskFaults, random: Random): void {
+    this.#faults = faults;
+    this.#random = random;
+  }
+
+  /** Reads and writes succeed from now on; what is lost or corrupt stays so. */
+  repair(): void {
+    this.#faults = SOUND_DISK;
+  }
+
+  /** Something in it is not what was written: its reader may stop, and must not sign what it should not. */
+  get isCorrupt(): boolean {
+    return this.#isCorrupt;
+  }
 
   /** The epoch that the log is of. */
   get epoch(): StoredEpoch | undefined {
@@ -43,18 +72,118 @@ export class SimulatedDisk {
 
   /** One durable transaction. Returns the positions that were already registered with another digest: a double signature. */
   write(write: PersistWrite): string[] {
+    const before = { log: this.#log.length, certificates: this.#certificates.length, signedRound: this.#signedRound };
+    const added: string[] = [];
+    this.#remember(false, () => {
+      this.#log.length = before.log;
+      this.#certificates.length = before.certificates;
+      this.#signedRound = before.signedRound;
+      for (const key of added) this.#register.delete(key);
+    });
     const conflicts: string[] = [];
     for (const { kind, position, digest } of write.register) {
       const key = `${kind}/${position}`;
       const known = this.#register.get(key);
       if (known !== undefined && known !== digest) conflicts.push(key);
-      else this.#register.set(key, digest);
+      else if (known === undefined) {
+        this.#register.set(key, digest);
+        added.push(key);
+      }
       if (kind === "block") this.#signedRound = Math.max(this.#signedRound, Number(position & 0xffff_ffff_ffff_ffffn));
     }
     for (const { bytes } of write.blocks) this.#log.push({ kind: "block", bytes });
     for (const { round, signature } of write.coins) this.#log.push({ kind: "coin", round, signature });
     this.#certificates.push(...write.certificates);
+    if (this.#random?.chance(this.#faults.writeFaultPerMille) === true) {
+      this.crash(true);
+      throw new DiskError("the write failed");
+    }
     return conflicts;
+  }
+
+  /** The process died, while it was writing or not. What was not synced is gone, or not. */
+  crash(isWriting: boolean): void {
+    const random = this.#random;
+    if (random === undefined) return;
+    const { isUnsynced, tornPerMille } = this.#faults;
+    const last = this.#undo.at(-1);
+    if (isUnsynced) {
+      for (let lost = random.below(this.#undo.length + 1); lost > 0; lost--) this.#undo.pop()?.revert();
+    } else if (last !== undefined && (isWriting || last.isCheckpoint) && random.chance(tornPerMille)) last.revert();
+    this.#undo = [];
+  }
+
+  /** A copy, as a backup holds it. */
+  clone(): SimulatedDisk {
+    const copy = new SimulatedDisk();
+    copy.#log = [...this.#log];
+    copy.#signedRound = this.#signedRound;
+    copy.#register = new Map(this.#register);
+    copy.#certificates = [...this.#certificates];
+    copy.#epochs.push(...this.#epochs);
+    copy.#epoch = this.#epoch;
+    copy.#checkpoint = this.#checkpoint;
+    copy.#rounds = this.#rounds;
+    return copy;
+  }
+
+  /** Of other members' disks the log that reaches furthest in the rounds of `self`, without anything that says what was signed here. */
+  static salvaged(disks: readonly SimulatedDisk[], self: number): SimulatedDisk {
+    const reach = (disk: SimulatedDisk): number =>
+      disk.#log.reduce((round, record) => {
+        const slot = record.kind === "block" ? slotOfBytes(record.bytes) : undefined;
+        return slot?.author === self ? Math.max(round, slot.round) : round;
+      }, 0);
+    const best = [...disks].sort((a, b) => reach(b) - reach(a))[0];
+    const copy = best?.clone() ?? new SimulatedDisk();
+    copy.#register.clear();
+    copy.#signedRound = reach(copy);
+    return copy;
+  }
+
+  /** A byte of something that is kept flips, or the newest record lies where another one was. */
+  corrupt(random: Random): void {
+    const record = this.#log.length === 0 ? undefined : random.below(this.#log.length);
+    if (record === undefined) return;
+    this.#isCorrupt = true;
+    this.#undo = [];
+    switch (random.below(4)) {
+      case 0: {
+        const last = this.#log.pop()!;
+        if (record < this.#log.length) this.#log[record] = last;
+        return;
+      }
+      case 1: {
+        const checkpoint = this.#checkpoint;
+        if (checkpoint !== undefined) {
+          const flipsOrder = random.chance(500);
+          this.#checkpoint = flipsOrder
+            ? { ...checkpoint, order: flipped(checkpoint.order, random) }
+            : { ...checkpoint, snapshot: flipped(checkpoint.snapshot, random) };
+          return;
+        }
+        break;
+      }
+      case 2: {
+        const key = [...this.#register.keys()].at(-1 - random.below(Math.min(4, this.#register.size)));
+        if (key !== undefined) {
+          this.#register.set(key, `0x${"5a".repeat(32)}`);
+          return;
+        }
+        break;
+      }
+    }
+    const hit = this.#log[record]!;
+    this.#log[record] =
+      hit.kind === "block"
+        ? { ...hit, bytes: flipped(hit.bytes, random) }
+        : { ...hit, signature: flipped(hit.signature, random) };
+  }
+
+  #remember(isCheckpoint: boolean, revert: () => void): void {
+    if (!this.#faults.isUnsynced) this.#undo = [];
+    this.#undo.push({ isCheckpoint, revert });
+    if (this.#undo.length > MAX_UNSYNCED) this.#undo.shift();
   }
 
   /** Where a restart goes on from within the epoch, and what others are given. */
@@ -68,6 +197,14 @@ export class SimulatedDisk {
    */
   keepCheckpoint(checkpoint: Checkpoint, self: number, retainedRounds: number): void {
     const round = decodeOrderTail(checkpoint.order).records.at(-1)!.leader.round;
+    const before = { log: this.#log, checkpoint: this.#checkpoint, rounds: this.#rounds };
+    // What was written before it is synced with it.
+    this.#undo = [];
+    this.#remember(true, () => {
+      this.#log = before.log;
+      this.#checkpoint = before.checkpoint;
+      this.#rounds = before.rounds;
+    });
     const floor = (this.#rounds.at(-1) ?? 0) - retainedRounds;
     this.#checkpoint = checkpoint;
     this.#rounds = [...this.#rounds.slice(-1), round];
@@ -132,7 +269,9 @@ export class SimulatedDisk {
     return this.#deals.values().next().value;
   }
 
+  /** @throws DiskError when it cannot be read now. */
   recover(): Recovered {
+    if (this.#random?.chance(this.#faults.readFaultPerMille) === true) throw new DiskError("the log cannot be read");
     return {
       signedRound: this.#signedRound,
       log: [...this.#log],
@@ -140,4 +279,11 @@ export class SimulatedDisk {
       certificates: [...this.#certificates],
     };
   }
+}
+
+function flipped(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  const at = random.below(copy.length);
+  copy[at] = copy[at]! ^ (1 << random.below(8));
+  return copy;
 }

@@ -6,29 +6,20 @@ import { commitDigest } from "../../consensus/linearizer.ts";
 import { isCertified } from "../../member/checkpoints.ts";
 import type { Checkpoint, MemberConfig } from "../../member/types.ts";
 import type { Random } from "../random.ts";
-import { type Cluster, SIMULATED_MEMBER } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Control } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
-import type { LagControl } from "./types.ts";
-
-/** K and A small, so that being away for long is soon over. */
-export const LAGGING_MEMBER: typeof SIMULATED_MEMBER & Pick<MemberConfig, "checkpointRounds" | "heartbeatRounds"> = {
-  ...SIMULATED_MEMBER,
-  retainedRounds: 16,
-  activityWindow: 4,
-  checkpointRounds: 4,
-  heartbeatRounds: 4,
-};
 
 export class CatchUp {
   readonly #cluster: Cluster;
   readonly #config: (person: number) => MemberConfig;
   readonly #random: Random;
-  readonly #control: LagControl | undefined;
+  readonly #control: Control | undefined;
   readonly #asking = new Set<number>();
   taken = 0;
   refused = 0;
 
-  constructor(cluster: Cluster, config: (person: number) => MemberConfig, random: Random, control?: LagControl) {
+  constructor(cluster: Cluster, config: (person: number) => MemberConfig, random: Random, control?: Control) {
     this.#cluster = cluster;
     this.#config = config;
     this.#random = random;
@@ -62,7 +53,7 @@ export class CatchUp {
       }
       const undecided = member.undecided();
       this.#cluster.stop(person);
-      disk.keepCheckpoint(answer, person, LAGGING_MEMBER.retainedRounds);
+      disk.keepCheckpoint(answer, person, this.#config(person).retainedRounds);
       this.#cluster.boot(person);
       this.#cluster.push(person, 0, { kind: "submit", instructions: undecided });
       this.taken++;

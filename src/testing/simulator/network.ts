@@ -4,67 +4,56 @@ import type { Random } from "../random.ts";
 export const UNIT_MS = 100;
 
 export type DelayModel = "unit" | "uniform" | "chaos";
-/** loss: one message in five never arrives; partition: half of the time the members are cut into two changing groups; lag: most of the
- * time some members are cut off, always the same ones for long. */
-export type Trouble = "loss" | "partition" | "lag";
 
-/** Length of a cut and of the calm after it. */
-const CUT_MS = 15 * UNIT_MS;
-/** Time in which nobody is cut off, and then the time in which some are. */
-const LAG_CALM_MS = 40 * UNIT_MS;
-const LAG_MS = 80 * UNIT_MS;
-
-/** How many of the members are away at a time; the next ones the next time. */
-export interface LagPlan {
-  readonly members: number;
-  readonly count: number;
+/** A message between two persons. */
+export interface Sent {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Uint8Array;
 }
 
+/** Something that befalls messages: how much longer one takes, or undefined when it never arrives. */
+export type Condition = (sent: Sent, nowMs: number) => number | undefined;
+
 export interface Network {
-  /** Delay of the next message on this path; undefined: it is lost. */
-  delayMs(from: number, to: number, nowMs: number): number | undefined;
+  /** Delays after which copies of a message arrive; none: it is lost. */
+  delays(sent: Sent, nowMs: number): readonly number[];
   /** From now on: every message takes one unit (the liveness phase). */
   heal(): void;
 }
 
+/** A copy that somebody kept arrives up to this much later. */
+const REPLAY_MS = 30 * UNIT_MS;
+const HEALED = [UNIT_MS] as const;
+
 /**
  * unit: every message takes 1; uniform: 0.5 to 1.5; chaos: 0.5 to 1.5, and one message in five waits up to 12 more, so that
- * messages overtake each other by many rounds.
+ * messages overtake each other by many rounds. Conditions come on top.
  */
 export function createNetwork(
   model: DelayModel,
-  trouble: Trouble | undefined,
+  conditions: readonly Condition[],
   random: Random,
-  lagging: LagPlan = { members: 1, count: 0 },
+  replayPerMille = 0,
 ): Network {
   let healed = false;
-  const isAway = (member: number, nowMs: number): boolean => {
-    const period = Math.floor(nowMs / (LAG_CALM_MS + LAG_MS));
-    if (nowMs % (LAG_CALM_MS + LAG_MS) < LAG_CALM_MS) return false;
-    return (member + lagging.members - ((period * lagging.count) % lagging.members)) % lagging.members < lagging.count;
-  };
-  let cut = 0;
-  let sides = 0;
-  /** Every second stretch of time has its own cut: bit i says on which side member i is. */
-  const isCut = (from: number, to: number, nowMs: number): boolean => {
-    const stretch = Math.floor(nowMs / CUT_MS);
-    if (stretch % 2 === 0) return false;
-    if (stretch !== cut) {
-      cut = stretch;
-      sides = random.below(2 ** 31);
-    }
-    return ((sides >> (from % 31)) & 1) !== ((sides >> (to % 31)) & 1);
-  };
   const uniform = (): number => UNIT_MS / 2 + random.below(UNIT_MS + 1);
+  const base = (): number => {
+    if (model === "unit") return UNIT_MS;
+    const delayMs = uniform();
+    return model === "chaos" && random.chance(200) ? delayMs + random.below(12 * UNIT_MS) : delayMs;
+  };
   return {
-    delayMs(from, to, nowMs) {
-      if (healed) return UNIT_MS;
-      if (trouble === "loss" && random.chance(200)) return undefined;
-      if (trouble === "partition" && isCut(from, to, nowMs)) return undefined;
-      if (trouble === "lag" && (isAway(from, nowMs) || isAway(to, nowMs))) return undefined;
-      if (model === "unit") return UNIT_MS;
-      const base = uniform();
-      return model === "chaos" && random.chance(200) ? base + random.below(12 * UNIT_MS) : base;
+    delays(sent, nowMs) {
+      if (healed) return HEALED;
+      let delayMs = base();
+      for (const condition of conditions) {
+        const extraMs = condition(sent, nowMs);
+        if (extraMs === undefined) return [];
+        delayMs += extraMs;
+      }
+      const isReplayed = replayPerMille > 0 && random.chance(replayPerMille);
+      return isReplayed ? [delayMs, delayMs + 1 + random.below(REPLAY_MS)] : [delayMs];
     },
     heal() {
       healed = true;

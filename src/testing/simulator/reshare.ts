@@ -22,9 +22,10 @@ import { createRandom, type Random } from "../random.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
 import { createStandInReshare, makeStandInMember } from "../stand-in-reshare.ts";
 import { Cluster, type Scenario } from "./cluster.ts";
+import { lose, partition } from "./conditions.ts";
 import type { StoredEpoch } from "./disk.ts";
 import { summarize } from "./latency.ts";
-import { createNetwork, type Trouble, UNIT_MS } from "./network.ts";
+import { createNetwork, UNIT_MS } from "./network.ts";
 import { SimulatedNode, type Surroundings } from "./reshare-node.ts";
 import { CHANGE_KINDS, type ChangeKind, type PlannedChange, planChange } from "./reshare-plan.ts";
 import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
@@ -36,7 +37,7 @@ import { createWorkload } from "./workload.ts";
  */
 export type Control = "keep-applying" | "early-switch";
 
-export interface ReshareConfig extends SimulationConfig {
+export interface ReshareConfig extends Omit<SimulationConfig, "control"> {
   readonly control?: Control | undefined;
   /** Changes to try, besides those that get stuck on purpose. */
   readonly changes?: number | undefined;
@@ -117,12 +118,14 @@ class ReshareSimulation implements Scenario, Surroundings {
       LATER_DEPOSITS,
     );
     this.#deposits = options.owners;
-    const trouble = this.#plans.pick<Trouble | undefined>([undefined, undefined, undefined, "loss", "partition"]);
+    const trouble = this.#plans.pick(["none", "none", "none", "loss", "partition"] as const);
     const model = this.#plans.chance(400) ? "chaos" : options.delays;
+    const conditions = random.stream("conditions");
+    const condition = { none: [], loss: [lose(200, conditions)], partition: [partition(people, conditions)] };
     this.cluster = new Cluster({
       people,
       committeeId: this.test.committee.id,
-      network: createNetwork(model, trouble, random.stream("network")),
+      network: createNetwork(model, condition[trouble], random.stream("network")),
       faults: random.stream("faults"),
       scenario: this,
     });

@@ -1,104 +1,165 @@
 /**
  * The simulator: shipping members in one process, virtual time, everything drawn from one seed. A first phase with faults, then a
- * liveness phase in which the network heals and everybody is up: it must converge. The trace is hashed, so that the same seed gives
- * the same hash on every run and machine.
+ * liveness phase in which the network heals and every honest member is up, while malicious ones go on: it must converge. The trace is
+ * hashed, so that the same seed gives the same hash on every run and machine.
  */
+
+import type { CoinScheme } from "../../consensus/types.ts";
+import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
 import type { Hex } from "../../lib/hex.ts";
 import { maxFaulty } from "../../lib/math.ts";
+import { epochGenesis } from "../../member/member.ts";
 import type { MemberConfig, MemberEffect, PersistWrite } from "../../member/types.ts";
 import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "../committee.ts";
 import { createRandom, type Random } from "../random.ts";
+import { ruleOf } from "../rules/rules.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
-import { Cluster, type Scenario, SIMULATED_MEMBER } from "./cluster.ts";
-import { CatchUp, LAGGING_MEMBER } from "./lag.ts";
+import { Cluster, type Scenario } from "./cluster.ts";
+import { SimulatedDisk } from "./disk.ts";
+import { drawFaults, type Faults } from "./faults.ts";
+import { CatchUp } from "./lag.ts";
 import { summarize } from "./latency.ts";
-import { createNetwork, type DelayModel, UNIT_MS } from "./network.ts";
+import { createDriver, isPuppet } from "./malice/drivers.ts";
+import { drawTwins, Malice } from "./malice/record.ts";
+import type { World } from "./malice/world.ts";
+import { parseAdversary } from "./names.ts";
+import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
-import { CONVERGENCE_UNITS, type LagControl, type SimulationConfig, type SimulationReport } from "./types.ts";
+import type { Sight } from "./scheduler.ts";
+import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
+import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
 
-export { ADVERSARIES, type Adversary, type SimulationConfig, type SimulationReport } from "./types.ts";
+export { ADVERSARIES, type Adversary, CONTROLS, type Control, parseAdversary } from "./names.ts";
+export type { SimulationConfig, SimulationReport } from "./types.ts";
 
-export function simulate(config: SimulationConfig): SimulationReport {
-  return config.adversary === "reshare" ? simulateReshare(config) : new Simulation(config).run();
+/**
+ * `onLatency` gets every latency sample (milliseconds of virtual time) when the run is over; reshare has none.
+ * @throws RangeError when the adversary or the rule is none that there is, or when reshare is asked for what it cannot do.
+ */
+export function simulate(
+  config: SimulationConfig,
+  onLatency?: (samplesMs: readonly number[]) => void,
+): SimulationReport {
+  const mix = parseAdversary(config.adversary);
+  if (!mix.isReshare) {
+    const simulation = new Simulation(config);
+    const report = simulation.run();
+    onLatency?.(simulation.samples);
+    return report;
+  }
+  const { control, rule = "ours", ...rest } = config;
+  if (control !== undefined) throw new RangeError("reshare has controls of its own (simulateReshare)");
+  if (rule !== "ours") throw new RangeError("reshare runs with the shipping rule");
+  return simulateReshare(rest);
 }
 
-/** With `lag`, and with something left out that the run must not survive. */
-export function simulateLag(config: Omit<SimulationConfig, "adversary">, control?: LagControl): SimulationReport {
-  return new Simulation({ ...config, adversary: "lag" }, control).run();
-}
+/** A member whose block is lost in a crash before it was gossiped: its users ask again, this often. */
+const RESUBMIT_UNITS = 30;
+/** The phase with faults ends here, however few rounds there were: some faults let nobody go on. */
+const FAULTY_UNITS = { perRound: 3, least: 100 };
 
-/** One committee for the whole run: person and index are the same. */
+/** One committee for the whole run: person and index are the same, but for twins. */
 class Simulation implements Scenario {
   readonly #config: SimulationConfig;
   readonly #random: Random;
   readonly #test: TestCommittee;
   readonly #genesis;
   readonly #workload;
+  readonly #faults: Faults;
   readonly #cluster: Cluster;
   readonly #proposedAt = new Map<Hex, number>();
   readonly #samples: number[] = [];
-  readonly #catchUp: CatchUp | undefined;
+  readonly #catchUp: CatchUp;
+  /** Submitted a second time: what a member says to that says nothing about the instruction. */
+  readonly #resubmitted = new Set<Hex>();
+  /** Persons beyond the members, and under whose identity they run. */
+  readonly #twins: ReadonlyMap<number, number>;
+  readonly #malice: Malice;
+  /** Honest members whose disks were declared lost. */
+  readonly #learners = new Set<number>();
 
-  constructor(config: SimulationConfig, control?: LagControl) {
+  constructor(config: SimulationConfig) {
     this.#config = config;
     this.#random = createRandom(config.seed);
+    const { members, control, delays, owners } = config;
     const crypto = config.engines === undefined ? "stand-in" : "real";
     const engines = config.engines ?? {
       "bls12-381": createStandInEngine("bls12-381"),
       bn254: createStandInEngine("bn254"),
     };
-    this.#test = createTestCommitteeWith(config.members, this.#random.stream("keys"), crypto, engines);
-    this.#genesis = createTestGenesis(this.#test.committee);
+    this.#test = createTestCommitteeWith(members, this.#random.stream("keys"), crypto, engines);
+    const plan = this.#random.stream("plan");
+    this.#faults = drawFaults(parseAdversary(config.adversary), members, delays, plan, control);
+    // Where what users handed in can be lost with a member they ask again, and must not come too late then.
+    this.#genesis = createTestGenesis(this.#test.committee, this.#faults.crashing.length > 0 ? { window: 4096n } : {});
     const toAddress = crypto === "real" ? addressOf : standInAddress;
-    this.#workload = createWorkload(
-      this.#genesis,
-      this.#test.identities,
-      toAddress,
-      config.owners,
-      this.#random.stream("workload"),
-    );
-    const model: DelayModel = config.adversary.endsWith("chaos") ? "chaos" : config.delays;
-    const { adversary } = config;
-    const trouble = adversary === "loss" || adversary === "partition" || adversary === "lag" ? adversary : undefined;
-    const lagging = { members: config.members, count: maxFaulty(config.members) };
+    const workload = this.#random.stream("workload");
+    this.#workload = createWorkload(this.#genesis, this.#test.identities, toAddress, owners, workload);
+    const { malicious } = this.#faults;
+    this.#twins = drawTwins(malicious, members, control, plan);
+    const trusted = control === "trusted-equivocator";
     this.#cluster = new Cluster({
-      people: config.members,
+      people: members + this.#twins.size,
       committeeId: this.#test.committee.id,
-      network: createNetwork(model, trouble, this.#random.stream("network"), lagging),
+      network: createWeather(this.#faults, this.#twins, this.#sight(), control, this.#random.stream("network")),
       faults: this.#random.stream("faults"),
       scenario: this,
+      malicious: new Set(trusted ? [] : malicious.keys()),
+      twins: this.#twins,
     });
-    if (adversary === "lag")
-      this.#catchUp = new CatchUp(
-        this.#cluster,
-        (index) => this.boot(index).config,
-        this.#random.stream("lag"),
-        control,
-      );
+    this.#malice = new Malice();
+    const world: World = {
+      cluster: this.#cluster,
+      test: this.#test,
+      rules: this.#faults.rules,
+      genesisHash: epochGenesis(this.#test.committee.id, genesisHash(this.#genesis)),
+      random: this.#random.stream("malice"),
+      honest: [...Array(members).keys()].filter((member) => !malicious.has(member)),
+      behind: (person) => this.#catchUp.behind(person),
+      acted: () => this.#malice.acted(),
+      signed: (member, round, digest) => this.#malice.signed(member, round, digest),
+    };
+    for (const [person, process] of this.#cluster.processes.entries()) {
+      const identity = this.#twins.get(person) ?? person;
+      const kind = malicious.get(identity);
+      if (kind !== undefined) process.driver = createDriver(kind, world, person, identity);
+    }
+    const configOf = (person: number): MemberConfig => this.boot(person).config;
+    this.#catchUp = new CatchUp(this.#cluster, configOf, this.#random.stream("lag"), control);
+    const disks = this.#random.stream("disks");
+    for (const [person, { disk }] of this.#cluster.processes.entries())
+      disk.spoil(this.#faults.disk, disks.stream(String(person)));
+  }
+
+  get samples(): readonly number[] {
+    return this.#samples;
   }
 
   run(): SimulationReport {
     const { members, adversary, seed, rounds } = this.#config;
     const cluster = this.#cluster;
     const { checker } = cluster;
-    const faulty = maxFaulty(members);
-    for (let index = 0; index < members; index++) cluster.boot(index);
+    for (let person = 0; person < cluster.processes.length; person++) cluster.boot(person);
     for (let index = 0; index < members; index++) this.#observe(index);
     cluster.at(UNIT_MS, () => this.#submit());
-    if (adversary.startsWith("crash")) for (let index = 0; index < faulty; index++) cluster.scheduleCrash(index);
-    // Somebody may be away, and with a control stay so.
-    const untilMs = adversary === "lag" ? 3 * rounds * UNIT_MS : Number.POSITIVE_INFINITY;
-    cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs);
+    this.#trouble();
+    // The first violation ends the run: a broken committee goes on for ever and says nothing new.
+    const isBroken = (): boolean => checker.violations.length > 0;
+    const untilMs = (FAULTY_UNITS.perRound * rounds + FAULTY_UNITS.least) * UNIT_MS;
+    cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs || isBroken());
     cluster.heal();
+    cluster.after(5 * UNIT_MS, () => this.#resubmit());
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
-    cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline);
-    if (!this.#hasConverged())
+    cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline || isBroken());
+    if (!isBroken() && !this.#hasConverged())
       checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
+    this.#malice.check(checker);
+    const { taken, refused } = this.#catchUp;
     return {
       members,
-      faulty,
+      faulty: maxFaulty(members),
       adversary,
       seed: seed.toString(),
       agreement: checker.violations.length === 0,
@@ -109,9 +170,9 @@ class Simulation implements Scenario {
       certificates: checker.certificates,
       epochs: 1,
       crashes: cluster.crashes,
-      ...(this.#catchUp === undefined
-        ? {}
-        : { catchUps: { taken: this.#catchUp.taken, refused: this.#catchUp.refused } }),
+      ...(taken + refused > 0 || adversary.includes("lag") ? { catchUps: { taken, refused } } : {}),
+      ...(this.#faults.malicious.size > 0 ? { malice: this.#maliceReport() } : {}),
+      ...(this.#learners.size > 0 ? { learners: [...this.#learners] } : {}),
       messages: cluster.messages,
       instructions: {
         submitted: this.#workload.submitted,
@@ -123,33 +184,37 @@ class Simulation implements Scenario {
     };
   }
 
-  boot(index: number): { readonly config: MemberConfig; readonly peers: readonly number[] } {
+  boot(person: number): { readonly config: MemberConfig; readonly peers: readonly number[] } {
     const { committee, secrets, engines, identities, createCoin } = this.#test;
+    const self = this.#twins.get(person) ?? person;
+    const { identity, shares } = secrets[self]!;
+    const kind = this.#faults.malicious.get(self);
+    const isFollower = kind !== undefined && isPuppet(kind);
     const config: MemberConfig = {
       committee,
       genesis: this.#genesis,
-      self: index,
-      secrets: secrets[index]!,
+      self: isFollower ? undefined : self,
+      // Whose disk was declared lost follows the epoch without shares: it must not know what it would sign with.
+      secrets: isFollower ? undefined : { identity, shares: this.#learners.has(person) ? undefined : shares },
       engines,
       createCoin,
       identities,
       blockSigner: identities,
-      ...this.#rules(),
-      checkpoint: this.#cluster.processes[index]!.disk.checkpoint,
+      ...this.#faults.rules,
+      createRule: ruleOf(this.#config.rule ?? "ours"),
     };
     return { config, peers: [...committee.members.keys()] };
-  }
-
-  #rules(): typeof SIMULATED_MEMBER & Pick<MemberConfig, "checkpointRounds" | "heartbeatRounds"> {
-    const { adversary } = this.#config;
-    if (adversary === "lag") return LAGGING_MEMBER;
-    // A restart goes on from a checkpoint, too.
-    return adversary.startsWith("crash") ? { ...SIMULATED_MEMBER, checkpointRounds: 16 } : SIMULATED_MEMBER;
   }
 
   booted(index: number): void {
     // A restarted watcher reads its inbox again from the start.
     if (this.#cluster.processes[index]!.life > 1) this.#observe(index);
+  }
+
+  /** Its operator finds out, and there is one path: learner until the next epoch. */
+  corrupted(person: number): void {
+    this.#cluster.trace(`${this.#cluster.nowMs} corrupt ${person}`);
+    this.#declareLost(person, new SimulatedDisk());
   }
 
   persisted(index: number, { blocks }: PersistWrite): void {
@@ -167,16 +232,59 @@ class Simulation implements Scenario {
         break;
       case "checkpoint": {
         const { disk } = this.#cluster.processes[index]!;
-        disk.keepCheckpoint(effect.checkpoint, index, this.#rules().retainedRounds);
+        disk.keepCheckpoint(effect.checkpoint, index, this.#faults.rules.retainedRounds);
         break;
       }
       case "behind":
-        this.#catchUp?.behind(index);
+        // A message of a later epoch is a lie here: nothing ever ends this one.
+        if (effect.epoch === this.#test.committee.epoch) this.#catchUp.behind(index);
         break;
-      case "verdict":
-        if (effect.verdict.status === "refused") this.#workload.refused(effect.verdict.instructionId);
+      case "verdict": {
+        const { status, instructionId: id } = effect.verdict;
+        if (status === "refused" && !this.#resubmitted.has(id)) this.#workload.refused(id);
         break;
+      }
     }
+  }
+
+  /** Who dies when, and whose disk is lost. */
+  #trouble(): void {
+    const { crashing, everyUnits, downUnits, corrupting, losing } = this.#faults;
+    const cluster = this.#cluster;
+    for (const person of crashing) cluster.scheduleCrash(person, { everyUnits, downUnits });
+    if (crashing.length > maxFaulty(this.#config.members))
+      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
+    const random = this.#random.stream("loss of disks");
+    const soon = (): number => (5 + random.below(this.#config.rounds)) * UNIT_MS;
+    for (const person of corrupting) cluster.after(soon(), () => cluster.processes[person]!.disk.corrupt(random));
+    for (const person of losing) {
+      cluster.processes[person]!.everCrashed = true;
+      cluster.after(soon(), () => {
+        const backup = random.chance(500) ? cluster.processes[person]!.disk.clone() : new SimulatedDisk();
+        cluster.after((1 + random.below(15)) * UNIT_MS, () => {
+          if (!cluster.isHealed) this.#declareLost(person, this.#replacement(person, backup));
+        });
+      });
+    }
+  }
+
+  #replacement(person: number, backup: SimulatedDisk): SimulatedDisk {
+    if (this.#config.control !== "resume-after-loss") return backup;
+    const others = this.#cluster.processes.filter((_, other) => other !== person);
+    return SimulatedDisk.salvaged(
+      others.map(({ disk }) => disk),
+      person,
+    );
+  }
+
+  #declareLost(person: number, disk: SimulatedDisk): void {
+    const cluster = this.#cluster;
+    const target = cluster.processes[person]!;
+    target.everCrashed = true;
+    cluster.stop(person);
+    target.disk = disk;
+    if (this.#config.control !== "resume-after-loss") this.#learners.add(person);
+    cluster.after((1 + this.#random.below(10)) * UNIT_MS, () => cluster.boot(person));
   }
 
   #observe(index: number): void {
@@ -189,12 +297,31 @@ class Simulation implements Scenario {
     const cluster = this.#cluster;
     if (cluster.isHealed) return;
     cluster.after(1 + this.#random.below(UNIT_MS), () => this.#submit());
-    // Users of a member that dies before it has gossiped go elsewhere; here they use one that does not crash.
-    const index = this.#random.pick(
-      cluster.processes.flatMap(({ everCrashed }, member) => (everCrashed ? [] : [member])),
-    );
+    const index = this.#someServer();
+    if (index === undefined) return;
     const signed = this.#workload.next(cluster.processes[index]!.member?.ledger.sequence ?? 0n);
     if (signed !== undefined) cluster.step(index, { kind: "submit", instructions: [signed] });
+  }
+
+  /** Users of a member that dies before it has gossiped go elsewhere: they use one that does not crash, or ask again later. */
+  #someServer(): number | undefined {
+    const honest = this.#cluster.processes.flatMap((process, person) =>
+      process.driver === undefined && !this.#learners.has(person) ? [{ person, process }] : [],
+    );
+    const steady = honest.filter(({ process }) => !process.everCrashed);
+    const usable = steady.length > 0 ? steady : honest.filter(({ process }) => process.member !== undefined);
+    return usable.length === 0 ? undefined : this.#random.pick(usable).person;
+  }
+
+  #resubmit(): void {
+    const cluster = this.#cluster;
+    if (this.#workload.pending.size > 0 || !cluster.isHealed)
+      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
+    const index = this.#someServer();
+    if (index === undefined) return;
+    const again = this.#workload.again();
+    for (const { id } of again) this.#resubmitted.add(id);
+    cluster.step(index, { kind: "submit", instructions: again.map(({ signed }) => signed) });
   }
 
   #sample(index: number, author: number, digest: Hex): void {
@@ -205,20 +332,59 @@ class Simulation implements Scenario {
     this.#samples.push(nowMs - proposedAt);
   }
 
+  /** Of the honest members that never crashed, if there are any. */
   #lowestRound(): number {
     let lowest = Number.POSITIVE_INFINITY;
-    for (const { member, everCrashed } of this.#cluster.processes) {
-      if (!everCrashed) lowest = Math.min(lowest, member?.consensus.highestRound ?? 0);
+    let highest = 0;
+    for (const { member, everCrashed, driver } of this.#cluster.processes) {
+      if (driver !== undefined) continue;
+      const round = member?.consensus.highestRound ?? 0;
+      highest = Math.max(highest, round);
+      if (!everCrashed) lowest = Math.min(lowest, round);
     }
-    return lowest;
+    return Number.isFinite(lowest) ? lowest : highest;
   }
 
-  /** Everybody is up, has the same batches, all certified, and nobody's instruction is open. */
+  /** Every honest member is up, they have the same batches, all certified, and nobody's instruction is open. */
   #hasConverged(): boolean {
     if (this.#workload.pending.size > 0) return false;
     const newest = BigInt(this.#cluster.checker.batches);
-    return this.#cluster.processes.every(
-      ({ member }) => member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest,
-    );
+    return this.#cluster.processes.every(({ member, driver }) => {
+      if (driver !== undefined) return true;
+      return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
+    });
   }
+
+  #maliceReport(): NonNullable<SimulationReport["malice"]> {
+    const members: Record<string, number[]> = {};
+    for (const [member, kind] of this.#faults.malicious) members[kind] = [...(members[kind] ?? []), member];
+    const { checker, probes } = this.#cluster;
+    return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes };
+  }
+
+  #sight(): Sight {
+    const { members } = this.#config;
+    const { committee, secrets, createCoin } = this.#test;
+    const coins = secrets.map(({ shares }) => createCoin(committee, shares["bls12-381"]));
+    const leaders = new Map<number, number>();
+    return {
+      members,
+      consensus: (member) =>
+        this.#faults.malicious.has(member) ? undefined : this.#cluster.processes[member]?.member?.consensus,
+      coinLeader: (round) => {
+        const known = leaders.get(round);
+        if (known !== undefined) return known;
+        const leader = coinLeaderOf(coins, round);
+        leaders.set(round, leader);
+        return leader;
+      },
+    };
+  }
+}
+
+function coinLeaderOf(coins: readonly CoinScheme[], round: number): number {
+  const shares = new Map(coins.map((coin, member) => [member, coin.share(round)!]));
+  const { signature } = coins[0]!.combine(round, shares);
+  if (signature === undefined) throw new RangeError("shares of a whole committee make a coin");
+  return coins[0]!.leader(round, signature);
 }

@@ -2,26 +2,13 @@
 import type { Hex } from "../../lib/hex.ts";
 import type { Engine, Suite } from "../../threshold/types.ts";
 import type { LatencyReport } from "./latency.ts";
+import type { Control } from "./names.ts";
 import type { DelayModel } from "./network.ts";
-
-export const ADVERSARIES = ["none", "crash", "chaos", "crash-chaos", "loss", "partition", "lag", "reshare"] as const;
-/**
- * none: honest network; crash: f members crash at random effects and come back; chaos: messages overtake each other by rounds;
- * loss: one message in five never arrives; partition: now and then two groups hear nothing of each other; lag: f members hear
- * and say nothing for several K rounds, then they are back; reshare: the committee
- * changes again and again, with malicious dealers, members that never open their shares, crashes and chaos.
- */
-export type Adversary = (typeof ADVERSARIES)[number];
-
-/**
- * What a run can be made to leave out, and must then fail: no-catch-up: members that are behind wait for what never comes;
- * no-checkpoint-check: the first one asked lies about where the order stands, and is believed.
- */
-export type LagControl = "no-catch-up" | "no-checkpoint-check";
 
 export interface SimulationConfig {
   readonly members: number;
-  readonly adversary: Adversary;
+  /** A name of names.ts, or several joined by "+". */
+  readonly adversary: string;
   readonly seed: bigint;
   /** Rounds of the phase with faults. With `reshare` it ends when all changes were tried, and this bounds nothing. */
   readonly rounds: number;
@@ -31,12 +18,17 @@ export interface SimulationConfig {
   readonly engines?: Readonly<Record<Suite, Engine>> | undefined;
   /** Users that keep one instruction under way each. */
   readonly owners: number;
+  /** What is left out. Not with `reshare`, which has its own. */
+  readonly control?: Control | undefined;
+  /** Decision rule by name (rules/rules.ts); default `ours`. */
+  readonly rule?: string | undefined;
 }
 
 export interface SimulationReport {
   readonly members: number;
+  /** f. */
   readonly faulty: number;
-  readonly adversary: Adversary;
+  readonly adversary: string;
   readonly seed: string;
   readonly agreement: boolean;
   readonly violations: readonly string[];
@@ -47,8 +39,18 @@ export interface SimulationReport {
   /** Committees that ordered something, one after the other. */
   readonly epochs: number;
   readonly crashes: number;
-  /** With `lag`: how often a member went on from another's checkpoint within the epoch, and how often it refused one. */
+  /** How often a member went on from another's checkpoint within the epoch, and how often it refused one. */
   readonly catchUps?: { readonly taken: number; readonly refused: number };
+  /** Malicious members by what they do, what they did that way, and who of them was shown to have signed twice. */
+  readonly malice?: {
+    readonly members: Readonly<Record<string, readonly number[]>>;
+    readonly acts: number;
+    readonly exposed: readonly number[];
+    /** Messages that no honest member may act upon, each followed by a look at the receiver's state. */
+    readonly probes: number;
+  };
+  /** Honest members that the run took from the signers: lost or corrupt disks. */
+  readonly learners?: readonly number[];
   readonly messages: number;
   readonly instructions: { readonly submitted: number; readonly applied: number; readonly unsettled: number };
   /** In message delays, over all blocks of members that never crashed, at all such members. */

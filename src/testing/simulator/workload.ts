@@ -14,6 +14,8 @@ import type { Random } from "../random.ts";
 const NONCE_KEPT: ReadonlySet<string> = new Set(["late", "nonceUsed", "unknownSigner", "tooManyLanes"]);
 
 interface Owner {
+  /** The one under way. */
+  signed: SignedInstruction | undefined;
   readonly secret: Uint8Array;
   readonly address: Address;
   nonce: bigint;
@@ -24,6 +26,8 @@ export interface Workload {
   readonly deposits: readonly DepositEntry[];
   /** The next instruction of some idle owner, made against batch `sequence`; undefined when all have one under way. */
   next(sequence: bigint): SignedInstruction | undefined;
+  /** All that are under way, for members that lost them. */
+  again(): { readonly id: Hex; readonly signed: SignedInstruction }[];
   /** A receipt as the first member made it. */
   settled(receipt: Receipt): void;
   /** A member refused to take an instruction at all: it was never ordered, and its nonce is free. */
@@ -47,7 +51,7 @@ export function createWorkload(
   const { asset, token } = chain.tokens[0]!;
   const people: Owner[] = Array.from({ length: owners }, () => {
     const secret = random.bytes(32);
-    return { secret, address: addressOf(secret), nonce: 0n, pending: undefined };
+    return { secret, address: addressOf(secret), nonce: 0n, pending: undefined, signed: undefined };
   });
   const amount = 1_000_000n;
   const deposits = Array.from({ length: people.length === 0 ? 0 : people.length + later }, (_, index): DepositEntry => {
@@ -103,11 +107,12 @@ export function createWorkload(
       owner.pending = id;
       pending.add(id);
       submitted++;
-      return {
-        instruction,
-        signature: identities.sign(owner.secret, instructionDigest(genesis.committeeId, instruction)),
-      };
+      const signature = identities.sign(owner.secret, instructionDigest(genesis.committeeId, instruction));
+      owner.signed = { instruction, signature };
+      return owner.signed;
     },
+    again: () =>
+      people.flatMap(({ pending: id, signed }) => (id === undefined || signed === undefined ? [] : [{ id, signed }])),
     refused(id) {
       pending.delete(id);
       const owner = people.find((candidate) => candidate.pending === id);

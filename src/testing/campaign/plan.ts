@@ -1,0 +1,72 @@
+/** Which simulations a campaign consists of: a function of its options alone, so that run i of a seed is the same run for ever. */
+import { createRandom } from "../random.ts";
+import type { SimulationConfig } from "../simulator/types.ts";
+
+/** A run as it is sent between threads and written down: everything but engines. */
+export type RunConfig = Omit<SimulationConfig, "engines">;
+
+export interface CampaignPlan {
+  readonly runs: number;
+  /** Run i has seed `from + i`. */
+  readonly from: bigint;
+  /** Names of adversaries, in turn. */
+  readonly adversaries: readonly string[];
+  readonly sizes: readonly number[];
+  readonly rule?: string | undefined;
+}
+
+/** Committees of a campaign, and out of a hundred runs how many have each: most are small, because small ones fail soonest. */
+export const SIZES: Readonly<Record<number, number>> = { 4: 72, 7: 19, 10: 8, 31: 1 };
+
+/** Rounds with faults, least and most: a large committee's round costs a hundred times as much as a small one's. */
+const ROUNDS: readonly { readonly upTo: number; readonly least: number; readonly most: number }[] = [
+  { upTo: 4, least: 25, most: 60 },
+  { upTo: 7, least: 20, most: 45 },
+  { upTo: 10, least: 20, most: 35 },
+  { upTo: Number.POSITIVE_INFINITY, least: 8, most: 14 },
+];
+
+/** Being away, and coming back, takes longer than other faults: K is 16 rounds there. */
+const LAG_ROUNDS = 100;
+
+export function runOf(plan: CampaignPlan, index: number): RunConfig {
+  const seed = BigInt.asUintN(64, plan.from + BigInt(index));
+  const random = createRandom(seed, "campaign");
+  const adversary = plan.adversaries[index % plan.adversaries.length]!;
+  const members = drawSize(plan.sizes, random.below(1_000_000));
+  const { least, most } = ROUNDS.find(({ upTo }) => members <= upTo)!;
+  const rounds = least + random.below(most - least + 1);
+  return {
+    members,
+    adversary,
+    seed,
+    rounds: adversary.split("+").includes("lag") && members < 31 ? Math.max(rounds, LAG_ROUNDS) : rounds,
+    delays: random.chance(250) ? "unit" : "uniform",
+    owners: 1 + random.below(6),
+    ...(plan.rule === undefined ? {} : { rule: plan.rule }),
+  };
+}
+
+/** Sizes that have no weight of their own count as the largest that has. */
+function drawSize(sizes: readonly number[], draw: number): number {
+  const weights = sizes.map((size) => SIZES[size] ?? SIZES[31]!);
+  let left = (draw / 1_000_000) * weights.reduce((sum, weight) => sum + weight, 0);
+  for (const [i, size] of sizes.entries()) {
+    left -= weights[i]!;
+    if (left < 0) return size;
+  }
+  return sizes.at(-1)!;
+}
+
+/** The command that runs a simulation once more. */
+export function commandOf(config: RunConfig): string {
+  const { members, adversary, seed, rounds, delays, owners, rule, ...rest } = config;
+  const words = [
+    "clockless simulate",
+    `--members ${members} --adversary ${adversary} --seed ${seed}`,
+    `--rounds ${rounds} --delays ${delays} --owners ${owners}`,
+    ...(rule === undefined || rule === "ours" ? [] : [`--rule ${rule}`]),
+    ...Object.entries(rest).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`])),
+  ];
+  return words.join(" ");
+}

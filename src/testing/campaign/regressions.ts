@@ -1,0 +1,19 @@
+/**
+ * Runs that once failed, with what was wrong. Run by every `npm test` and by `clockless simulate --regressions`. What the seed draws
+ * changes with the simulator, so an entry is worth less the older it is; it stays because it costs little.
+ */
+import type { RunConfig } from "./plan.ts";
+
+export interface Regression {
+  readonly config: RunConfig;
+  readonly why: string;
+}
+
+const base = { delays: "uniform", owners: 6 } as const;
+
+export const REGRESSIONS: readonly Regression[] = [
+  {
+    config: { ...base, members: 7, adversary: "crash", seed: 104n, rounds: 120 },
+    why: "a member never asked for what it had missed, and waited for it for ever",
+  },
+];

@@ -1,0 +1,25 @@
+/** A thread of a campaign: one order in, one answer out. */
+import { parentPort } from "node:worker_threads";
+import { installNativeKeccak } from "../../keys/native-keccak.ts";
+import { runControl } from "./controls.ts";
+import { runTwice } from "./job.ts";
+import type { Order } from "./pool.ts";
+import { shrink } from "./shrink.ts";
+
+const port = parentPort;
+if (port !== null) {
+  await installNativeKeccak();
+  port.on("message", (order: Order) => {
+    switch (order.kind) {
+      case "run":
+        port.postMessage(runTwice(order.config));
+        break;
+      case "shrink":
+        port.postMessage(shrink(order.config, order.violation));
+        break;
+      case "control":
+        port.postMessage(runControl(order.name));
+        break;
+    }
+  });
+}
