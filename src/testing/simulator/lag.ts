@@ -45,7 +45,7 @@ export class CatchUp {
       const [server] = servers.splice(this.#random.below(servers.length), 1);
       const offered = processes[server!]!.disk.checkpoint;
       if (offered === undefined || offered.header.sequence <= member.ledger.sequence) continue;
-      const answer = isFirst ? forge(offered) : offered;
+      const answer = isFirst ? forge(offered, this.#config(person).activityWindow) : offered;
       isFirst = false;
       if (this.#control !== "no-checkpoint-check" && !isCertified(answer, committee, engines)) {
         this.refused++;
@@ -63,11 +63,10 @@ export class CatchUp {
 }
 
 /** As coherent as a lie can be: who is left out is changed, and everything that commits to it up to the header, but for the signature. */
-function forge(checkpoint: Checkpoint): Checkpoint {
+function forge(checkpoint: Checkpoint, rounds: number): Checkpoint {
   const tail = decodeOrderTail(checkpoint.order);
   const last = tail.records.at(-1)!;
   const [first] = tail.past.standings;
-  const rounds = LAGGING_MEMBER.activityWindow;
   const standings = tail.past.standings.with(0, { ...first!, until: last.leader.round + 1 + rounds, rounds });
   const past = { ...tail.past, standings };
   const records = tail.records.with(-1, { ...last, past: pastDigest(past) });
