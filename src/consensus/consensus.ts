@@ -357,7 +357,15 @@ export class Consensus {
   #observeQuorum(round: number, nowMs: number): void {
     if (round <= this.#pacing.quorumRound || this.#dag.authorsAt(round) < this.#quorum) return;
     const absent = this.#absentAt((author) => this.#dag.at(round, author).length > 0);
-    this.#pacing.quorumReached(round, absent, nowMs);
+    this.#pacing.quorumReached(round, absent, round <= 3 || this.#isFirstWindow(round - 3), nowMs);
+  }
+
+  /** Whether the first window has committed all slots of a round by now: the order waits for the slowest. */
+  #isFirstWindow(round: number): boolean {
+    const active = this.#activity.isActive(this.#committer.cursor.round);
+    return active.every(
+      (isActive, author) => !isActive || this.#exposure.has(author) || this.#votes.isFirstWindow(round, author),
+    );
   }
 
   /** Active members, not exposed and not we ourselves, of which the round has no block. */

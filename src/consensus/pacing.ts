@@ -1,6 +1,10 @@
 /**
  * How long to wait for stragglers once Q blocks of a round are there: full parents are what makes the three-delay window
  * close. Performance only: whatever these numbers are, safety and liveness are the same. Times come in as numbers.
+ *
+ * A wait is worth it while it makes the own parents full, and while that makes the window close: the second is everybody's doing
+ * (who is slow on purpose keeps some from full parents and not others, and then those wait in vain). Waiting w where a delay is D,
+ * with all slots committed by the first window in a share h of the rounds, the last block of a decision comes after (3 − h)(D + w) + D instead of 4 D.
  */
 import { MAX_STRAGGLER_WAIT_MS, STRAGGLER_FRACTION, STRAGGLER_MEMORY_ROUNDS } from "./limits.ts";
 
@@ -10,6 +14,12 @@ const SMOOTHING = 0.25;
 const WORTH_WAITING = 0.7;
 const WORTH_AT_FIRST = 0.75;
 const WORTH_SMOOTHING = 1 / 24;
+/** Weight of a new round in what the waits bring and cost, and how many rounds of waiting are judged at least. */
+const PAY_SMOOTHING = 1 / 8;
+const TRIAL_ROUNDS = 10;
+/** Rounds without waiting after it did not pay, doubled each time it again does not; begun anew when it has paid for long. */
+const PAUSE_ROUNDS = 128;
+const MAX_PAUSE_ROUNDS = 1024;
 /** Parents are full when everybody is among them that was in time within so many rounds: who dies distorts this for a while. */
 const FULL_MEMORY_ROUNDS = 12;
 
@@ -25,6 +35,15 @@ export class Pacing {
   #worth = WORTH_AT_FIRST;
   #proposedRound = 0;
   #proposedAtMs = 0;
+  /** Moving averages while waiting: rounds whose slots the first window committed, and the time waited. */
+  #firstWindow = 1;
+  #waitedMs = 0;
+  /** Until when it was last said to wait, and for a round of what quorum. */
+  #asked = { round: 0, untilMs: 0 };
+  /** Rounds since waiting was taken up; the round from which it may be taken up again; how long the next pause is. */
+  #trial = 0;
+  #resumeRound = 0;
+  #pauseRounds = PAUSE_ROUNDS;
 
   constructor(n: number) {
     this.#lastInTime = new Array<number>(n).fill(0);
@@ -56,9 +75,13 @@ export class Pacing {
     if (nowMs === this.#quorumAtMs && this.#proposedRound <= round) this.#hadStragglers = this.#stragglers.size > 0;
   }
 
-  /** A round has Q blocks; `absent`: the other members that have a slot in it. */
-  quorumReached(round: number, absent: readonly number[], nowMs: number): void {
+  /**
+   * A round has Q blocks; `absent`: the other members that have a slot in it. `isFirstWindow`: the first window alone has committed
+   * all slots three rounds below by now; the order waits for the slowest.
+   */
+  quorumReached(round: number, absent: readonly number[], isFirstWindow: boolean, nowMs: number): void {
     if (round <= this.#quorumRound) return;
+    this.#judge(round, isFirstWindow);
     if (this.#hadStragglers) this.#worth += WORTH_SMOOTHING * ((this.#stragglers.size === 0 ? 1 : 0) - this.#worth);
     this.#stragglers = new Set(absent.filter((author) => this.#wasInTime(author, round, FULL_MEMORY_ROUNDS)));
     this.#hadStragglers = this.#stragglers.size > 0;
@@ -70,17 +93,40 @@ export class Pacing {
   }
 
   proposed(round: number, nowMs: number): void {
+    const isAsked = this.#asked.round === round - 1 && round - 1 === this.#quorumRound;
+    const waitedMs = isAsked ? Math.min(nowMs, this.#asked.untilMs) - this.#quorumAtMs : 0;
+    this.#waitedMs += PAY_SMOOTHING * (Math.max(0, waitedMs) - this.#waitedMs);
     this.#proposedRound = round;
     this.#proposedAtMs = nowMs;
   }
 
   /** Until when to wait for these authors at a round that has its quorum; undefined when nobody is worth waiting for. */
   waitUntil(round: number, absent: readonly number[], nowMs: number): number | undefined {
-    if (round !== this.#quorumRound || this.#worth < WORTH_WAITING) return undefined;
+    if (round !== this.#quorumRound || this.#worth < WORTH_WAITING || round < this.#resumeRound) return undefined;
     const untilMs = this.#quorumAtMs + this.graceMs;
     if (nowMs >= untilMs) return undefined;
     const isExpected = (author: number) => this.#wasInTime(author, round, STRAGGLER_MEMORY_ROUNDS);
-    return absent.some(isExpected) ? untilMs : undefined;
+    if (!absent.some(isExpected)) return undefined;
+    this.#asked = { round, untilMs };
+    return untilMs;
+  }
+
+  /** A pause ends where a multiple of its length does: members that see the same take waiting up together. */
+  #judge(round: number, isFirstWindow: boolean): void {
+    if (round < this.#resumeRound) return;
+    this.#trial++;
+    this.#firstWindow += PAY_SMOOTHING * ((isFirstWindow ? 1 : 0) - this.#firstWindow);
+    if (this.#trial < TRIAL_ROUNDS) return;
+    const isPaying = this.#firstWindow * (this.#delayMs + this.#waitedMs) >= 3 * this.#waitedMs;
+    if (isPaying) {
+      if (this.#trial > 2 * this.#pauseRounds) this.#pauseRounds = PAUSE_ROUNDS;
+      return;
+    }
+    this.#resumeRound = (Math.floor(round / this.#pauseRounds) + 1) * this.#pauseRounds;
+    this.#pauseRounds = Math.min(2 * this.#pauseRounds, MAX_PAUSE_ROUNDS);
+    this.#trial = 0;
+    this.#firstWindow = 1;
+    this.#waitedMs = 0;
   }
 
   #wasInTime(author: number, round: number, memoryRounds: number): boolean {

@@ -78,6 +78,11 @@ export class Votes {
     return this.#isSkipped(tally) ? { kind: "skip" } : undefined;
   }
 
+  /** Whether the first window alone has committed the slot by now: what waiting for stragglers is good for. */
+  isFirstWindow(round: number, author: number): boolean {
+    return (this.#tallies.get(slotKey(round, author))?.holders[0]?.size ?? 0) >= this.#quorum;
+  }
+
   /** Forgets the slots of rounds in [from, to]. */
   forget(from: number, to: number): void {
     for (let round = Math.max(1, from); round <= to; round++) {

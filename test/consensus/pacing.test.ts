@@ -7,7 +7,7 @@ import { builderOf } from "./support/random-dag.ts";
 import { riggedCoin, withheldDag } from "./support/view.ts";
 
 describe("consensus: waiting for stragglers", () => {
-  it("waits half the measured delay for an author that was lately in time, and only for such", () => {
+  it("waits a good half of the measured delay for an author that was lately in time, and only for such", () => {
     const dag = builderOf(4);
     const member = new Consensus(configOf(4, 0));
     const deliver = (author: number, round: number, nowMs: number) => {
@@ -26,9 +26,9 @@ describe("consensus: waiting for stragglers", () => {
     propose(130);
     deliver(1, 2, 220);
     deliver(2, 2, 230);
-    expect(member.proposal(230)).deep.equal({ kind: "wait", untilMs: 280 });
-    expect(member.proposal(279)).deep.equal({ kind: "wait", untilMs: 280 });
-    expect(member.proposal(280)).deep.equal({ kind: "ready", round: 3 });
+    expect(member.proposal(230)).deep.equal({ kind: "wait", untilMs: 285 });
+    expect(member.proposal(284)).deep.equal({ kind: "wait", untilMs: 285 });
+    expect(member.proposal(285)).deep.equal({ kind: "ready", round: 3 });
     deliver(3, 2, 250);
     expect(member.proposal(250)).deep.equal({ kind: "ready", round: 3 });
   });
@@ -41,7 +41,7 @@ describe("consensus: waiting for stragglers", () => {
       pacing.proposed(round, nowMs);
       if (round <= 2) pacing.blockAccepted(3, round, nowMs);
       nowMs += 100_000;
-      pacing.quorumReached(round, round <= 2 ? [] : [3], nowMs);
+      pacing.quorumReached(round, round <= 2 ? [] : [3], true, nowMs);
       const untilMs = pacing.waitUntil(round, [3], nowMs);
       waits.push(untilMs === undefined ? 0 : untilMs - nowMs);
     }
@@ -56,7 +56,7 @@ describe("consensus: waiting for stragglers", () => {
       for (let round = rounds[0]; round <= rounds[1]; round++) {
         pacing.proposed(round, nowMs);
         nowMs += 100;
-        pacing.quorumReached(round, [3], nowMs);
+        pacing.quorumReached(round, [3], true, nowMs);
         waits = pacing.waitUntil(round, [3], nowMs) !== undefined;
         pacing.blockAccepted(3, round, nowMs + lateMs);
         // Now and then it is early: it stays worth waiting for by its own record.
@@ -67,6 +67,36 @@ describe("consensus: waiting for stragglers", () => {
     expect(isWaiting([1, 20], 10)).equal(true);
     expect(isWaiting([21, 60], 90)).equal(false);
     expect(isWaiting([61, 100], 10)).equal(true);
+  });
+
+  it("stops waiting where full parents of its own do not close the window, for longer each time, and goes on where they do", () => {
+    const pacing = new Pacing(4);
+    let nowMs = 0;
+    /** Rounds in which it waited: author 3 comes 40 ms after the quorum, all of them within the grace. */
+    const waits = (from: number, to: number, isFirstWindow: boolean): number[] => {
+      const waited: number[] = [];
+      for (let round = from; round <= to; round++) {
+        pacing.proposed(round, nowMs);
+        nowMs += 100;
+        pacing.quorumReached(round, [3], isFirstWindow, nowMs);
+        if (pacing.waitUntil(round, [3], nowMs) !== undefined) {
+          waited.push(round);
+          nowMs += 40;
+        }
+        pacing.blockAccepted(3, round, nowMs);
+        pacing.blockAccepted(3, round + 1, nowMs);
+      }
+      return waited;
+    };
+    expect(waits(1, 100, true).length).greaterThan(95);
+    const before = waits(101, 1000, false);
+    // It gives up within a few rounds and tries again, together with others, at multiples of 128, 256, 512 rounds.
+    expect(before.filter((round) => round > 128 && round % 128 > 20)).deep.equal([]);
+    expect(before.length).lessThan(60);
+    const after = waits(1001, 2500, true);
+    expect(after.at(-1)).equal(2500);
+    expect(after[0]).equal(1024);
+    expect(after.length).equal(2500 - 1024 + 1);
   });
 
   it("beyond the bound of uncommitted rounds, blocks carry no payload", () => {

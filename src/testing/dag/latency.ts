@@ -6,13 +6,14 @@
  */
 import { BlockCodec } from "../../consensus/block.ts";
 import { Consensus } from "../../consensus/consensus.ts";
-import { DEFAULT_ACTIVITY_WINDOW } from "../../consensus/limits.ts";
+import { COIN_DELAY, DEFAULT_ACTIVITY_WINDOW } from "../../consensus/limits.ts";
 import { coinShares } from "../../consensus/proposer.ts";
 import type {
   BlockRef,
   ConsensusConfig,
   ConsensusEffect,
   ConsensusMessage,
+  OutputRound,
   VerifiedBlock,
 } from "../../consensus/types.ts";
 import type { Hex } from "../../lib/hex.ts";
@@ -40,6 +41,8 @@ export interface LatencyOptions {
   readonly baselines?: readonly BaselineRule[];
   /** A; default: a production committee's. */
   readonly activityWindow?: number;
+  /** Whose coins the scheduler learns, and when: of ours with blocks of r + 2, or of waves of 4 or 5 with their last blocks. */
+  readonly aim?: "ours" | 4 | 5;
 }
 
 export interface RuleLatency extends LatencyReport {
@@ -53,12 +56,18 @@ export interface RuleLatency extends LatencyReport {
 export interface LatencyResult {
   readonly rules: readonly RuleLatency[];
   readonly rounds: number;
+  /** Of ours: byRound[k] rounds were output by the last honest member when its newest block was k rounds above. */
+  readonly byRound: readonly number[];
+  /** Rounds of the measured stretch that some honest member had not output when the run ended. */
+  readonly open: number;
   /** Coins combined by all honest members together. */
   readonly coins: number;
   /** Two honest members whose orders differ, by rule: always empty, or the run found a fork. */
   readonly forks: readonly string[];
 }
 
+/** Ours, up to the certificate instead of the output. */
+export const CERTIFIED = "ours, certified";
 const WARM_UP_DELAYS = 20;
 /** What may still be on its way when the stretch ends: on good days, and where an anchor may have to wait for the next. */
 const COOL_DOWN_DELAYS = { short: 12, long: 40 };
@@ -70,7 +79,9 @@ export function measureLatency(options: LatencyOptions): LatencyResult {
 
 type Event =
   | { readonly kind: "message"; readonly from: number; readonly to: number; readonly message: ConsensusMessage }
-  | { readonly kind: "propose" | "tick"; readonly to: number };
+  | { readonly kind: "propose" | "tick"; readonly to: number }
+  /** Somebody's signature of the batch that a round's output is. */
+  | { readonly kind: "partial"; readonly to: number; readonly round: number };
 
 interface Node {
   readonly index: number;
@@ -81,6 +92,8 @@ interface Node {
   /** Leaders' digests of ours; names of the baselines' blocks: to compare orders. */
   readonly orders: Map<string, string[]>;
   coins: number;
+  /** By output round: the partials that are here, and the blocks once it is output here, too. */
+  readonly batches: Map<number, { partials: number; blocks: readonly Hex[] | undefined }>;
   /** An equivocator's two chains. */
   readonly chains: BlockRef[];
   /** A withholder's blocks not handed out yet. */
@@ -96,12 +109,16 @@ class Run {
   readonly #nodes: Node[] = [];
   readonly #lastRounds: number[];
   readonly #delayMs: (sent: Sent, sight: Sight) => number;
+  /** Of partial signatures; drawn apart, so that they change nothing about the blocks. */
+  readonly #partialDelayMs: (sent: Sent, sight: Sight) => number;
   readonly #sight: Sight;
   readonly #blocks: VotedBlocks<Hex>;
   readonly #madeMs = new Map<Hex, number>();
   readonly #nameOf = new Map<object, Hex>();
   readonly #samples = new Map<string, number[]>();
   readonly #rounds = new Map<string, number[]>();
+  /** Rounds with an honest block made in the measured stretch, with how many honest members have output them and the slowest. */
+  readonly #measured = new Map<number, { outputs: number; took: number }>();
   readonly #codec: BlockCodec;
   readonly #salt: number;
   readonly #fromMs: number;
@@ -119,11 +136,13 @@ class Run {
     this.#sight = {
       n,
       lastRounds: this.#lastRounds,
-      coinLeader: (round) => this.#coinLeader(round),
+      coinLeader: (round) => this.#coinLeader(options.aim === 4 ? -round : round),
+      coinDelay: options.aim === undefined || options.aim === "ours" ? COIN_DELAY : options.aim - 1,
       nowMs: () => this.#nowMs,
     };
     this.#delayMs = createSchedule(schedule, random.stream("network"));
-    const warmUpDelays = schedule === "late-gift" ? 2 * (activityWindow + 6) : WARM_UP_DELAYS;
+    this.#partialDelayMs = createSchedule(schedule, random.stream("partials"));
+    const warmUpDelays = schedule === "late-gift" ? activityWindow + 6 : WARM_UP_DELAYS;
     this.#fromMs = (options.warmUpDelays ?? warmUpDelays) * UNIT_MS;
     this.#toMs = this.#fromMs + delays * UNIT_MS;
     const malicious = this.#draw(random.stream("malice"));
@@ -162,7 +181,9 @@ class Run {
 
   #node(index: number, malice: Malice | undefined): Node {
     const { baselines = [] } = this.#options;
-    const tallies = ([4, 5] as const).map((waveLength) => new WaveTally<VotedBlock>(this.#n, waveLength));
+    const tallies = ([4, 5] as const)
+      .filter((waveLength) => baselines.some((rule) => rule.waveLength === waveLength))
+      .map((waveLength) => new WaveTally<VotedBlock>(this.#n, waveLength));
     return {
       index,
       malice,
@@ -171,12 +192,13 @@ class Run {
       baselines: baselines.map((rule) => ({
         rule: nameOf(rule),
         // The coin of a wave of five is out when ours is; a wave of four has its own, one round earlier.
-        order: new MahiMahi(tallies[rule.waveLength - 4]!, rule.leaders, (round) =>
+        order: new MahiMahi(tallies.find(({ waveLength }) => waveLength === rule.waveLength)!, rule.leaders, (round) =>
           this.#coinLeader(rule.waveLength === 5 ? round : -round),
         ),
       })),
       orders: new Map(),
       coins: 0,
+      batches: new Map(),
       chains: [],
       withheld: [],
       readySince: undefined,
@@ -196,6 +218,10 @@ class Run {
 
   #handle(event: Event): void {
     const node = this.#nodes[event.to]!;
+    if (event.kind === "partial") {
+      this.#certify(node, event.round, undefined);
+      return;
+    }
     if (event.kind === "message") {
       this.#apply(node, node.consensus.receive(event.from, event.message, this.#nowMs));
     } else if (event.kind === "tick") {
@@ -246,6 +272,11 @@ class Run {
       } else if (effect.kind === "output" && node.malice === undefined) {
         for (const commit of effect.output.commits)
           for (const block of commit.blocks) this.#output(node, "ours", block.digest);
+        this.#sign(node, effect.output);
+        const measured = this.#measured.get(effect.output.round);
+        if (measured === undefined) continue;
+        measured.outputs++;
+        measured.took = Math.max(measured.took, node.consensus.highestRound - effect.output.round);
       }
     }
     if (node.malice !== undefined || effects.length === 0) return;
@@ -259,6 +290,8 @@ class Run {
     if (author === node.index) {
       this.#lastRounds[author] = Math.max(this.#lastRounds[author]!, round);
       if (!this.#madeMs.has(digest)) this.#madeMs.set(digest, this.#nowMs);
+      const isMeasured = node.malice === undefined && this.#nowMs >= this.#fromMs && this.#nowMs < this.#toMs;
+      if (isMeasured && !this.#measured.has(round)) this.#measured.set(round, { outputs: 0, took: 0 });
     }
     const voted = this.#blocks.add(
       digest,
@@ -272,15 +305,44 @@ class Run {
 
   #output(node: Node, rule: string, digest: Hex): void {
     push(node.orders, rule, digest);
-    const madeMs =
-      this.#nodes[this.#blocks.get(digest)!.author]!.malice === undefined ? this.#madeMs.get(digest) : undefined;
-    if (madeMs === undefined || madeMs < this.#fromMs || madeMs >= this.#toMs) return;
-    push(this.#samples, rule, this.#nowMs - madeMs);
+    if (!this.#sample(rule, digest)) return;
     const took = node.consensus.highestRound - this.#blocks.get(digest)!.round;
     const rounds = this.#rounds.get(rule) ?? [];
     this.#rounds.set(rule, rounds);
     while (rounds.length <= took) rounds.push(0);
     rounds[took]!++;
+  }
+
+  /** False for what is not measured: blocks of the malicious, or made outside the stretch. */
+  #sample(rule: string, digest: Hex): boolean {
+    const isHonest = this.#nodes[this.#blocks.get(digest)!.author]!.malice === undefined;
+    const madeMs = isHonest ? this.#madeMs.get(digest) : undefined;
+    if (madeMs === undefined || madeMs < this.#fromMs || madeMs >= this.#toMs) return false;
+    push(this.#samples, rule, this.#nowMs - madeMs);
+    return true;
+  }
+
+  /** Signs the batch that is this round's output, for everybody; what outputs nothing is no batch. */
+  #sign(node: Node, { round, commits }: OutputRound): void {
+    if (commits.length === 0) return;
+    const blocks = commits.flatMap((commit) => commit.blocks.map((block) => block.digest));
+    for (let to = 0; to < this.#n; to++) {
+      if (to === node.index || this.#nodes[to]!.malice !== undefined) continue;
+      const delayMs = this.#partialDelayMs({ from: node.index, to, round: 0, linked: [] }, this.#sight);
+      this.#events.push(this.#nowMs + delayMs, { kind: "partial", to, round });
+    }
+    this.#certify(node, round, blocks);
+  }
+
+  /** One more partial, the own one with what it signs: n − f of them are the certificate. The malicious sign nothing. */
+  #certify(node: Node, round: number, own: readonly Hex[] | undefined): void {
+    const batch = node.batches.get(round) ?? { partials: 0, blocks: undefined };
+    node.batches.set(round, batch);
+    batch.partials++;
+    batch.blocks ??= own;
+    if (batch.partials < quorumOf(this.#n) || batch.blocks === undefined) return;
+    for (const digest of batch.blocks) this.#sample(CERTIFIED, digest);
+    batch.blocks = [];
   }
 
   #send(node: Node, to: number, message: ConsensusMessage): void {
@@ -360,7 +422,8 @@ class Run {
       const author = this.#nodes[this.#blocks.get(digest)!.author]!;
       return author.malice === undefined && ms >= this.#fromMs && ms < this.#toMs;
     }).length;
-    const names = ["ours", ...(this.#options.baselines ?? []).map(nameOf)];
+    const done = [...this.#measured.values()].filter(({ outputs }) => outputs === honest.length);
+    const names = ["ours", CERTIFIED, ...(this.#options.baselines ?? []).map(nameOf)];
     const forks = names.filter((name) => {
       const orders = honest.map((node) => node.orders.get(name) ?? []);
       const longest = orders.reduce((a, b) => (a.length >= b.length ? a : b), []);
@@ -373,10 +436,18 @@ class Run {
         return { rule, ...report, missing, rounds: this.#rounds.get(rule) ?? [] };
       }),
       rounds: Math.max(...this.#lastRounds),
+      byRound: histogram(done.map(({ took }) => took)),
+      open: this.#measured.size - done.length,
       coins: honest.reduce((sum, node) => sum + node.coins, 0),
       forks,
     };
   }
+}
+
+function histogram(values: readonly number[]): number[] {
+  const counts = new Array<number>(Math.max(-1, ...values) + 1).fill(0);
+  for (const value of values) counts[value]!++;
+  return counts;
 }
 
 export function nameOf({ waveLength, leaders }: BaselineRule): string {

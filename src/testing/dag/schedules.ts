@@ -1,5 +1,4 @@
 /** What the network does to each message of a latency run, and which members misbehave. Times in milliseconds of virtual time. */
-import { COIN_DELAY } from "../../consensus/limits.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import type { Random } from "../random.ts";
 import { UNIT_MS } from "../simulator/network.ts";
@@ -39,6 +38,8 @@ export interface Sight {
   readonly lastRounds: readonly number[];
   /** Leader that the coin of a round names: to be asked for revealed rounds only. */
   readonly coinLeader: (round: number) => number;
+  /** With blocks of how many rounds above its own a coin is revealed. */
+  readonly coinDelay: number;
   readonly nowMs: () => number;
 }
 
@@ -79,10 +80,10 @@ export function createSchedule(name: ScheduleName, random: Random): (sent: Sent,
   }
 }
 
-/** The newest round whose coin can be combined, with so many shares given away early: released with blocks of round q + COIN_DELAY. */
-function revealed({ n, lastRounds }: Sight, early: number): number {
+/** The newest round whose coin can be combined, with so many shares given away early: released with blocks of round q + coinDelay. */
+function revealed({ n, lastRounds, coinDelay }: Sight, early: number): number {
   const sorted = [...lastRounds].sort((a, b) => b - a);
-  return sorted[n - maxFaulty(n) - 1 - early]! - COIN_DELAY;
+  return sorted[n - maxFaulty(n) - 1 - early]! - coinDelay;
 }
 
 function starveLeaders(uniform: () => number): (sent: Sent, sight: Sight) => number {
