@@ -49,7 +49,8 @@ const all: Record<string, { count: number; bytes: number }> = {};
 for (const s of r.stats)
   for (const x of s)
     for (const [k, v] of Object.entries(x.received)) {
-      const a = (all[k] ??= { count: 0, bytes: 0 });
+      all[k] ??= { count: 0, bytes: 0 };
+      const a = all[k];
       a.count += v.count;
       a.bytes += v.bytes;
     }

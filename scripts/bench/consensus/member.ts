@@ -45,7 +45,8 @@ class Traffic {
       ...handlers,
       onMessage: (from, bytes) => {
         const kind = kindOf(bytes);
-        const sum = (this.#byKind[kind] ??= { count: 0, bytes: 0 });
+        this.#byKind[kind] ??= { count: 0, bytes: 0 };
+        const sum = this.#byKind[kind];
         sum.count++;
         sum.bytes += bytes.length;
         handlers.onMessage(from, bytes);

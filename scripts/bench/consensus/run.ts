@@ -20,6 +20,7 @@ import type {
   LoadMessage,
   LoadOptions,
   LoadReport,
+  MemberCommand,
   MemberMessage,
   MemberOptions,
   MemberStats,
