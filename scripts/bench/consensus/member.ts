@@ -227,7 +227,7 @@ async function run(options: MemberOptions): Promise<void> {
   await once(server, "listening");
   await node.start();
 
-  const loop = monitorEventLoopDelay({ resolution: 5 });
+  const loop = monitorEventLoopDelay({ resolution: 20 });
   loop.enable();
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage();
