@@ -78,7 +78,7 @@ class SqliteStore implements Store {
   }
 
   write(batch: StoreWrite): void {
-    this.#db.transaction("writing", () => applyWrite(this.#db, batch));
+    this.#db.transaction("writing", () => applyWrite(this.#db, batch), batch.relaxed !== true);
   }
 
   epochStart(): StoredEpochStart | undefined {
