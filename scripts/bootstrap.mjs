@@ -33,6 +33,7 @@ const COMMANDS = {
   "bench:signatures": "scripts/bench/signatures.ts",
   "bench:latency": "scripts/bench/latency.ts",
   "campaign:kill": "scripts/campaign/kill.ts",
+  "bench:consensus": "scripts/bench/consensus/main.ts",
   verify: "scripts/verify/main.ts",
 };
 

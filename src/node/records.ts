@@ -8,13 +8,15 @@ import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-jso
 import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { type EpochStart, storedEpochOf } from "./epoch-start.ts";
 
-/** Collects the writes of several steps, so that one fsync serves them all. */
+/** Collects the writes of several steps, so that one transaction serves them all. */
 export class WriteCollector {
   #write = empty();
   #epoch: StoreWrite["epoch"];
   #checkpoint: StoreWrite["checkpoint"];
   #truncate: number | undefined;
   #count = 0;
+  /** Something is signed or decided with it. */
+  #isBinding = false;
 
   get isEmpty(): boolean {
     return this.#count === 0;
@@ -24,6 +26,7 @@ export class WriteCollector {
     for (const block of write.blocks) this.#write.log.push({ kind: "block", ...recordOf(block) });
     for (const { round, signature } of write.coins) this.#write.log.push({ kind: "coin", round, signature });
     this.#write.register.push(...write.register);
+    if (write.register.length > 0) this.#isBinding = true;
     for (const { header, suite, signature } of write.certificates) {
       this.#write.certificates.push({ sequence: header.sequence, suite, signature });
     }
@@ -50,10 +53,12 @@ export class WriteCollector {
       this.#checkpoint = undefined;
       this.#truncate = undefined;
     }
+    this.#isBinding = true;
     this.#count++;
   }
 
   checkpoint(checkpoint: Checkpoint): void {
+    this.#isBinding = true;
     this.#checkpoint = storedCheckpointOf(checkpoint);
     this.#count++;
   }
@@ -70,12 +75,24 @@ export class WriteCollector {
 
   meta(key: string, value: string): void {
     this.#write.meta.push([key, value]);
+    this.#isBinding = true;
     this.#count++;
   }
 
+  /**
+   * Others' blocks, coins and certificates alone need no sync: who asks gets them from memory, what we sign with them in view is
+   * registered and synced together with them, and after a power cut the others have them. That is most writes of a round.
+   */
   take(): StoreWrite {
-    const write = { ...this.#write, epoch: this.#epoch, checkpoint: this.#checkpoint, truncate: this.#truncate };
+    const write = {
+      ...this.#write,
+      epoch: this.#epoch,
+      checkpoint: this.#checkpoint,
+      truncate: this.#truncate,
+      relaxed: !this.#isBinding,
+    };
     this.#truncate = undefined;
+    this.#isBinding = false;
     this.#write = empty();
     this.#epoch = undefined;
     this.#checkpoint = undefined;
@@ -89,7 +106,7 @@ function recordOf({ bytes, round }: VerifiedBlock): { readonly bytes: Uint8Array
 }
 
 type Lists = Required<{
-  -readonly [K in Exclude<keyof StoreWrite, "epoch" | "checkpoint" | "truncate">]: NonNullable<
+  -readonly [K in Exclude<keyof StoreWrite, "epoch" | "checkpoint" | "truncate" | "relaxed">]: NonNullable<
     StoreWrite[K]
   > extends readonly (infer E)[]
     ? E[]

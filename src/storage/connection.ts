@@ -79,14 +79,21 @@ export class Connection {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
   #state: "open" | "failed" | "closed" = "open";
+  /** What `prepareDatabase` left. */
+  #isFull = true;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
   }
 
-  /** Runs `body` in one durable transaction: when this returns, it is on disk; when it throws, nothing of it happened. */
-  transaction(doing: string, body: () => void): void {
+  /**
+   * Runs `body` in one transaction: when it throws, nothing of it happened. When this returns, it is on disk; without `isDurable` only a
+   * crash of this process cannot undo it, and a power cut may, together with everything after it. The next durable one brings it to disk.
+   */
+  transaction(doing: string, body: () => void, isDurable = true): void {
     this.guard(doing, () => {
+      if (this.#isFull !== isDurable) this.#database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "NORMAL"}`);
+      this.#isFull = isDurable;
       this.#database.exec("BEGIN IMMEDIATE");
       try {
         body();

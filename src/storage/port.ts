@@ -102,6 +102,11 @@ export interface StoredCheckpoint {
 
 export interface StoreWrite {
   /**
+   * Need not survive a power cut: nothing that leaves the machine counts on it. What survives is always a prefix of what was written, and
+   * whatever is on disk after a write that is not relaxed has everything before it. A crash of the process loses nothing.
+   */
+  readonly relaxed?: boolean | undefined;
+  /**
    * A new epoch. `ours`: log and checkpoints of the one before are dropped; log records in this same write belong to the new one. Otherwise
    * (a member that retires) the log stays, and so does what `epochStart` answers.
    */
@@ -123,7 +128,7 @@ export interface StoreWrite {
 }
 
 export interface Store {
-  /** Everything in one durable transaction; returns only when it is on disk. Throws StoreError and writes nothing otherwise. */
+  /** Everything in one transaction; returns only when it is on disk, unless it is relaxed. Throws StoreError and writes nothing otherwise. */
   write(batch: StoreWrite): void;
 
   /** The newest epoch that was written as ours: what the log goes on from; undefined: from the very beginning. */

@@ -84,15 +84,16 @@ class SqliteStore implements Store {
   }
 
   write(batch: StoreWrite): void {
-    const { truncate, epoch } = batch;
+    const { truncate, epoch, relaxed } = batch;
     let cut = epoch?.ours === true ? undefined : this.#cut;
-    this.#db.transaction("writing", () => {
+    const write = (): void => {
       if (truncate !== undefined) cut = { round: truncate, until: this.#lastPosition() };
       applyWrite(this.#db, batch);
       if (cut === undefined) return;
       if (cutLog(this.#db, cut.round, cut.until, CUT_AT_ONCE) < CUT_AT_ONCE) cut = undefined;
       this.#shrink();
-    });
+    };
+    this.#db.transaction("writing", write, relaxed !== true);
     this.#cut = cut;
   }
 

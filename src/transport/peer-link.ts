@@ -7,6 +7,7 @@ import type { FaultCode, PeerStatus } from "./port.ts";
 import { Prober } from "./prober.ts";
 import { OutgoingQueue, PieceCutter } from "./queue.ts";
 import { RateMeter, TokenBucket } from "./rate.ts";
+import { updateWindowByHalves } from "./window.ts";
 
 /** Small enough for the queue to keep control, large enough for full speed: yamux cuts at 64 KiB anyway. */
 const PIECE_BYTES = 64 * 1024;
@@ -160,6 +161,7 @@ export class PeerLink {
     }
     this.#incoming?.abort(new Error("replaced by a newer stream"));
     this.#incoming = stream;
+    updateWindowByHalves(stream);
     clearTimeout(this.#resumeTimer);
     this.#owesAnswer = false;
     const decoder = new FrameDecoder(this.#options.limits.maxFrameBytes);

@@ -142,6 +142,41 @@ describe("storage/crash", function () {
     store.close();
   });
 
+  it("syncs for every write but relaxed ones, which the next sync brings along", function () {
+    const trace = join(directory, "trace");
+    const source = `
+      import { readFileSync } from "node:fs";
+      import { openSqliteStore } from ${JSON.stringify(new URL("../../src/storage/sqlite.ts", import.meta.url).href)};
+      const store = openSqliteStore({ directory: process.argv[1], committeeId: process.argv[2] });
+      const log = (n) => [{ kind: "block", bytes: new Uint8Array(1000).fill(n) }];
+      const write = (count, relaxed) => { for (let n = 0; n < count; n++) store.write({ log: log(n), relaxed }); };
+      const syncs = () => readFileSync(process.argv[3], "utf8").split("\\n").filter((line) => line.includes("sync(")).length;
+      write(1, false);
+      const counts = [syncs()];
+      write(20, true);
+      counts.push(syncs());
+      write(1, false);
+      counts.push(syncs());
+      write(20, true);
+      process.stdout.write(JSON.stringify(counts));
+      process.kill(process.pid, "SIGKILL");
+    `;
+    const wrapper = ["-f", "-qq", "-o", trace, "-e", "trace=fsync,fdatasync"];
+    if (spawnSync("strace", ["-o", "/dev/null", "true"]).status !== 0) {
+      console.log("skipped: strace is not here or may not trace, so no sync can be counted");
+      this.skip();
+    }
+    const flags = ["--disable-warning=ExperimentalWarning", "--input-type=module", "-e", source];
+    const run = spawnSync("strace", [...wrapper, process.execPath, ...flags, directory, committeeId, trace]);
+    const [first, relaxed, synced] = JSON.parse(run.stdout.toString()) as number[];
+    expect(relaxed).to.equal(first);
+    expect(synced).to.equal(first! + 1);
+    // Killed, not unplugged: the page cache has them.
+    const store = openAgain();
+    expect([...store.log()].length).to.equal(42);
+    store.close();
+  });
+
   it("stops with a fatal error when a sync fails, and acknowledges nothing after it", async function () {
     if (spawnSync("strace", ["-o", "/dev/null", "true"]).status !== 0) {
       console.log("skipped: strace is not here or may not trace, so no sync error can be injected");

@@ -3,7 +3,10 @@
  * with opaque content in the ledger's place and a binary door for clients instead of the HTTP API. Forked by run.ts.
  */
 import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { Session } from "node:inspector/promises";
 import { createServer, type Socket } from "node:net";
+import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { encodeCertificate } from "../../../src/batch/certificate.ts";
 import {
@@ -26,11 +29,60 @@ import { createCoin } from "../../../src/threshold/coin.ts";
 import { createEngines } from "../../../src/threshold/engines.ts";
 import { SUITES, type Suite } from "../../../src/threshold/types.ts";
 import { createLibp2pTransport } from "../../../src/transport/libp2p.ts";
+import type { Transport, TransportHandlers } from "../../../src/transport/port.ts";
 import { encodeFrame, FRAME, readFrames } from "./frames.ts";
 import { type BatchContent, OpaqueSettlement } from "./opaque.ts";
-import type { MemberMessage, MemberOptions } from "./types.ts";
+import type { MemberCommand, MemberMessage, MemberOptions } from "./types.ts";
 
 const STATS_MS = 1_000;
+
+/** What peers sent, by kind of message. */
+class Traffic {
+  #byKind: Record<string, { count: number; bytes: number }> = {};
+
+  counting(handlers: TransportHandlers): TransportHandlers {
+    return {
+      ...handlers,
+      onMessage: (from, bytes) => {
+        const kind = kindOf(bytes);
+        this.#byKind[kind] ??= { count: 0, bytes: 0 };
+        const sum = this.#byKind[kind];
+        sum.count++;
+        sum.bytes += bytes.length;
+        handlers.onMessage(from, bytes);
+      },
+    };
+  }
+
+  take(): Record<string, { count: number; bytes: number }> {
+    const taken = this.#byKind;
+    this.#byKind = {};
+    return taken;
+  }
+}
+
+/** By the tags of member/wire.ts and consensus/wire.ts. */
+function kindOf(bytes: Uint8Array): string {
+  const [tag, selector] = [bytes[4]!, bytes[5]!];
+  if (tag > 0)
+    return ["", "partials", "certificates", "certificatesWanted", "instructions", "closed"][tag] ?? "unknown";
+  const kinds = ["block", "coinShares", "coin", "coinRequest", "fetch", "fetched", "bundle", "wantBundles"];
+  return kinds[selector] ?? "unknown";
+}
+
+/** Profiles this process until the returned function is called, which writes a file that Chrome's and other tools read. */
+async function startProfile(directory: string, index: number): Promise<() => Promise<void>> {
+  const session = new Session();
+  session.connect();
+  await session.post("Profiler.enable");
+  await session.post("Profiler.setSamplingInterval", { interval: 200 });
+  await session.post("Profiler.start");
+  return async () => {
+    const { profile } = await session.post("Profiler.stop");
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, `member-${index}.cpuprofile`), JSON.stringify(profile));
+  };
+}
 
 function tell(message: MemberMessage): void {
   process.send?.(message);
@@ -54,7 +106,7 @@ async function run(options: MemberOptions): Promise<void> {
     limits: DEFAULT_MEMBER_LIMITS,
     onBatch: (content) => open.set(content.header.sequence, { content, missing: committee.requiredSuites.length }),
   });
-  const transport = createLibp2pTransport({
+  const mesh = createLibp2pTransport({
     committeeId: committee.id,
     self: index,
     identity,
@@ -62,6 +114,15 @@ async function run(options: MemberOptions): Promise<void> {
     members: peers,
     limits: { maxFrameBytes: MAX_FRAME_BYTES },
   });
+  const received = new Traffic();
+  const transport: Transport = {
+    start: (handlers) => mesh.start(received.counting(handlers)),
+    change: (members, self, handlers) => mesh.change(members, self, received.counting(handlers)),
+    send: (to, bytes) => mesh.send(to, bytes),
+    peers: () => mesh.peers(),
+    mute: (peer, forMs) => mesh.mute(peer, forMs),
+    stop: () => mesh.stop(),
+  };
   const node = new Node({
     member: {
       committee,
@@ -102,7 +163,7 @@ async function run(options: MemberOptions): Promise<void> {
     market: undefined,
     logger,
     metrics: createNodeMetrics(createPrometheusMetrics({ withProcess: false, defaultLabels: {} })),
-    nowMs: () => performance.now(),
+    nowMs: () => performance.now() / options.slowdown,
     onFatal: (error) => {
       logger.error("the member ends", { error });
       process.exit(1);
@@ -166,7 +227,7 @@ async function run(options: MemberOptions): Promise<void> {
   await once(server, "listening");
   await node.start();
 
-  const loop = monitorEventLoopDelay({ resolution: 5 });
+  const loop = monitorEventLoopDelay({ resolution: 20 });
   loop.enable();
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage();
@@ -190,13 +251,21 @@ async function run(options: MemberOptions): Promise<void> {
       heldBlocks: consensus.sizes.blocks,
       connected: statuses.filter(({ connected }) => connected).length,
       bytesOut: statuses.reduce((sum, status) => sum + status.bytesOut, 0),
+      received: received.take(),
       dropped: statuses.reduce((sum, status) => sum + status.dropped, 0),
       loopMeanMs: loop.mean / 1e6,
       loopMaxMs: loop.max / 1e6,
     });
     loop.reset();
   }, STATS_MS);
-  process.once("message", async () => {
+  let finishProfile: (() => Promise<void>) | undefined;
+  process.on("message", async (message) => {
+    const command = message as MemberCommand; // CAST: run.ts sends nothing else
+    if (command.kind === "profile") {
+      finishProfile = await startProfile(command.directory, index);
+      return;
+    }
+    await finishProfile?.();
     clearInterval(timer);
     server.close();
     for (const client of clients) client.destroy();

@@ -41,18 +41,18 @@ export interface Route {
 
 /** Hands chunks on in order, each no earlier than `delayMs` after it came. */
 export class DelayLine {
-  readonly #delayMs: number;
+  readonly #delayMs: () => number;
   readonly #write: (chunk: Uint8Array) => void;
   readonly #waiting: { readonly dueMs: number; readonly chunk: Uint8Array }[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(delayMs: number, write: (chunk: Uint8Array) => void) {
+  constructor(delayMs: () => number, write: (chunk: Uint8Array) => void) {
     this.#delayMs = delayMs;
     this.#write = write;
   }
 
   push(chunk: Uint8Array): void {
-    this.#waiting.push({ dueMs: performance.now() + this.#delayMs, chunk });
+    this.#waiting.push({ dueMs: performance.now() + this.#delayMs(), chunk });
     if (this.#timer === undefined) this.#schedule();
   }
 
@@ -78,7 +78,8 @@ export class DelayLine {
 }
 
 /** Listens on every route. What one side ends, the other loses after the delay. */
-export async function startProxy(routes: readonly Route[]): Promise<{ close(): void }> {
+export async function startProxy(routes: readonly Route[]): Promise<{ slowDown(times: number): void; close(): void }> {
+  let times = 1;
   const servers: Server[] = [];
   const sockets = new Set<Socket>();
   for (const { port, target, oneWayMs } of routes) {
@@ -86,8 +87,9 @@ export async function startProxy(routes: readonly Route[]): Promise<{ close(): v
       const far = new Socket();
       far.connect({ port: target, host: "127.0.0.1" });
       far.setNoDelay(true);
-      join(near, far, oneWayMs, sockets);
-      join(far, near, oneWayMs, sockets);
+      const delayMs = () => oneWayMs * times;
+      join(near, far, delayMs, sockets);
+      join(far, near, delayMs, sockets);
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
@@ -96,6 +98,9 @@ export async function startProxy(routes: readonly Route[]): Promise<{ close(): v
     servers.push(server);
   }
   return {
+    slowDown(newTimes) {
+      times = newTimes;
+    },
     close() {
       for (const server of servers) server.close();
       for (const socket of sockets) socket.destroy();
@@ -103,7 +108,7 @@ export async function startProxy(routes: readonly Route[]): Promise<{ close(): v
   };
 }
 
-function join(from: Socket, to: Socket, delayMs: number, sockets: Set<Socket>): void {
+function join(from: Socket, to: Socket, delayMs: () => number, sockets: Set<Socket>): void {
   sockets.add(from);
   const line = new DelayLine(delayMs, (chunk) => {
     if (!to.destroyed) to.write(chunk);
@@ -115,6 +120,6 @@ function join(from: Socket, to: Socket, delayMs: number, sockets: Set<Socket>): 
     setTimeout(() => {
       line.stop();
       to.destroy();
-    }, delayMs);
+    }, delayMs());
   });
 }

@@ -2,7 +2,8 @@
 import { type Route, startProxy } from "./network.ts";
 
 process.once("message", async (routes) => {
-  await startProxy(routes as readonly Route[]); // CAST: run.ts sends nothing else
+  const proxy = await startProxy(routes as readonly Route[]); // CAST: run.ts sends nothing else
+  process.on("message", (times) => proxy.slowDown(Number(times)));
   process.send?.("ready");
 });
 process.once("disconnect", () => process.exit(0));

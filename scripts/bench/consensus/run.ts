@@ -20,6 +20,7 @@ import type {
   LoadMessage,
   LoadOptions,
   LoadReport,
+  MemberCommand,
   MemberMessage,
   MemberOptions,
   MemberStats,
@@ -36,6 +37,11 @@ export interface RunOptions {
   /** These members are killed before it is measured. */
   readonly kill: readonly number[];
   readonly pacing: Pacing;
+  /**
+   * How many times slower everything is asked to go (rate, round trips, members' clocks), for a machine that is busy with other things.
+   * Figures in time are then as measured, so many times too long. 1 for anything that counts.
+   */
+  readonly slowdown: number;
   /** Folder for the CPU profile of member 0. */
   readonly profile?: string | undefined;
   /** Where members keep their data; removed afterwards. */
@@ -49,7 +55,7 @@ export interface RunResult {
   readonly stats: readonly (readonly MemberStats[])[];
 }
 
-const READY_MS = 60_000;
+const READY_MS = 120_000;
 /** For what was submitted at the end of the measurement. */
 const DRAIN_SECONDS = 5;
 /** After a kill, until it is measured: rounds in which the dead still have slots. */
@@ -104,10 +110,12 @@ export async function run(options: RunOptions): Promise<RunResult> {
         peers: peersOf(index),
         directory: home,
         pacing: options.pacing,
+        slowdown: options.slowdown,
       };
     });
+    let proxy: ChildProcess | undefined;
     if (wide) {
-      const proxy = started(fork(script("proxy.ts"), FORK));
+      proxy = started(fork(script("proxy.ts"), FORK));
       proxy.send(routes);
       await once(proxy, "message");
     }
@@ -117,9 +125,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const members = await Promise.all(
       memberOptions.map(async (memberOption) => {
         const { index } = memberOption;
-        const profile =
-          options.profile !== undefined && index === 0 ? ["--cpu-prof", `--cpu-prof-dir=${options.profile}`] : [];
-        const child = started(fork(script("member.ts"), { ...FORK, execArgv: [...FORK.execArgv, ...profile] }));
+        const child = started(fork(script("member.ts"), FORK));
         const ready = Promise.withResolvers<void>();
         child.once("exit", (code) => ready.reject(new Error(`member ${index} ended with ${code}`)));
         child.on("message", (message) => {
@@ -134,6 +140,8 @@ export async function run(options: RunOptions): Promise<RunResult> {
       }),
     );
     await until(() => [...latest.values()].filter(({ connected }) => connected === n - 1).length === n, "the mesh");
+    // Handshakes have their own time limits, which know of no slow motion.
+    proxy?.send(options.slowdown);
     onProgress(`${rate} instructions a second of ${options.instructionBytes} bytes`);
     const load = started(fork(script("load.ts"), FORK));
     const said = listen(load);
@@ -141,7 +149,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const loadOptions: LoadOptions = {
       committee,
       clientPorts,
-      rate,
+      rate: rate / options.slowdown,
       instructionBytes: options.instructionBytes,
       seed: 1,
     };
@@ -155,6 +163,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     }
     record = Array.from({ length: n }, () => []);
     order({ kind: "measure" });
+    if (options.profile !== undefined) command(members[0]!, { kind: "profile", directory: options.profile });
     for (let second = 0; second < options.seconds; second++) {
       await sleep(1000);
       if (second % 10 === 9) onProgress(`${second + 1} s: ${describe([...latest.values()])}`);
@@ -167,13 +176,17 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const report = await said("report");
     const living = members.filter((_, index) => !options.kill.includes(index));
     const ended = living.map((child) => once(child, "exit"));
-    for (const child of living) child.send("stop");
+    for (const child of living) command(child, { kind: "stop" });
     await Promise.race([Promise.all(ended), sleep(10_000)]);
     return { load: report, stats: stats.filter((_, index) => !options.kill.includes(index)) };
   } finally {
     for (const child of children) child.kill("SIGKILL");
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+function command(member: ChildProcess, command: MemberCommand): void {
+  member.send(command);
 }
 
 function describe(latest: readonly MemberStats[]): string {

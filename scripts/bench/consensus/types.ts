@@ -13,6 +13,7 @@ export interface MemberOptions {
   readonly peers: readonly PeerConfig[];
   readonly directory: string;
   readonly pacing: Pacing;
+  readonly slowdown: number;
 }
 
 export interface MemberStats {
@@ -34,12 +35,17 @@ export interface MemberStats {
   readonly connected: number;
   readonly bytesOut: number;
   readonly dropped: number;
+  /** Since the last stats, by kind of message. */
+  readonly received: Readonly<Record<string, { readonly count: number; readonly bytes: number }>>;
   /** Event loop delay in milliseconds since the last stats: mean and highest. */
   readonly loopMeanMs: number;
   readonly loopMaxMs: number;
 }
 
 export type MemberMessage = MemberStats | { readonly kind: "ready"; readonly index: number };
+
+/** After the options: profile from now on; write that and end. */
+export type MemberCommand = { readonly kind: "profile"; readonly directory: string } | { readonly kind: "stop" };
 
 export interface LoadOptions {
   readonly committee: Committee;
