@@ -23,6 +23,7 @@ import { createApiServer } from "./api/server.ts";
 import { loadCheckpoint } from "./checkpoint-record.ts";
 import type { NodeConfig } from "./config.ts";
 import type { EpochStart } from "./epoch-start.ts";
+import { loadLoss, signsIn } from "./loss.ts";
 import { createMarketPoller } from "./market.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { type InboxStart, Node } from "./node.ts";
@@ -91,6 +92,7 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
     heartbeatRounds: HEARTBEAT_ROUNDS,
     self: index,
     secrets: { identity, shares },
+    signsIn: (epoch) => signsIn(loadLoss(store), epoch),
     engines,
     createCoin: ({ id, epoch, keys }, share) =>
       createCoin({

@@ -1,6 +1,7 @@
 /**
  * Decides where a node begins, and begins again when the committee went on without it:
  *
+ *   the store was declared lost          follow the newest epoch that members' APIs prove, without signing (loss.ts)
  *   the store knows an epoch of ours     go on there, from its snapshot and log
  *   the committee file lists us          the first epoch
  *   otherwise                            learn from members' APIs when an epoch has us (join.ts)
@@ -17,6 +18,7 @@ import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
 import { joinCommittee } from "./join.ts";
+import { findLostEpochs, loadLoss, saveLoss, signsIn } from "./loss.ts";
 import { type EpochRun, type NodeTools, runEpoch } from "./run-epoch.ts";
 
 /** Between two passes over members' APIs while peers say that we are behind. */
@@ -32,6 +34,7 @@ export class Supervisor {
   /** Learning in the background, or beginning again: one at a time. */
   #learning: Promise<void> | undefined;
   #hasWarned = false;
+  #settlingLoss: Promise<void> | undefined;
 
   constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
     this.#tools = {
@@ -55,6 +58,7 @@ export class Supervisor {
 
   async begin(): Promise<void> {
     const { store, first, address, config } = this.#tools;
+    if (loadLoss(store) !== undefined) return this.#beginAfterLoss();
     const stored = loadEpochStart(store);
     if (stored !== undefined) return this.#begin(stored);
     if (config.index !== undefined || indexOf(first, address) !== undefined) return this.#begin(undefined);
@@ -70,8 +74,64 @@ export class Supervisor {
     await this.#begin(start);
   }
 
+  /** Where the store is, unless members' APIs prove a later epoch: keys of what is over are erased, and nobody serves it any more. */
+  async #beginAfterLoss(): Promise<void> {
+    const { store, first, address, config, logger } = this.#tools;
+    const stored = loadEpochStart(store);
+    const known = stored?.committee.epoch ?? (indexOf(first, address) === undefined ? undefined : first.epoch);
+    let newest: EpochStart | undefined;
+    if (config.join !== undefined) {
+      const context = { ...this.#context(known), committee: stored?.committee ?? first };
+      newest =
+        known === undefined
+          ? await joinCommittee(context, this.#learnOptions)
+          : await catchUp(context, this.#learnOptions);
+      if (newest !== undefined) store.write({ epoch: storedEpochOf(newest, true) });
+    }
+    await this.#begin(newest ?? stored);
+    const { epoch } = this.run.node.committee;
+    const loss = loadLoss(store);
+    if (signsIn(loss, epoch)) return;
+    logger.warn(
+      "this data directory was declared lost: the member follows and serves, and signs nothing until a later epoch",
+      {
+        epoch,
+        through: loss?.through ?? "not found out yet",
+      },
+    );
+    if (loss?.through === undefined) this.#settlingLoss = this.#settleLoss();
+  }
+
+  /** Until n − f others have said where they are; only then is it known in which epoch this member may sign again. */
+  async #settleLoss(): Promise<void> {
+    const { config, store, logger, onFatal } = this.#tools;
+    const clients = (config.join?.apis ?? []).map((url) => createApiClient({ url }));
+    if (clients.length === 0)
+      logger.error("set join.apis to the other members' APIs: without them this member never signs again");
+    try {
+      while (!this.#signal.aborted) {
+        const { node, url } = this.run;
+        const { id, members } = node.committee;
+        const through = await findLostEpochs({
+          ...{ clients, committeeId: id, members: members.length, ownUrl: url, signal: this.#signal },
+        });
+        if (through !== undefined) {
+          saveLoss(store, through);
+          logger.warn("this member signs again in the first epoch after this one", { through });
+          await this.#learning;
+          if (this.run.node.committee.epoch > through) await this.#replaceRun(() => loadEpochStart(store));
+          return;
+        }
+        await pause(CATCH_UP_PAUSE_MS, this.#signal);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) onFatal(error);
+    }
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await this.#settlingLoss;
     await this.#learning;
     await this.#run?.close();
     this.#run = undefined;
