@@ -39,7 +39,7 @@ const MAX_FRAME_BYTES =
   2048;
 
 /** K / 4 each: the newest final checkpoint is then half of K old at most, and what lies above its floor is still kept by all. */
-const CHECKPOINT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
+export const CHECKPOINT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
 /** Part of the committee's rules, like K. */
 const HEARTBEAT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
 

@@ -6,23 +6,27 @@
  *   the committee file lists us          the first epoch
  *   otherwise                            learn from members' APIs when an epoch has us (join.ts)
  */
-import { createApiClient } from "../api/client.ts";
+import { type ApiClient, createApiClient } from "../api/client.ts";
 import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { catchUp, type LearnOptions } from "./catch-up.ts";
-import { findCheckpoint } from "./checkpoint-catch-up.ts";
+import { findCheckpoint, isFarBehind } from "./checkpoint-catch-up.ts";
 import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
 import { joinCommittee } from "./join.ts";
 import { findLostEpochs, loadLoss, saveLoss, signsIn } from "./loss.ts";
-import { type EpochRun, type NodeTools, runEpoch } from "./run-epoch.ts";
+import { signedRoundOf } from "./replay.ts";
+import { CHECKPOINT_ROUNDS, type EpochRun, type NodeTools, runEpoch } from "./run-epoch.ts";
 
 /** Between two passes over members' APIs while peers say that we are behind. */
 const CATCH_UP_PAUSE_MS = 3_000;
+
+/** How long a member that does not answer may delay our start. */
+const START_PATIENCE_MS = 3_000;
 
 /** Runs one epoch's beginning after the other; what the node goes through by itself needs none of this. */
 export class Supervisor {
@@ -104,8 +108,8 @@ export class Supervisor {
 
   /** Until n − f others have said where they are; only then is it known in which epoch this member may sign again. */
   async #settleLoss(): Promise<void> {
-    const { config, store, logger, onFatal } = this.#tools;
-    const clients = (config.join?.apis ?? []).map((url) => createApiClient({ url }));
+    const { store, logger, onFatal } = this.#tools;
+    const clients = this.#clients();
     if (clients.length === 0)
       logger.error("set join.apis to the other members' APIs: without them this member never signs again");
     try {
@@ -140,10 +144,49 @@ export class Supervisor {
   async #begin(start: EpochStart | undefined): Promise<void> {
     const index = start === undefined ? firstIndex(this.#tools) : indexOf(start.committee, this.#tools.address);
     assert(index !== undefined, "an epoch that a node begins in has it");
-    this.#begun = runEpoch(this.#tools, start, index).then((run) => {
-      this.#run = run;
+    this.#begun = this.#skipAhead(start).then(async () => {
+      this.#run = await runEpoch(this.#tools, start, index);
     });
     await this.#begun;
+  }
+
+  /**
+   * A member that was away for long goes on from the newest checkpoint at once, although the others may still have every block since:
+   * to settle again what is settled would take it a good part of the time that it was away.
+   */
+  async #skipAhead(start: EpochStart | undefined): Promise<void> {
+    const { store, first, logger } = this.#tools;
+    const committee = start?.committee ?? first;
+    const clients = this.#clients(START_PATIENCE_MS);
+    const ownRound = signedRoundOf(store, committee.epoch);
+    const isFar = await isFarBehind({
+      ...{ clients, committee, ownRound, margin: CHECKPOINT_ROUNDS, signal: this.#signal },
+    });
+    if (!isFar) return;
+    const checkpoint = await this.#findCheckpoint(clients, committee, start, store.latestBatch()?.sequence ?? 0n);
+    if (checkpoint === undefined) return;
+    store.write({ checkpoint: storedCheckpointOf(checkpoint) });
+    logger.info("this member was away for long: going on from a checkpoint that a member's API proved", {
+      sequence: checkpoint.header.sequence,
+    });
+  }
+
+  #clients(timeoutMs?: number): ApiClient[] {
+    return (this.#tools.config.join?.apis ?? []).map((url) => createApiClient({ url, timeoutMs }));
+  }
+
+  #findCheckpoint(
+    clients: readonly ApiClient[],
+    committee: Committee,
+    start: EpochStart | undefined,
+    after: bigint,
+  ): Promise<Checkpoint | undefined> {
+    const { genesis, engines, reshare, logger } = this.#tools;
+    return findCheckpoint({
+      ...{ genesis, engines, reshare, logger, committee, start, clients, after },
+      rules: { retainedRounds: DEFAULT_RETAINED_ROUNDS, activityWindow: DEFAULT_ACTIVITY_WINDOW },
+      signal: this.#signal,
+    });
   }
 
   /** Peers went on to an epoch that we did not see begin: what they keep of ours is not enough to follow any more. */
@@ -159,17 +202,11 @@ export class Supervisor {
 
   /** Our own epoch, but more rounds behind than anybody keeps blocks for. */
   async #catchUpWithin(): Promise<void> {
-    const { config, genesis, engines, reshare, store, logger } = this.#tools;
+    const { store, logger } = this.#tools;
     const { node } = this.run;
     const { committee, member } = node;
     const start = loadEpochStart(store);
-    const checkpoint = await findCheckpoint({
-      ...{ genesis, engines, reshare, logger, committee, start },
-      rules: { retainedRounds: DEFAULT_RETAINED_ROUNDS, activityWindow: DEFAULT_ACTIVITY_WINDOW },
-      clients: (config.join?.apis ?? []).map((url) => createApiClient({ url })),
-      after: member.ledger.sequence,
-      signal: this.#signal,
-    });
+    const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, member.ledger.sequence);
     if (checkpoint === undefined) {
       logger.warn("no API of join.apis could prove a newer checkpoint of this epoch; it is tried again");
       return pause(CATCH_UP_PAUSE_MS, this.#signal);
