@@ -32,6 +32,7 @@ const COMMANDS = {
   "bench:ledger": "scripts/bench/ledger.ts",
   "bench:signatures": "scripts/bench/signatures.ts",
   "bench:latency": "scripts/bench/latency.ts",
+  "bench:catch-up": "scripts/bench/catch-up.ts",
   "campaign:kill": "scripts/campaign/kill.ts",
   "bench:consensus": "scripts/bench/consensus/main.ts",
   verify: "scripts/verify/main.ts",

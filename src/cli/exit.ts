@@ -54,6 +54,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     codes: { staleEpoch: EXIT.unavailable, refusedReady: EXIT.unavailable, aborted: EXIT.unavailable },
   },
   KeyError: { otherwise: EXIT.configuration },
+  NodeStateError: { otherwise: EXIT.configuration },
   StoreError: { otherwise: EXIT.configuration },
   TransportError: { otherwise: EXIT.configuration },
   /** Engines that cannot start, shares that are not the committee's. */

@@ -6,6 +6,7 @@
  */
 import { headerDigest } from "../batch/header.ts";
 import type { Certificate } from "../batch/types.ts";
+import { slotOfBytes } from "../consensus/block.ts";
 import type { Consensus } from "../consensus/consensus.ts";
 import type { Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
@@ -24,6 +25,7 @@ import { Certification } from "./certification.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
 import { Epoch } from "./epoch.ts";
 import { Lag } from "./lag.ts";
+import { Listening } from "./listening.ts";
 import { Mempool } from "./mempool.ts";
 import { tryDecodePayload } from "./payload.ts";
 import { Reconfigurer } from "./reconfigurer.ts";
@@ -65,6 +67,9 @@ export class Member {
   #isReplaying = false;
   /** Of the newest batch; the ledger's own sequence, where there is one. */
   #settledSequence: bigint;
+  /** A block of our own making is being accepted; others come from peers, who may know more of our past than we do. */
+  #isProposing = false;
+  #listening: Listening | undefined;
   /** The ledger went on, or something came that the reconfigurer must look at. */
   #isMoved = true;
   #lastProposalMs = Number.NEGATIVE_INFINITY;
@@ -174,7 +179,11 @@ export class Member {
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
     this.#isReplaying = false;
-    this.#isMute = (recovered.signedRound ?? 0) > this.consensus.lastOwnRound;
+    const signedRound = recovered.signedRound ?? 0;
+    this.#isMute = signedRound > this.consensus.lastOwnRound;
+    const n = this.committee.members.length;
+    if (recovered.listens === true && n > 1)
+      this.#listening = new Listening(n, signedRound > 0 ? undefined : 2 * this.#config.pacing.retryMs);
     this.#certification.trim();
     this.#epoch.findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
@@ -229,7 +238,7 @@ export class Member {
       genesisHash: epochGenesis(committee.id, startsFrom),
       sequence,
       self,
-      shares: self === undefined ? undefined : shares,
+      shares: self !== undefined && this.#signsIn(committee.epoch) ? shares : undefined,
       resume: checkpoint === undefined ? undefined : { order: checkpoint.order, commit: checkpoint.header.commit },
     });
   }
@@ -252,6 +261,7 @@ export class Member {
     if (this.#isRetired) return;
     const shares = this.#reconfigurer?.shares;
     this.#closing = undefined;
+    this.#listening = undefined;
     this.#epoch = this.#enter(change.committee, self, shares);
     this.#certification.enter(this.#epoch);
     const newIndex = new Map(change.committee.members.map(({ address }, index) => [address, index]));
@@ -262,6 +272,10 @@ export class Member {
     this.#lastProposalMs = Number.NEGATIVE_INFINITY;
     // The node makes a new transport first; the next step has work.
     this.#wakeAtMs = nowMs;
+  }
+
+  #signsIn(epoch: bigint): boolean {
+    return this.#config.signsIn?.(epoch) ?? true;
   }
 
   #giveCheckpoint(): void {
@@ -283,6 +297,7 @@ export class Member {
   }
 
   #connected(peer: number, nowMs: number): void {
+    this.#listening?.connected(peer, nowMs);
     this.#performAll(this.consensus.connected(peer, nowMs));
     this.#certification.sendOpen(peer);
   }
@@ -310,6 +325,7 @@ export class Member {
     }
     if (consensusMessage !== undefined) {
       this.#performAll(this.consensus.receive(from, consensusMessage, nowMs));
+      if (this.#listening !== undefined) this.#listen(from, consensusMessage);
       return;
     }
     switch (message.kind) {
@@ -329,6 +345,22 @@ export class Member {
         if (!this.#isRetired) this.#admission.receive(from, message.instructions, this.#epoch);
         break;
     }
+  }
+
+  #listen(from: number, message: ConsensusMessage): void {
+    const shown = message.kind === "block" ? [message.bytes] : message.kind === "bundle" ? message.blocks : [];
+    for (const bytes of shown) {
+      const slot = slotOfBytes(bytes);
+      if (slot?.author === from) this.#listening?.showed(from, slot.round);
+    }
+  }
+
+  #isListening(nowMs: number): boolean {
+    const { consensus } = this;
+    const isHeld = (author: number, round: number): boolean =>
+      round <= consensus.floor || consensus.blocksAt(round).some((block) => block.author === author);
+    if (this.#listening?.isOver(isHeld, nowMs) === true) this.#listening = undefined;
+    return this.#listening !== undefined;
   }
 
   #performAll(effects: readonly ConsensusEffect[]): void {
@@ -361,7 +393,7 @@ export class Member {
 
   #accepted(block: VerifiedBlock): void {
     const isOwn = block.author === this.self;
-    this.#out.persistBlock(block, isOwn);
+    this.#out.persistBlock(block, isOwn && this.#isProposing);
     this.#epoch.accepted(block);
     if (isOwn) return;
     this.#certification.receivePartials(block.author, block.partials);
@@ -446,7 +478,7 @@ export class Member {
     reconfigurer.opened(epoch, attempt, shares);
     this.#isMoved = true;
     const { self, isSigner, number } = this.#epoch;
-    if (self === undefined || isSigner || epoch !== number) return;
+    if (self === undefined || isSigner || epoch !== number || !this.#signsIn(number)) return;
     const own = reconfigurer.shares;
     if (own !== undefined) this.#epoch.take(own);
   }
@@ -466,7 +498,7 @@ export class Member {
   #propose(nowMs: number): void {
     const { secrets, pacing } = this.#config;
     this.#wakeAtMs = this.#retryAtMs;
-    if (secrets === undefined || !this.isSigner || this.#isMute) return;
+    if (secrets === undefined || !this.isSigner || this.#isMute || this.#isListening(nowMs)) return;
     for (;;) {
       const proposal = this.consensus.proposal(nowMs);
       if (proposal === undefined) return;
@@ -482,7 +514,9 @@ export class Member {
       }
       this.#lastProposalMs = nowMs;
       const content = this.#epoch.content(this.#payload(proposal.round));
+      this.#isProposing = true;
       this.#performAll(this.consensus.propose(content, secrets.identity, nowMs));
+      this.#isProposing = false;
     }
   }
 

@@ -90,6 +90,11 @@ export interface MemberConfig {
   /** Own index in the epoch it starts in; undefined for a learner, which follows and serves but signs nothing. */
   readonly self: number | undefined;
   readonly secrets: MemberSecrets | undefined;
+  /**
+   * False for epochs in which this member must not sign although it has its shares: what it signed there may be forgotten. It follows and
+   * serves them. Asked when an epoch begins; absent: it signs in all.
+   */
+  readonly signsIn?: ((epoch: bigint) => boolean) | undefined;
   readonly engines: Readonly<Record<Suite, Engine>>;
   /** The coin of a committee's epoch; without a share: as a learner sees it. */
   readonly createCoin: (committee: Committee, share: Uint8Array | undefined) => CoinScheme;
@@ -273,6 +278,8 @@ export interface Recovered {
    * what the register was written with, and this member proposes nothing in this epoch. Undefined: not looked up.
    */
   readonly signedRound?: number | undefined;
+  /** Before it proposes this member finds out what others have of it (listening.ts): its log may be an older one, or none. */
+  readonly listens?: boolean | undefined;
   /** Of any epoch. */
   readonly certificates: Iterable<Certificate>;
 }

@@ -22,6 +22,7 @@ import type { Committee } from "../threshold/committee.ts";
 import type { Transport, TransportHandlers } from "../transport/port.ts";
 import type { NodeEvent } from "./api/view.ts";
 import { floorOf } from "./checkpoint-record.ts";
+import { staleStore } from "./errors.ts";
 import { Feeds, type FeedsParts } from "./feeds.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { WriteCollector } from "./records.ts";
@@ -198,6 +199,7 @@ export class Node {
         registered: (kind, position) => store.register(kind, position),
         certificates: certificatesAfter(store, (member.checkpoint ?? member.start)?.header.sequence ?? 0n),
         signedRound: signedRoundOf(store, member.committee.epoch),
+        listens: true,
       },
       (effect) => {
         if (effect.kind === "persist") this.#collect(effect);
@@ -272,6 +274,7 @@ export class Node {
         if (effect.kind !== "persist") later.push({ session, effect });
       }
     }
+    this.#requireMemory();
     if (!this.#writes.isEmpty) store.write(this.#writes.take());
     for (const { session, effect } of later) {
       if (effect.kind === "send") sendTo(transport, session, effect.to, effect.bytes);
@@ -281,6 +284,12 @@ export class Node {
     if (later.some(({ effect }) => effect.kind === "batch")) this.#feeds.report();
     this.#answerSubmitters();
     this.#schedule();
+  }
+
+  /** Before anything of the step is written or sent. A learner's past does not matter. */
+  #requireMemory(): void {
+    const { consensus, isSigner, committee } = this.#member;
+    if (isSigner && consensus.isSignedElsewhere) throw staleStore(committee.epoch, consensus.lastOwnRound);
   }
 
   /** What has to be on disk before anything of the step leaves, and what the member's next step counts on. */

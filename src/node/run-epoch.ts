@@ -23,6 +23,7 @@ import { createApiServer } from "./api/server.ts";
 import { loadCheckpoint } from "./checkpoint-record.ts";
 import type { NodeConfig } from "./config.ts";
 import type { EpochStart } from "./epoch-start.ts";
+import { loadLoss, signsIn } from "./loss.ts";
 import { createMarketPoller } from "./market.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import { type InboxStart, Node } from "./node.ts";
@@ -38,7 +39,7 @@ export const MAX_FRAME_BYTES =
   2048;
 
 /** K / 4 each: the newest final checkpoint is then half of K old at most, and what lies above its floor is still kept by all. */
-const CHECKPOINT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
+export const CHECKPOINT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
 /** Part of the committee's rules, like K. */
 const HEARTBEAT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
 
@@ -91,6 +92,7 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
     heartbeatRounds: HEARTBEAT_ROUNDS,
     self: index,
     secrets: { identity, shares },
+    signsIn: (epoch) => signsIn(loadLoss(store), epoch),
     engines,
     createCoin: ({ id, epoch, keys }, share) =>
       createCoin({

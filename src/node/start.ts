@@ -1,5 +1,4 @@
 /** Puts a node together from its configuration: keys, store, engines, the thread for heavy work; supervisor.ts runs what comes of it. */
-import { readFileSync } from "node:fs";
 import { openEpochKeys } from "../keys/epoch-keys.ts";
 import { createNativeKeyAgreement } from "../keys/native-agreement.ts";
 import { installNativeKeccak } from "../keys/native-keccak.ts";
@@ -16,6 +15,7 @@ import { parseCommitteeFile } from "./committee-file.ts";
 import { type NodeConfig, NodeConfigError } from "./config.ts";
 import { createNodeMetrics } from "./metrics.ts";
 import type { Node } from "./node.ts";
+import { readText } from "./read-text.ts";
 import { createReshareThread } from "./reshare-thread.ts";
 import { Supervisor } from "./supervisor.ts";
 import { createVerdicts } from "./verdicts.ts";
@@ -112,13 +112,5 @@ function checkChains(config: NodeConfig, chainIds: readonly bigint[]): void {
         details: { chainId, served: chainIds },
       });
     }
-  }
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new NodeConfigError("unreadableFile", `cannot read ${path}`, { details: { path }, cause });
   }
 }

@@ -1,26 +1,32 @@
 /**
  * Decides where a node begins, and begins again when the committee went on without it:
  *
+ *   the store was declared lost          follow the newest epoch that members' APIs prove, without signing (loss.ts)
  *   the store knows an epoch of ours     go on there, from its snapshot and log
  *   the committee file lists us          the first epoch
  *   otherwise                            learn from members' APIs when an epoch has us (join.ts)
  */
-import { createApiClient } from "../api/client.ts";
+import { type ApiClient, createApiClient } from "../api/client.ts";
 import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { catchUp, type LearnOptions } from "./catch-up.ts";
-import { findCheckpoint } from "./checkpoint-catch-up.ts";
+import { findCheckpoint, isFarBehind } from "./checkpoint-catch-up.ts";
 import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
 import { joinCommittee } from "./join.ts";
-import { type EpochRun, type NodeTools, runEpoch } from "./run-epoch.ts";
+import { findLostEpochs, loadLoss, saveLoss, signsIn } from "./loss.ts";
+import { signedRoundOf } from "./replay.ts";
+import { CHECKPOINT_ROUNDS, type EpochRun, type NodeTools, runEpoch } from "./run-epoch.ts";
 
 /** Between two passes over members' APIs while peers say that we are behind. */
 const CATCH_UP_PAUSE_MS = 3_000;
+
+/** How long a member that does not answer may delay our start. */
+const START_PATIENCE_MS = 3_000;
 
 /** Runs one epoch's beginning after the other; what the node goes through by itself needs none of this. */
 export class Supervisor {
@@ -32,6 +38,7 @@ export class Supervisor {
   /** Learning in the background, or beginning again: one at a time. */
   #learning: Promise<void> | undefined;
   #hasWarned = false;
+  #settlingLoss: Promise<void> | undefined;
 
   constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
     this.#tools = {
@@ -55,6 +62,7 @@ export class Supervisor {
 
   async begin(): Promise<void> {
     const { store, first, address, config } = this.#tools;
+    if (loadLoss(store) !== undefined) return this.#beginAfterLoss();
     const stored = loadEpochStart(store);
     if (stored !== undefined) return this.#begin(stored);
     if (config.index !== undefined || indexOf(first, address) !== undefined) return this.#begin(undefined);
@@ -70,8 +78,64 @@ export class Supervisor {
     await this.#begin(start);
   }
 
+  /** Where the store is, unless members' APIs prove a later epoch: keys of what is over are erased, and nobody serves it any more. */
+  async #beginAfterLoss(): Promise<void> {
+    const { store, first, address, config, logger } = this.#tools;
+    const stored = loadEpochStart(store);
+    const known = stored?.committee.epoch ?? (indexOf(first, address) === undefined ? undefined : first.epoch);
+    let newest: EpochStart | undefined;
+    if (config.join !== undefined) {
+      const context = { ...this.#context(known), committee: stored?.committee ?? first };
+      newest =
+        known === undefined
+          ? await joinCommittee(context, this.#learnOptions)
+          : await catchUp(context, this.#learnOptions);
+      if (newest !== undefined) store.write({ epoch: storedEpochOf(newest, true) });
+    }
+    await this.#begin(newest ?? stored);
+    const { epoch } = this.run.node.committee;
+    const loss = loadLoss(store);
+    if (signsIn(loss, epoch)) return;
+    logger.warn(
+      "this data directory was declared lost: the member follows and serves, and signs nothing until a later epoch",
+      {
+        epoch,
+        through: loss?.through ?? "not found out yet",
+      },
+    );
+    if (loss?.through === undefined) this.#settlingLoss = this.#settleLoss();
+  }
+
+  /** Until n − f others have said where they are; only then is it known in which epoch this member may sign again. */
+  async #settleLoss(): Promise<void> {
+    const { store, logger, onFatal } = this.#tools;
+    const clients = this.#clients();
+    if (clients.length === 0)
+      logger.error("set join.apis to the other members' APIs: without them this member never signs again");
+    try {
+      while (!this.#signal.aborted) {
+        const { node, url } = this.run;
+        const { id, members } = node.committee;
+        const through = await findLostEpochs({
+          ...{ clients, committeeId: id, members: members.length, ownUrl: url, signal: this.#signal },
+        });
+        if (through !== undefined) {
+          saveLoss(store, through);
+          logger.warn("this member signs again in the first epoch after this one", { through });
+          await this.#learning;
+          if (this.run.node.committee.epoch > through) await this.#replaceRun(() => loadEpochStart(store));
+          return;
+        }
+        await pause(CATCH_UP_PAUSE_MS, this.#signal);
+      }
+    } catch (error) {
+      if (!this.#signal.aborted) onFatal(error);
+    }
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    await this.#settlingLoss;
     await this.#learning;
     await this.#run?.close();
     this.#run = undefined;
@@ -80,10 +144,49 @@ export class Supervisor {
   async #begin(start: EpochStart | undefined): Promise<void> {
     const index = start === undefined ? firstIndex(this.#tools) : indexOf(start.committee, this.#tools.address);
     assert(index !== undefined, "an epoch that a node begins in has it");
-    this.#begun = runEpoch(this.#tools, start, index).then((run) => {
-      this.#run = run;
+    this.#begun = this.#skipAhead(start).then(async () => {
+      this.#run = await runEpoch(this.#tools, start, index);
     });
     await this.#begun;
+  }
+
+  /**
+   * A member that was away for long goes on from the newest checkpoint at once, although the others may still have every block since:
+   * to settle again what is settled would take it a good part of the time that it was away.
+   */
+  async #skipAhead(start: EpochStart | undefined): Promise<void> {
+    const { store, first, logger } = this.#tools;
+    const committee = start?.committee ?? first;
+    const clients = this.#clients(START_PATIENCE_MS);
+    const ownRound = signedRoundOf(store, committee.epoch);
+    const isFar = await isFarBehind({
+      ...{ clients, committee, ownRound, margin: CHECKPOINT_ROUNDS, signal: this.#signal },
+    });
+    if (!isFar) return;
+    const checkpoint = await this.#findCheckpoint(clients, committee, start, store.latestBatch()?.sequence ?? 0n);
+    if (checkpoint === undefined) return;
+    store.write({ checkpoint: storedCheckpointOf(checkpoint) });
+    logger.info("this member was away for long: going on from a checkpoint that a member's API proved", {
+      sequence: checkpoint.header.sequence,
+    });
+  }
+
+  #clients(timeoutMs?: number): ApiClient[] {
+    return (this.#tools.config.join?.apis ?? []).map((url) => createApiClient({ url, timeoutMs }));
+  }
+
+  #findCheckpoint(
+    clients: readonly ApiClient[],
+    committee: Committee,
+    start: EpochStart | undefined,
+    after: bigint,
+  ): Promise<Checkpoint | undefined> {
+    const { genesis, engines, reshare, logger } = this.#tools;
+    return findCheckpoint({
+      ...{ genesis, engines, reshare, logger, committee, start, clients, after },
+      rules: { retainedRounds: DEFAULT_RETAINED_ROUNDS, activityWindow: DEFAULT_ACTIVITY_WINDOW },
+      signal: this.#signal,
+    });
   }
 
   /** Peers went on to an epoch that we did not see begin: what they keep of ours is not enough to follow any more. */
@@ -99,17 +202,11 @@ export class Supervisor {
 
   /** Our own epoch, but more rounds behind than anybody keeps blocks for. */
   async #catchUpWithin(): Promise<void> {
-    const { config, genesis, engines, reshare, store, logger } = this.#tools;
+    const { store, logger } = this.#tools;
     const { node } = this.run;
     const { committee, member } = node;
     const start = loadEpochStart(store);
-    const checkpoint = await findCheckpoint({
-      ...{ genesis, engines, reshare, logger, committee, start },
-      rules: { retainedRounds: DEFAULT_RETAINED_ROUNDS, activityWindow: DEFAULT_ACTIVITY_WINDOW },
-      clients: (config.join?.apis ?? []).map((url) => createApiClient({ url })),
-      after: member.ledger.sequence,
-      signal: this.#signal,
-    });
+    const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, member.ledger.sequence);
     if (checkpoint === undefined) {
       logger.warn("no API of join.apis could prove a newer checkpoint of this epoch; it is tried again");
       return pause(CATCH_UP_PAUSE_MS, this.#signal);

@@ -24,6 +24,7 @@ import type { NodeEvent, NodeView, OutboxSelection, ReadyCheck } from "./api/vie
 import { type BatchHead, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
 import { createBatches } from "./batches.ts";
 import { createEpochView } from "./epoch-view.ts";
+import { loadLoss, signsIn } from "./loss.ts";
 import type { NodeMetrics } from "./metrics.ts";
 import type { Node } from "./node.ts";
 
@@ -178,6 +179,7 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       const connected = node.transport.peers().filter((peer) => peer.connected).length;
       const { length: n } = node.committee.members;
       const needed = quorumOf(n) - 1;
+      const loss = loadLoss(store);
       const checks: ReadyCheck[] = [
         {
           name: "peers",
@@ -187,6 +189,12 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       ];
       if (node.hasLeft) {
         checks.push({ name: "member", ok: false, message: "this member left the committee: ask another one" });
+      } else if (!signsIn(loss, node.committee.epoch)) {
+        checks.push({
+          name: "loss",
+          ok: false,
+          message: `this data directory was declared lost: this member signs nothing through epoch ${loss?.through ?? "(being found out)"}`,
+        });
       } else if (!member.isSigner) {
         checks.push({
           name: "shares",

@@ -13,6 +13,7 @@ import type { Proposal } from "../../src/ledger/reconfiguration/types.ts";
 import { addressOf, signDigest } from "../../src/lib/ecdsa.ts";
 import { encodeCommitteeFile } from "../../src/node/committee-file.ts";
 import { type NodeConfig, NodeConfigError, nodeConfigSchema } from "../../src/node/config.ts";
+import { declareLossIn } from "../../src/node/loss-command.ts";
 import { type RunningNode, startNode } from "../../src/node/start.ts";
 import { StoreError } from "../../src/storage/port.ts";
 import { createTestCommittee, createTestGenesis, type TestCommittee } from "../../src/testing/committee.ts";
@@ -94,23 +95,34 @@ describe("node: whole nodes with keys, stores, libp2p and APIs", function () {
     });
 
   /** The four members and a fifth that is none yet. */
-  async function propose(): Promise<Proposal> {
-    const [epoch, attempt] = [1n, 1n];
+  async function propose(epoch: bigint): Promise<Proposal> {
+    const attempt = 1n;
     const members: Proposal["members"][number][] = [];
     for (let index = 0; index <= N; index++) {
       const identity = identityOf(index);
       const address = addressOf(identity);
-      const randomness = createRandom(6, `key ${index}`).bytes(64);
+      const randomness = createRandom(6, `key ${epoch} ${index}`).bytes(64);
       const scope = { domain: test.committee.id, epoch, attempt };
       const { key, proof, signature } = announceEncryptionKey(scope, address, randomness, (digest) =>
         signDigest(identity, digest),
       );
-      const file = { secret: encryptionSecret(randomness), publicKey: key, purpose: "epoch 1" };
+      const file = { secret: encryptionSecret(randomness), publicKey: key, purpose: `epoch ${epoch}` };
       await saveEncryptionKey(encryptionKeyPath(keysOf(index), epoch, attempt), file, LIGHT);
       const publicKey = publicKeyOf(identity);
       members.push({ address, publicKey, multiaddrs: [multiaddr(index)], encryptionKey: key, proof, signature });
     }
     return { epoch, attempt, members };
+  }
+
+  async function approve(proposal: Proposal, members: readonly number[]): Promise<void> {
+    for (const index of members) {
+      const identity = identityOf(index);
+      const approval = makeApproval(test.committee.id, proposal, addressOf(identity), (digest) =>
+        signDigest(identity, digest),
+      );
+      const answer = await createApiClient({ url: apiOf(index) }).submitTransactions([encodeTransaction(approval)]);
+      expect(answer.map(({ code }) => code)).to.deep.equal(["accepted"]);
+    }
   }
 
   it("refuses a second process with the same keys, and an identity that nobody elected", async () => {
@@ -129,14 +141,7 @@ describe("node: whole nodes with keys, stores, libp2p and APIs", function () {
     for (const index of [1, 2]) running[index] = await start(configOf(index));
     // The fourth is away: three old members and the new one are enough.
     const joining = start(configOf(N));
-    const proposal = await propose();
-    for (const [index, { identity }] of test.secrets.slice(0, 3).entries()) {
-      const approval = makeApproval(test.committee.id, proposal, addressOf(identity), (digest) =>
-        signDigest(identity, digest),
-      );
-      const answer = await createApiClient({ url: apiOf(index) }).submitTransactions([encodeTransaction(approval)]);
-      expect(answer.map(({ code }) => code)).to.deep.equal(["accepted"]);
-    }
+    await approve(await propose(1n), [0, 1, 2]);
     running[N] = await joining;
     const joiner = running[N]!;
     expect(joiner.node.committee.epoch).to.equal(1n);
@@ -166,6 +171,39 @@ describe("node: whole nodes with keys, stores, libp2p and APIs", function () {
     running[N] = await start(configOf(N));
     expect(running[N]!.node.committee.epoch).to.equal(1n);
     expect(running[N]!.node.member.isSigner).to.equal(true);
+    expect(fatal).to.deep.equal([]);
+  });
+
+  it("a declared loss costs the epoch and no more: the member follows without signing, deals nothing, and signs again in the next", async function () {
+    // A second change of the committee takes as much again as all of the above.
+    if (process.env.CLOCKLESS_LONG === undefined) this.skip();
+    const lost = 2;
+    await running[lost]!.stop();
+    const config = configOf(lost, { join: { apis: [0, 1, 3, N].map(apiOf) } });
+    rmSync(config.dataDir, { recursive: true });
+    declareLossIn(config);
+    running[lost] = await start(config);
+    const learner = (): RunningNode => running[lost]!;
+    // Its shares of the first epoch are erased; members' APIs say where the committee is.
+    expect(learner().node.committee.epoch).to.equal(1n);
+    expect(learner().node.member.isSigner).to.equal(false);
+    await until(
+      "it follows",
+      () =>
+        learner()
+          .node.transport.peers()
+          .filter((peer) => peer.connected).length >= 3,
+    );
+    const readiness = await fetch(`${apiOf(lost)}/readyz`).then((answer) => answer.text());
+    expect(readiness).to.include("declared lost");
+    await approve(await propose(2n), [0, 1, 3, N]);
+    await until("a new epoch, with all of them", () =>
+      running.every((it) => it!.node.committee.epoch === 2n && it!.node.member.isSigner),
+    );
+    await until("its blocks are in the order", () => {
+      const { consensus, self } = { consensus: running[0]!.node.member.consensus, self: learner().node.self };
+      return (consensus.vectorClock[self] ?? 0) > 0;
+    });
     expect(fatal).to.deep.equal([]);
   });
 });

@@ -9,6 +9,7 @@ import { addressOf } from "../../src/lib/ecdsa.ts";
 import { ZERO_BYTES32 } from "../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
 import { loadCheckpoint } from "../../src/node/checkpoint-record.ts";
+import { loadLoss, signsIn } from "../../src/node/loss.ts";
 import { createNodeMetrics } from "../../src/node/metrics.ts";
 import { Node } from "../../src/node/node.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
@@ -125,6 +126,7 @@ export function createWorld({ openStore = () => createMemoryStore(), heartbeatRo
           checkpoint: loadCheckpoint(world.stores[index]!),
           checkpointRounds: 4,
           heartbeatRounds,
+          signsIn: (epoch) => signsIn(loadLoss(world.stores[index]!), epoch),
           consensusLimits: DEFAULT_CONSENSUS_LIMITS,
           limits: DEFAULT_MEMBER_LIMITS,
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },

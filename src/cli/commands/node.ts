@@ -28,7 +28,37 @@ export function addNodeCommand(program: Command, contextOf: () => CliContext): v
       if (api === undefined) throw new UsageError("missingOption", "say whom to ask: --api URL");
       await showStatus(contextOf(), api);
     });
+  node
+    .command("declare-loss")
+    .description(
+      "say that this member's disk was lost or a backup was put back: it follows without signing until the next epoch",
+    )
+    .requiredOption("--config <file>", "configuration file (YAML)")
+    .option("--data-dir <folder>", "overrides dataDir")
+    .action(async ({ config: file, dataDir }: { config: string; dataDir?: string }) => {
+      await declare(contextOf(), file, { dataDir });
+    });
   addDoctorCommand(node, contextOf);
+}
+
+async function declare(
+  { environment, output }: CliContext,
+  file: string,
+  flags: { readonly dataDir: string | undefined },
+): Promise<void> {
+  const { loadConfig } = await import("../config-file.ts");
+  const { nodeConfigSchema } = await import("../../node/config.ts");
+  const { declareLossIn } = await import("../../node/loss-command.ts");
+  const { config } = loadConfig<NodeConfig>({ schema: nodeConfigSchema, file, environment, flags });
+  declareLossIn(config);
+  output.result({ dataDir: config.dataDir, declared: true }, () =>
+    [
+      `${config.dataDir} is declared lost. Run the node now: it follows and serves, and signs no block, partial or coin share`,
+      "until an epoch begins in which its former life cannot have signed. One lost member counts among the f that may fail.",
+    ].join("\n"),
+  );
+  if (config.join === undefined)
+    output.note("Set join.apis to the other members' APIs first: without their word this member never signs again.");
 }
 
 async function runNode(

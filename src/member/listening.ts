@@ -1,0 +1,46 @@
+/**
+ * Before the first block after a start: what do the others have of us? A member whose data directory is an older copy, or empty, does not
+ * know what it signed since, and would sign those rounds again at once. The newest block of any other member has almost all of ours
+ * among its ancestors; whoever waits for n − f − 1 of them, with all ancestors, finds out. Costs no liveness: fewer than n − f members
+ * get nowhere anyhow, and members send their newest block to whoever connects.
+ *
+ * Not found: a block of ours that nobody had accepted when it proposed last. Hence the operator's word counts (`MemberConfig.signsIn`).
+ */
+import { maxFaulty, quorumOf } from "../lib/math.ts";
+
+export class Listening {
+  readonly #needed: number;
+  readonly #faulty: number;
+  readonly #patienceMs: number | undefined;
+  readonly #shown = new Map<number, number>();
+  readonly #connected = new Set<number>();
+  #enoughAtMs: number | undefined;
+
+  /**
+   * `patienceMs` for a member whose register knows of no block in this epoch: most likely nobody has one, and at an epoch's beginning nobody
+   * has anything to show. So long after n − f − 1 others are connected it does without; more than f blocks that were shown it still waits for.
+   */
+  constructor(members: number, patienceMs: number | undefined) {
+    this.#needed = quorumOf(members) - 1;
+    this.#faulty = maxFaulty(members);
+    this.#patienceMs = patienceMs;
+  }
+
+  connected(peer: number, nowMs: number): void {
+    this.#connected.add(peer);
+    if (this.#connected.size >= this.#needed) this.#enoughAtMs ??= nowMs;
+  }
+
+  /** A block of the peer's own came from the peer itself. */
+  showed(peer: number, round: number): void {
+    this.#shown.set(peer, Math.max(round, this.#shown.get(peer) ?? 0));
+  }
+
+  /** `isHeld`: the block of this author and round is in the DAG with all its ancestors, or below its floor. */
+  isOver(isHeld: (author: number, round: number) => boolean, nowMs: number): boolean {
+    const held = [...this.#shown].filter(([author, round]) => isHeld(author, round)).length;
+    if (held >= this.#needed) return true;
+    if (this.#patienceMs === undefined || this.#enoughAtMs === undefined) return false;
+    return nowMs >= this.#enoughAtMs + this.#patienceMs && this.#shown.size - held <= this.#faulty;
+  }
+}
