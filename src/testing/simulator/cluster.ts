@@ -351,7 +351,13 @@ export class Cluster {
     this.#sent++;
     for (const instance of this.#instances.get(to) ?? [to])
       for (const delayMs of this.#options.network.delays({ from, to: instance, bytes }, this.#nowMs))
-        this.after(delayMs, () => this.#deliver(from, instance, bytes));
+        this.after(delayMs, () => this.#arrive(from, instance, bytes));
+  }
+
+  #arrive(from: number, to: number, bytes: Uint8Array): void {
+    const heldMs = this.#options.network.heldMs?.({ from, to, bytes }) ?? 0;
+    if (heldMs > 0) this.after(heldMs, () => this.#arrive(from, to, bytes));
+    else this.#deliver(from, to, bytes);
   }
 
   /** A message that nobody may act upon: apart from counting it and blaming who sent it, its receiver must stay what it was. */

@@ -27,6 +27,7 @@ import { parseAdversary } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
 import type { Sight } from "./scheduler.ts";
+import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
 import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
@@ -100,10 +101,12 @@ class Simulation implements Scenario {
     const { malicious } = this.#faults;
     this.#twins = drawTwins(malicious, members, control, plan);
     const trusted = control === "trusted-equivocator";
+    const sight = this.#sight();
+    const weather = createWeather(this.#faults, this.#twins, sight, control, this.#random.stream("network"));
     this.#cluster = new Cluster({
       people: members + this.#twins.size,
       committeeId: this.#test.committee.id,
-      network: createWeather(this.#faults, this.#twins, this.#sight(), control, this.#random.stream("network")),
+      network: config.schedule === undefined ? weather : directed(weather, config.schedule, sight),
       faults: this.#random.stream("faults"),
       scenario: this,
       malicious: new Set(trusted ? [] : malicious.keys()),
@@ -149,6 +152,7 @@ class Simulation implements Scenario {
     const isBroken = (): boolean => checker.violations.length > 0;
     const untilMs = (FAULTY_UNITS.perRound * rounds + FAULTY_UNITS.least) * UNIT_MS;
     cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs || isBroken());
+    if (this.#config.schedule !== undefined) this.#checkProgress();
     cluster.heal();
     cluster.after(5 * UNIT_MS, () => this.#resubmit());
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
@@ -244,6 +248,17 @@ class Simulation implements Scenario {
         if (status === "refused" && !this.#resubmitted.has(id)) this.#workload.refused(id);
         break;
       }
+    }
+  }
+
+  /** Under a schedule that hides nothing but the future coin, decisions must come in time. */
+  #checkProgress(): void {
+    for (const [person, { member }] of this.#cluster.processes.entries()) {
+      if (member === undefined || this.#faults.malicious.has(person)) continue;
+      const { highestRound, nextDecision } = member.consensus;
+      const open = highestRound - nextDecision.round;
+      if (open > MAX_OPEN_ROUNDS)
+        this.#cluster.checker.violation(`liveness: ${person} has decided nothing for ${open} rounds`);
     }
   }
 
