@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { type Command, Option } from "commander";
 import { isRule } from "../../testing/rules/names.ts";
 import { CONTROLS, parseAdversary } from "../../testing/simulator/names.ts";
+import type { ScheduleName } from "../../testing/simulator/schedules.ts";
 import type { SimulationReport } from "../../testing/simulator/types.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
@@ -15,6 +16,13 @@ import type { SimulationOrder } from "../simulation-worker.ts";
 /** Bounds nothing but a mistyped number. */
 const MAX_RUNS = 100_000_000;
 
+/** A copy, because loading the simulator would slow every other command down; the type keeps it complete. */
+const SCHEDULES = {
+  "lone-supporter": true,
+  "lone-skipper": true,
+  "known-anchors": true,
+} satisfies Record<ScheduleName, true>;
+
 export interface SimulateFlags {
   readonly members?: readonly number[];
   readonly adversary?: readonly string[];
@@ -25,7 +33,7 @@ export interface SimulateFlags {
   readonly crypto: "stand-in" | "real";
   readonly rule: string;
   readonly control?: (typeof CONTROLS)[number];
-  readonly schedule?: string;
+  readonly schedule?: ScheduleName;
   readonly campaign?: number;
   readonly seeds: bigint;
   readonly threads?: number;
@@ -65,6 +73,11 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     )
     .option("--rule <name>", "decision rule: ours, mahi-mahi-w4-l1 … w5-ln, or a broken one", "ours")
     .addOption(new Option("--control <name>", "leave out what makes it safe: the run must fail").choices([...CONTROLS]))
+    .addOption(
+      new Option("--schedule <name>", "of four members: what is kept from whom, beside the adversary").choices(
+        Object.keys(SCHEDULES),
+      ),
+    )
     .option(
       "--campaign <runs>",
       "so many seeds, each twice, on all cores, then all controls; one table",
@@ -90,7 +103,7 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     });
 }
 
-const OF_ONE_RUN = ["seed", "rounds", "delays", "owners", "crypto", "control"] as const;
+const OF_ONE_RUN = ["seed", "rounds", "delays", "owners", "crypto", "control", "schedule"] as const;
 const OF_MANY = ["seeds", "threads", "controls"] as const;
 
 /** @throws UsageError badOption */
@@ -123,6 +136,7 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
   if (adversary.length > 1)
     refuse("several adversaries with commas need --campaign; join them by + to have all at once");
   if (members.length > 1) refuse("several committee sizes need --campaign");
+  if (flags.schedule !== undefined && members[0] !== 4) refuse("--schedule is for --members 4");
   checkReshare(flags);
 }
 
@@ -152,10 +166,10 @@ async function runInWorker(
 ): Promise<SimulationReport> {
   signal.throwIfAborted();
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const { seed, rounds, delays, owners, crypto, rule, control } = flags;
+  const { seed, rounds, delays, owners, crypto, rule, control, schedule } = flags;
   const members = flags.members?.[0] ?? 10;
   const adversary = flags.adversary?.[0] ?? "none";
-  const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control };
+  const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control, schedule };
   const worker = new Worker(new URL(`../simulation-worker.${extension}`, import.meta.url), { workerData: order });
   const startedMs = performance.now();
   const timer = setInterval(() => {

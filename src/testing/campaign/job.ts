@@ -73,5 +73,5 @@ export function violationOf(config: RunConfig): string | undefined {
 export function kindOf(violation: string): string {
   const stopped = /^\d+ stopped: (?:\w+: )?([a-z ]+)/i.exec(violation);
   if (stopped !== null) return `stopped: ${stopped[1]!.trim()}`;
-  return /^[^:\d]*/.exec(violation)![0].trim();
+  return /^(?:S\d|[^:\d]*)/.exec(violation)![0].trim();
 }
