@@ -9,7 +9,7 @@ import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { several, uint64, wholeNumber } from "../options.ts";
-import { runCampaignCommand } from "../simulate/campaign.ts";
+import { runManyCommand } from "../simulate/campaign.ts";
 import { describeReport, SIMULATE_HELP } from "../simulate/describe.ts";
 import type { SimulationOrder } from "../simulation-worker.ts";
 
@@ -84,6 +84,7 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
       wholeNumber(1, MAX_RUNS),
     )
     .addOption(new Option("--seeds <from>", "first seed of a campaign").argParser(uint64).default(1n, "1"))
+    .option("--twins <scenarios>", "so many Twins scenarios (seed: --seeds), on all cores", wholeNumber(1, MAX_RUNS))
     .option("--regressions", "run every configuration that once failed")
     .option("--threads <number>", "threads of a campaign (default: one per core)", wholeNumber(1, 256))
     .option("--no-controls", "a campaign without its controls")
@@ -92,8 +93,8 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
       const context = contextOf();
       const given = (name: string): boolean => command.getOptionValueSource(name) === "cli";
       checkFlags(flags, given);
-      if (flags.campaign !== undefined || flags.regressions === true) {
-        await runCampaignCommand(flags, context);
+      if (isMany(flags)) {
+        await runManyCommand(flags, context);
         return;
       }
       const { output, signal } = context;
@@ -103,6 +104,9 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     });
 }
 
+const isMany = ({ campaign, regressions, twins }: SimulateFlags): boolean =>
+  campaign !== undefined || regressions === true || twins !== undefined;
+
 const OF_ONE_RUN = ["seed", "rounds", "delays", "owners", "crypto", "control", "schedule"] as const;
 const OF_MANY = ["seeds", "threads", "controls"] as const;
 
@@ -111,7 +115,7 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
   const refuse = (reason: string): never => {
     throw new UsageError("badOption", reason);
   };
-  const { campaign, regressions, adversary = [], members = [], rule } = flags;
+  const { campaign, regressions, twins, adversary = [], members = [], rule } = flags;
   for (const name of adversary) {
     try {
       parseAdversary(name);
@@ -121,18 +125,26 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
   }
   if (!isRule(rule))
     refuse(`there is no rule "${rule}"; there are ours, plain, mahi-mahi-w4-l1 to w5-ln, and broken ones (--help)`);
-  if (campaign !== undefined && regressions === true) refuse("--campaign and --regressions exclude each other");
-  const isMany = campaign !== undefined || regressions === true;
-  for (const name of isMany ? OF_ONE_RUN : OF_MANY) {
+  if ([campaign !== undefined, regressions === true, twins !== undefined].filter(Boolean).length > 1)
+    refuse("--campaign, --regressions and --twins exclude each other");
+  const hasMany = isMany(flags);
+  for (const name of hasMany ? OF_ONE_RUN : OF_MANY) {
     if (!given(name)) continue;
     const flag = name === "controls" ? "no-controls" : name;
-    refuse(isMany ? `--${flag} is for a single run: a campaign draws it from its seeds` : `--${flag} needs --campaign`);
+    refuse(
+      hasMany ? `--${flag} is for a single run: a campaign draws it from its seeds` : `--${flag} needs --campaign`,
+    );
   }
   if (regressions === true && (adversary.length > 0 || members.length > 0 || given("rule")))
     refuse("--regressions runs a list that says members, adversary and rule itself");
   if (campaign !== undefined && adversary.includes("reshare"))
     checkReshare({ ...flags, adversary: ["reshare"], members: [Math.min(...members, 10)] });
-  if (isMany) return;
+  if (twins !== undefined) {
+    if (adversary.length > 0) refuse("--twins has its own adversary");
+    if (members.length > 1 || (members[0] ?? 4) < 4 || (members[0] ?? 4) > 10)
+      refuse("--twins needs one committee size from 4 to 10");
+  }
+  if (hasMany) return;
   if (adversary.length > 1)
     refuse("several adversaries with commas need --campaign; join them by + to have all at once");
   if (members.length > 1) refuse("several committee sizes need --campaign");
