@@ -207,6 +207,7 @@ class Simulation implements Scenario {
       blockSigner: identities,
       ...this.#faults.rules,
       createRule: ruleOf(this.#config.rule ?? "ours"),
+      checkpoint: this.#cluster.processes[person]!.disk.checkpoint,
     };
     return { config, peers: [...committee.members.keys()] };
   }
