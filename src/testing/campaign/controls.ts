@@ -101,9 +101,9 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     seeds: 20,
   },
   "one-coin-share": {
-    config: { ...base, adversary: "lag", rounds: 100, control: "one-coin-share" },
+    config: { ...base, adversary: "lag+garbage", rounds: 100, control: "one-coin-share" },
     kinds: ["liveness"],
-    seeds: 30,
+    seeds: 80,
   },
 };
 
