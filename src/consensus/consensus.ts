@@ -335,6 +335,11 @@ export class Consensus {
     };
   }
 
+  /** Blocks above this round stay servable, also longer than K rounds: whoever is behind has no later certified cut to start from. */
+  serveAbove(floor: number): void {
+    this.#dag.serveAbove(floor);
+  }
+
   #proposable(): ReturnType<typeof highestQuorum> {
     if (this.#lastOwn === undefined || this.#intake.isSignedElsewhere) return undefined;
     const view = { n: this.#n, quorum: this.#quorum, dag: this.#dag, exposure: this.#exposure };

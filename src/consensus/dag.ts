@@ -57,6 +57,9 @@ export class Dag {
   readonly #outputBefore: Map<Hex, number>;
   #floor: number;
   #lowestHeld: number;
+  /** Sunk blocks of lower rounds are forgotten. */
+  #lowestSunk: number;
+  #servedFloor = Number.POSITIVE_INFINITY;
   #highestRound: number;
 
   constructor(options: {
@@ -73,6 +76,7 @@ export class Dag {
     this.#retainedRounds = options.retainedRounds;
     this.#floor = options.floor;
     this.#lowestHeld = Math.max(0, options.floor + 1);
+    this.#lowestSunk = this.#lowestHeld;
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
     this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block);
@@ -121,6 +125,19 @@ export class Dag {
    */
   isSatisfied(ref: BlockRef): boolean {
     return ref.round <= this.#floor || this.#byDigest.has(ref.digest) || this.#outputBefore.has(ref.digest);
+  }
+
+  /** Held or sunk blocks of a round. */
+  servable(round: number): readonly VerifiedBlock[] {
+    return this.#sunkByRound.get(round) ?? this.round(round).map((entry) => entry.block);
+  }
+
+  /**
+   * Sunk blocks above this round stay servable, also longer than K rounds. Whoever is behind can start at a certified cut only; while
+   * nothing new is certified, because it is missing at that, its way forward is what lies between.
+   */
+  serveAbove(floor: number): void {
+    this.#servedFloor = floor;
   }
 
   /** A block at or below the floor that others may still ask us for: our own last one, from before a checkpoint. */
@@ -201,9 +218,11 @@ export class Dag {
       }
       this.#byRound.delete(this.#lowestHeld);
       this.#exposedRounds.delete(this.#lowestHeld);
-      const forgotten = this.#lowestHeld - this.#retainedRounds;
-      for (const block of this.#sunkByRound.get(forgotten) ?? []) this.#sunk.delete(block.digest);
-      this.#sunkByRound.delete(forgotten);
+    }
+    const forgotten = Math.min(this.#lowestHeld - 1 - this.#retainedRounds, this.#servedFloor);
+    for (; this.#lowestSunk <= forgotten; this.#lowestSunk++) {
+      for (const block of this.#sunkByRound.get(this.#lowestSunk) ?? []) this.#sunk.delete(block.digest);
+      this.#sunkByRound.delete(this.#lowestSunk);
     }
     for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);

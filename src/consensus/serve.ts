@@ -37,8 +37,8 @@ export function answerFetch(
   }
   const isBehind = after > 0 && highest > after + NORMAL_SKEW_ROUNDS;
   const asked = new Set(refs.map((ref) => ref.digest));
-  for (let round = Math.max(after, dag.floor, 0) + 1; isBehind && round < highest && !isFull(); round++) {
-    for (const entry of dag.round(round)) if (entry.author !== from && !asked.has(entry.digest)) give(entry.block);
+  for (let round = Math.max(after, 0) + 1; isBehind && round < highest && !isFull(); round++) {
+    for (const block of dag.servable(round)) if (block.author !== from && !asked.has(block.digest)) give(block);
   }
   return { message: { kind: "fetched", blocks, notFound, floor: Math.max(0, dag.floor) }, size };
 }

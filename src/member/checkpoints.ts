@@ -35,17 +35,27 @@ export function isCertified(
 export class Checkpoints {
   readonly #recorder: OrderRecorder;
   readonly #everyRounds: number | undefined;
+  readonly #retainedRounds: number;
+  /** Of the newest two that are final: somebody may be starting from the older one. */
+  #floors: readonly number[];
   #round = 0;
   /** Of the newest checkpoint that was made. */
   #madeAt: number;
   /** Made and not yet final. One at a time: a newer one would never be older than its certificates under load. */
-  #open: Omit<Checkpoint, "certificates"> | undefined;
+  #open: { readonly header: BatchHeader; readonly snapshot: Uint8Array; readonly tail: OrderTail } | undefined;
 
   /** `everyRounds`: least distance of two checkpoints; undefined: none are made. */
   constructor(rules: OrderRules, everyRounds: number | undefined, tail: OrderTail | undefined) {
     this.#recorder = new OrderRecorder(rules, tail);
     this.#everyRounds = everyRounds;
+    this.#retainedRounds = rules.retainedRounds;
     this.#madeAt = tail?.records.at(-1)?.leader.round ?? 0;
+    this.#floors = tail === undefined ? [0] : [this.#floorOf(tail)];
+  }
+
+  /** What lies above is needed by whoever starts from a checkpoint. Undefined: none are made, and nobody can. */
+  get servedFloor(): number | undefined {
+    return this.#everyRounds === undefined ? undefined : this.#floors[0];
   }
 
   output(output: OutputRound): void {
@@ -59,7 +69,7 @@ export class Checkpoints {
     if (this.#everyRounds === undefined || this.#round < this.#madeAt + this.#everyRounds) return;
     if (this.#open !== undefined) return;
     this.#madeAt = this.#round;
-    this.#open = { header, snapshot: ledger.snapshot(), order: encodeOrderTail(this.#recorder.tail()) };
+    this.#open = { header, snapshot: ledger.snapshot(), tail: this.#recorder.tail() };
   }
 
   /** The open one, once `certificatesOf` its batch are all there. */
@@ -68,6 +78,12 @@ export class Checkpoints {
     const certificates = open === undefined ? undefined : certificatesOf(open.header);
     if (open === undefined || certificates === undefined) return undefined;
     this.#open = undefined;
-    return { ...open, certificates };
+    this.#floors = [...this.#floors.slice(-1), this.#floorOf(open.tail)];
+    const { header, snapshot, tail } = open;
+    return { header, certificates, snapshot, order: encodeOrderTail(tail) };
+  }
+
+  #floorOf({ records }: OrderTail): number {
+    return (records.at(-1)?.leader.round ?? 0) - this.#retainedRounds;
   }
 }

@@ -79,6 +79,13 @@ export class Epoch {
       checkpoint,
     };
     this.consensus = new Consensus(consensus, config.createRule);
+    this.keepServable();
+  }
+
+  /** What others need who start from a checkpoint of ours stays servable until there are newer ones. */
+  keepServable(): void {
+    const floor = this.checkpoints.servedFloor;
+    if (floor !== undefined) this.consensus.serveAbove(floor);
   }
 
   get number(): bigint {

@@ -62,7 +62,10 @@ export class Member {
   #closing: SettledBatch | undefined;
   /** The epoch closed and we are no member of the next: we serve this one and sign nothing new. */
   #isRetired = false;
-  /** The register has a block of ours that the log has not: another one of its round must never be made. */
+  /**
+   * Of the epoch. Register and log do not name the same last block of ours: one was lost, and another one of its round must never be
+   * made; or the log has one that we never made, and whoever has our key may have signed more.
+   */
   #isMute = false;
   #isReplaying = false;
   /** Of the newest batch; the ledger's own sequence, where there is one. */
@@ -179,11 +182,11 @@ export class Member {
       for (const shown of this.#out.drainShown()) deliver(shown);
     }
     this.#isReplaying = false;
-    const signedRound = recovered.signedRound ?? 0;
-    this.#isMute = signedRound > this.consensus.lastOwnRound;
+    const { signedRound } = recovered;
+    this.#isMute = signedRound !== undefined && signedRound !== this.consensus.lastOwnRound;
     const n = this.committee.members.length;
     if (recovered.listens === true && n > 1)
-      this.#listening = new Listening(n, signedRound > 0 ? undefined : 2 * this.#config.pacing.retryMs);
+      this.#listening = new Listening(n, (signedRound ?? 0) > 0 ? undefined : 2 * this.#config.pacing.retryMs);
     this.#certification.trim();
     this.#epoch.findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
@@ -262,6 +265,7 @@ export class Member {
     const shares = this.#reconfigurer?.shares;
     this.#closing = undefined;
     this.#listening = undefined;
+    this.#isMute = false;
     this.#epoch = this.#enter(change.committee, self, shares);
     this.#certification.enter(this.#epoch);
     const newIndex = new Map(change.committee.members.map(({ address }, index) => [address, index]));
@@ -280,7 +284,9 @@ export class Member {
 
   #giveCheckpoint(): void {
     const checkpoint = this.#epoch.checkpoints.take((header) => this.#certification.allOf(header));
-    if (checkpoint !== undefined) this.#out.show({ kind: "checkpoint", checkpoint });
+    if (checkpoint === undefined) return;
+    this.#epoch.keepServable();
+    this.#out.show({ kind: "checkpoint", checkpoint });
   }
 
   #retry(nowMs: number): void {
@@ -527,9 +533,17 @@ export class Member {
     return this.#config.opaque?.hasWork(round) ?? this.#mempool.hasWork(round);
   }
 
+  /** So long without a certificate that what waits for one must not grow by more than references (`Epoch.keepServable`). */
+  get #isFarFromFinal(): boolean {
+    const floor = this.#epoch.checkpoints.servedFloor;
+    const { retainedRounds, consensusLimits } = this.#config;
+    if (floor === undefined || this.certifiedSequence >= this.#ledger.sequence) return false;
+    return this.consensus.highestRound - floor > 2 * retainedRounds + consensusLimits.maxUncommittedRounds;
+  }
+
   /** Nothing into an epoch that is over, or while ordering lags too far behind. */
   #payload(round: number): Uint8Array {
-    if (this.#closing !== undefined || !this.consensus.acceptsPayload) return new Uint8Array(0);
+    if (this.#closing !== undefined || !this.consensus.acceptsPayload || this.#isFarFromFinal) return new Uint8Array(0);
     const { maxPayloadBytes } = this.#config.consensusLimits;
     const { opaque } = this.#config;
     if (opaque !== undefined) return opaque.take(round, maxPayloadBytes);

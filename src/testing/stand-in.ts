@@ -7,6 +7,7 @@ import { bigintToBytes, bytesToBigint, concatBytes, equalBytes } from "../lib/by
 import { keccak256 } from "../lib/hash.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import type { IdentityScheme } from "../member/types.ts";
+import { ThresholdError } from "../threshold/errors.ts";
 import type { Engine, IndexedSignature, Suite } from "../threshold/types.ts";
 
 /** 2^255 − 19: any prime of about the size of the real group orders does. */
@@ -72,7 +73,8 @@ function interpolateAtZero(
   let sum = 0n;
   for (const { x, signature } of shares) {
     const value = decode(signature);
-    if (value === undefined || x < 1) throw new RangeError("undecodable share");
+    // As the real engines do: foreign bytes are no reason to stop.
+    if (value === undefined || x < 1) throw new ThresholdError("invalidPoint", "undecodable share");
     let numerator = 1n;
     let denominator = 1n;
     for (const other of shares) {
@@ -83,6 +85,7 @@ function interpolateAtZero(
     }
     sum = mod(sum + value * numerator * inverse(denominator));
   }
+  if (sum === 0n) throw new ThresholdError("invalidPoint", "the shares sum to the identity");
   return sum;
 }
 

@@ -118,6 +118,25 @@ describe("member", () => {
     expect(signedRounds(7)).to.deep.equal([]);
   });
 
+  it("proposes nothing in an epoch after it met a block in its name that it never made, not after a restart either", () => {
+    const first = (self: number) => {
+      const [effect] = create(self).step({ kind: "tick" }, 0);
+      assert(effect?.kind === "persist");
+      return { kind: "block", bytes: effect.write.blocks[0]!.bytes } as const;
+    };
+    const log = [0, 1, 2, 3].map(first);
+    const proposed = (signedRound: number) => {
+      const member = create(0);
+      member.restore({ log, certificates: [], registered: () => undefined, signedRound }, () => {});
+      const effects = member.step({ kind: "tick" }, 1000);
+      return effects.flatMap((effect) =>
+        effect.kind === "persist" ? effect.write.blocks.map(({ round }) => round) : [],
+      );
+    };
+    expect(proposed(1)).to.deep.equal([2]);
+    expect(proposed(0)).to.deep.equal([]);
+  });
+
   it("writes what it signs before anything leaves, and shows nothing before that", () => {
     const effects = create(0).step({ kind: "tick" }, 0);
     const kinds = effects.map((effect) => effect.kind);

@@ -3,17 +3,25 @@ import { Worker } from "node:worker_threads";
 import { type Command, Option } from "commander";
 import { isRule } from "../../testing/rules/names.ts";
 import { CONTROLS, parseAdversary } from "../../testing/simulator/names.ts";
+import type { ScheduleName } from "../../testing/simulator/schedules.ts";
 import type { SimulationReport } from "../../testing/simulator/types.ts";
 import type { CliContext } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { several, uint64, wholeNumber } from "../options.ts";
-import { runCampaignCommand } from "../simulate/campaign.ts";
+import { runManyCommand } from "../simulate/campaign.ts";
 import { describeReport, SIMULATE_HELP } from "../simulate/describe.ts";
 import type { SimulationOrder } from "../simulation-worker.ts";
 
 /** Bounds nothing but a mistyped number. */
 const MAX_RUNS = 100_000_000;
+
+/** A copy, because loading the simulator would slow every other command down; the type keeps it complete. */
+const SCHEDULES = {
+  "lone-supporter": true,
+  "lone-skipper": true,
+  "known-anchors": true,
+} satisfies Record<ScheduleName, true>;
 
 export interface SimulateFlags {
   readonly members?: readonly number[];
@@ -25,7 +33,7 @@ export interface SimulateFlags {
   readonly crypto: "stand-in" | "real";
   readonly rule: string;
   readonly control?: (typeof CONTROLS)[number];
-  readonly schedule?: string;
+  readonly schedule?: ScheduleName;
   readonly campaign?: number;
   readonly seeds: bigint;
   readonly threads?: number;
@@ -65,12 +73,18 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     )
     .option("--rule <name>", "decision rule: ours, mahi-mahi-w4-l1 … w5-ln, or a broken one", "ours")
     .addOption(new Option("--control <name>", "leave out what makes it safe: the run must fail").choices([...CONTROLS]))
+    .addOption(
+      new Option("--schedule <name>", "of four members: what is kept from whom, beside the adversary").choices(
+        Object.keys(SCHEDULES),
+      ),
+    )
     .option(
       "--campaign <runs>",
       "so many seeds, each twice, on all cores, then all controls; one table",
       wholeNumber(1, MAX_RUNS),
     )
     .addOption(new Option("--seeds <from>", "first seed of a campaign").argParser(uint64).default(1n, "1"))
+    .option("--twins <scenarios>", "so many Twins scenarios (seed: --seeds), on all cores", wholeNumber(1, MAX_RUNS))
     .option("--regressions", "run every configuration that once failed")
     .option("--threads <number>", "threads of a campaign (default: one per core)", wholeNumber(1, 256))
     .option("--no-controls", "a campaign without its controls")
@@ -79,8 +93,8 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
       const context = contextOf();
       const given = (name: string): boolean => command.getOptionValueSource(name) === "cli";
       checkFlags(flags, given);
-      if (flags.campaign !== undefined || flags.regressions === true) {
-        await runCampaignCommand(flags, context);
+      if (isMany(flags)) {
+        await runManyCommand(flags, context);
         return;
       }
       const { output, signal } = context;
@@ -90,7 +104,10 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
     });
 }
 
-const OF_ONE_RUN = ["seed", "rounds", "delays", "owners", "crypto", "control"] as const;
+const isMany = ({ campaign, regressions, twins }: SimulateFlags): boolean =>
+  campaign !== undefined || regressions === true || twins !== undefined;
+
+const OF_ONE_RUN = ["seed", "rounds", "delays", "owners", "crypto", "control", "schedule"] as const;
 const OF_MANY = ["seeds", "threads", "controls"] as const;
 
 /** @throws UsageError badOption */
@@ -98,7 +115,7 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
   const refuse = (reason: string): never => {
     throw new UsageError("badOption", reason);
   };
-  const { campaign, regressions, adversary = [], members = [], rule } = flags;
+  const { campaign, regressions, twins, adversary = [], members = [], rule } = flags;
   for (const name of adversary) {
     try {
       parseAdversary(name);
@@ -108,21 +125,30 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
   }
   if (!isRule(rule))
     refuse(`there is no rule "${rule}"; there are ours, plain, mahi-mahi-w4-l1 to w5-ln, and broken ones (--help)`);
-  if (campaign !== undefined && regressions === true) refuse("--campaign and --regressions exclude each other");
-  const isMany = campaign !== undefined || regressions === true;
-  for (const name of isMany ? OF_ONE_RUN : OF_MANY) {
+  if ([campaign !== undefined, regressions === true, twins !== undefined].filter(Boolean).length > 1)
+    refuse("--campaign, --regressions and --twins exclude each other");
+  const hasMany = isMany(flags);
+  for (const name of hasMany ? OF_ONE_RUN : OF_MANY) {
     if (!given(name)) continue;
     const flag = name === "controls" ? "no-controls" : name;
-    refuse(isMany ? `--${flag} is for a single run: a campaign draws it from its seeds` : `--${flag} needs --campaign`);
+    refuse(
+      hasMany ? `--${flag} is for a single run: a campaign draws it from its seeds` : `--${flag} needs --campaign`,
+    );
   }
   if (regressions === true && (adversary.length > 0 || members.length > 0 || given("rule")))
     refuse("--regressions runs a list that says members, adversary and rule itself");
   if (campaign !== undefined && adversary.includes("reshare"))
     checkReshare({ ...flags, adversary: ["reshare"], members: [Math.min(...members, 10)] });
-  if (isMany) return;
+  if (twins !== undefined) {
+    if (adversary.length > 0) refuse("--twins has its own adversary");
+    if (members.length > 1 || (members[0] ?? 4) < 4 || (members[0] ?? 4) > 10)
+      refuse("--twins needs one committee size from 4 to 10");
+  }
+  if (hasMany) return;
   if (adversary.length > 1)
     refuse("several adversaries with commas need --campaign; join them by + to have all at once");
   if (members.length > 1) refuse("several committee sizes need --campaign");
+  if (flags.schedule !== undefined && members[0] !== 4) refuse("--schedule is for --members 4");
   checkReshare(flags);
 }
 
@@ -152,10 +178,10 @@ async function runInWorker(
 ): Promise<SimulationReport> {
   signal.throwIfAborted();
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const { seed, rounds, delays, owners, crypto, rule, control } = flags;
+  const { seed, rounds, delays, owners, crypto, rule, control, schedule } = flags;
   const members = flags.members?.[0] ?? 10;
   const adversary = flags.adversary?.[0] ?? "none";
-  const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control };
+  const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control, schedule };
   const worker = new Worker(new URL(`../simulation-worker.${extension}`, import.meta.url), { workerData: order });
   const startedMs = performance.now();
   const timer = setInterval(() => {

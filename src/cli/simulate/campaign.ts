@@ -1,21 +1,26 @@
-/** `clockless simulate --campaign` and `--regressions`. */
+/** `clockless simulate` for many runs: `--campaign`, `--regressions`, `--twins`. */
 import { availableParallelism } from "node:os";
+import type { CampaignReport } from "../../testing/campaign/campaign.ts";
+import type { CampaignPlan } from "../../testing/campaign/plan.ts";
+import type { TwinsReport } from "../../testing/campaign/twins-campaign.ts";
 import type { SimulateFlags } from "../commands/simulate.ts";
 import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
-import { describeCampaign } from "./describe.ts";
+import { describeCampaign, describeTwins } from "./describe.ts";
 
 /** Where nobody watches a terminal, a line now and then shows that it goes on. */
 const NOTE_EVERY_MS = 60_000;
 
+interface Running {
+  readonly threads: number;
+  readonly signal: AbortSignal;
+  readonly progress: (text: string) => void;
+}
+
 /** Ctrl-C ends it early, with a report of what was seen. */
-export async function runCampaignCommand(flags: SimulateFlags, { output, signal }: CliContext): Promise<void> {
-  const { ADVERSARIES } = await import("../../testing/simulator/names.ts");
-  const { runAll, runCampaign } = await import("../../testing/campaign/campaign.ts");
-  const { REGRESSIONS } = await import("../../testing/campaign/regressions.ts");
-  const { SIZES } = await import("../../testing/campaign/plan.ts");
+export async function runManyCommand(flags: SimulateFlags, { output, signal }: CliContext): Promise<void> {
   let notedMs = performance.now();
-  const options = {
+  const running: Running = {
     threads: flags.threads ?? availableParallelism(),
     signal,
     progress: (text: string): void => {
@@ -24,25 +29,42 @@ export async function runCampaignCommand(flags: SimulateFlags, { output, signal 
       notedMs = performance.now();
       output.note(text);
     },
-    ...(flags.controls ? {} : { controls: [] }),
+  };
+  const [report, text] = await (flags.twins === undefined
+    ? campaign(flags, running)
+    : twins(flags, flags.twins, running));
+  output.progress(undefined);
+  output.result(report, text);
+  if (!report.passed && !signal.aborted) process.exitCode = EXIT.verificationFailed;
+}
+
+async function campaign(flags: SimulateFlags, running: Running): Promise<[CampaignReport, () => string]> {
+  const { ADVERSARIES } = await import("../../testing/simulator/names.ts");
+  const { runAll, runCampaign } = await import("../../testing/campaign/campaign.ts");
+  const { REGRESSIONS } = await import("../../testing/campaign/regressions.ts");
+  const { SIZES } = await import("../../testing/campaign/plan.ts");
+  const options = { ...running, ...(flags.controls && flags.regressions !== true ? {} : { controls: [] }) };
+  const plan: CampaignPlan = {
+    runs: flags.campaign ?? 0,
+    from: flags.seeds,
+    adversaries: flags.adversary ?? ADVERSARIES,
+    sizes: flags.members ?? Object.keys(SIZES).map(Number),
+    rule: flags.rule === "ours" ? undefined : flags.rule,
   };
   const report =
-    flags.campaign === undefined
+    flags.regressions === true
       ? await runAll(
           REGRESSIONS.map(({ config }) => config),
           options,
         )
-      : await runCampaign(
-          {
-            runs: flags.campaign,
-            from: flags.seeds,
-            adversaries: flags.adversary ?? ADVERSARIES,
-            sizes: flags.members ?? Object.keys(SIZES).map(Number),
-            rule: flags.rule === "ours" ? undefined : flags.rule,
-          },
-          options,
-        );
-  output.progress(undefined);
-  output.result(report, () => describeCampaign(report));
-  if (!report.passed && !signal.aborted) process.exitCode = EXIT.verificationFailed;
+      : await runCampaign(plan, options);
+  return [report, () => describeCampaign(report)];
+}
+
+async function twins(flags: SimulateFlags, count: number, running: Running): Promise<[TwinsReport, () => string]> {
+  const { runTwinsCampaign } = await import("../../testing/campaign/twins-campaign.ts");
+  const n = flags.members?.[0] ?? 4;
+  const seed = Number(flags.seeds % 2n ** 32n);
+  const report = await runTwinsCampaign({ n, rounds: n > 4 ? 7 : 8, seed, rule: flags.rule }, count, running);
+  return [report, () => describeTwins(report)];
 }

@@ -1,5 +1,6 @@
 /** What `clockless simulate` says to people. */
 import type { CampaignReport } from "../../testing/campaign/campaign.ts";
+import type { TwinsReport } from "../../testing/campaign/twins-campaign.ts";
 import { BROKEN_RULES } from "../../testing/rules/names.ts";
 import { ADVERSARIES } from "../../testing/simulator/names.ts";
 import type { SimulationReport } from "../../testing/simulator/types.ts";
@@ -14,6 +15,7 @@ Examples:
   clockless simulate --members 10 --adversary chaos --seed 7
   clockless simulate --members 4 --adversary crash+equivocate --rule mahi-mahi-w5-l3
   clockless simulate --campaign 1000 --seeds 5000 --json
+  clockless simulate --twins 100000
   clockless simulate --campaign 200 --adversary torn-disk,rollback --members 4,7 --no-controls`;
 
 function wrapped(names: readonly string[], indent: number): string {
@@ -77,6 +79,19 @@ export function describeCampaign(report: CampaignReport): string {
     "",
     `${verdict}: ${report.runs} of ${report.planned} seeds, each twice, ${report.violations} violations, ${report.mismatches} mismatches, ${report.seconds} s`,
   );
+  if (!report.isComplete) lines.push("cut off: this is what was seen until then");
+  return lines.join("\n");
+}
+
+export function describeTwins(report: TwinsReport): string {
+  const { scenarios, planned, space, members, rounds, commits, jumps, exposed, failures, seconds, perSecond } = report;
+  const lines = [
+    `agreement     ${report.passed ? "yes" : "NO"}`,
+    `scenarios     ${scenarios} of ${planned} (there are ${space}): ${members} members, ${rounds} rounds with partitions, seed ${report.seed}`,
+    `seen          ${commits} commits, ${jumps} jumps, twins exposed in ${exposed}`,
+    `time          ${seconds} s, ${perSecond} a second`,
+    ...failures.map(({ scenario, what }) => `violation     scenario ${scenario}: ${what}`),
+  ];
   if (!report.isComplete) lines.push("cut off: this is what was seen until then");
   return lines.join("\n");
 }

@@ -20,11 +20,13 @@ export interface Outcome {
   readonly milliseconds: number;
 }
 
+type Simulate = typeof simulate;
+
 /** Runs it twice. Whatever is thrown is a finding like any other. */
-export function runTwice(config: RunConfig): Outcome {
+export function runTwice(config: RunConfig, run: Simulate = simulate): Outcome {
   const startedMs = performance.now();
-  const first = attempt(config);
-  const second = attempt(config);
+  const first = attempt(config, run);
+  const second = attempt(config, run);
   const { report } = first;
   const isMismatch = report?.traceHash !== second.report?.traceHash || first.violation !== second.violation;
   return {
@@ -48,10 +50,10 @@ interface Attempt {
   readonly latency: Histogram;
 }
 
-function attempt(config: RunConfig): Attempt {
+function attempt(config: RunConfig, run: Simulate): Attempt {
   let latency = histogramOf([], UNIT_MS);
   try {
-    const report = simulate(config, (samplesMs) => {
+    const report = run(config, (samplesMs) => {
       latency = histogramOf(samplesMs, UNIT_MS);
     });
     return { report, violation: report.violations[0], latency };
@@ -66,12 +68,12 @@ function attempt(config: RunConfig): Attempt {
 
 /** Once; undefined: nothing was violated. For shrinking, where a thousand runs are looked at. */
 export function violationOf(config: RunConfig): string | undefined {
-  return attempt(config).violation;
+  return attempt(config, simulate).violation;
 }
 
 /** What a violation is about, without the numbers that change with every run: "agreement", "S6", "liveness", "stopped", … */
 export function kindOf(violation: string): string {
   const stopped = /^\d+ stopped: (?:\w+: )?([a-z ]+)/i.exec(violation);
   if (stopped !== null) return `stopped: ${stopped[1]!.trim()}`;
-  return /^[^:\d]*/.exec(violation)![0].trim();
+  return /^(?:S\d|[^:\d]*)/.exec(violation)![0].trim();
 }

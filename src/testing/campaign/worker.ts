@@ -1,10 +1,12 @@
 /** A thread of a campaign: one order in, one answer out. */
 import { parentPort } from "node:worker_threads";
 import { installNativeKeccak } from "../../keys/native-keccak.ts";
+import { ruleOf } from "../rules/rules.ts";
 import { runControl } from "./controls.ts";
 import { runTwice } from "./job.ts";
 import type { Order } from "./pool.ts";
 import { shrink } from "./shrink.ts";
+import { runTwins } from "./twins.ts";
 
 const port = parentPort;
 if (port !== null) {
@@ -19,6 +21,9 @@ if (port !== null) {
         break;
       case "control":
         port.postMessage(runControl(order.name));
+        break;
+      case "twins":
+        port.postMessage(runTwins({ ...order.plan, createRule: ruleOf(order.plan.rule) }, order.first, order.count));
         break;
     }
   });

@@ -1,7 +1,7 @@
 /**
  * Mahi-Mahi's rule (dag/mahi-mahi.ts) as the rule of a shipping member: same blocks, same pacing, same ledger and certificates,
  * another order. Its coin of round r opens with the wave's certifying round; here that is the coin of the round whose shares the
- * blocks of that round carry. Nobody is ever inactive: leaders are elected among all.
+ * blocks of that round carry. Who is active is recorded and not read: leaders are elected among all.
  */
 import type { CommitterParts, DecisionRule } from "../../consensus/committer.ts";
 import type { DagBlock } from "../../consensus/dag.ts";
@@ -48,7 +48,7 @@ export class MahiMahiRule implements DecisionRule {
       if (slot.decision !== "skip") this.#commits.push(linearizer.commit(slot.decision, activity.digest));
       if (!slot.isLast) continue;
       outputs.push({ round: this.#round, commits: this.#commits });
-      this.#record();
+      activity.record(this.#round, this.#commits);
       this.#boundary = linearizer.state;
       this.#round++;
       this.#commits = [];
@@ -75,15 +75,5 @@ export class MahiMahiRule implements DecisionRule {
       for (const block of blocks.slice(seen)) this.#tally.accept(block);
       this.#seen.set(round, blocks.length);
     }
-  }
-
-  /** Whoever is not elected was not skipped: an empty commit in the name of each says so. */
-  #record(): void {
-    const { n, activity } = this.#parts;
-    const nobody = Array.from({ length: n }, (_, author) => ({
-      leader: { round: this.#round, author, digest: "0x" as const },
-      blocks: [],
-    }));
-    activity.record(this.#round, [...this.#commits, ...nobody]);
   }
 }

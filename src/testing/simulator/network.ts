@@ -18,6 +18,8 @@ export type Condition = (sent: Sent, nowMs: number) => number | undefined;
 export interface Network {
   /** Delays after which copies of a message arrive; none: it is lost. */
   delays(sent: Sent, nowMs: number): readonly number[];
+  /** A message that would arrive now waits this much longer and asks again; absent or 0: it arrives. */
+  heldMs?(sent: Sent): number;
   /** From now on: every message takes one unit (the liveness phase). */
   heal(): void;
 }

@@ -4,6 +4,7 @@
  * hashed, so that the same seed gives the same hash on every run and machine.
  */
 
+import { COIN_DELAY } from "../../consensus/limits.ts";
 import type { CoinScheme } from "../../consensus/types.ts";
 import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
@@ -27,6 +28,7 @@ import { parseAdversary } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
 import type { Sight } from "./scheduler.ts";
+import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
 import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
@@ -100,10 +102,12 @@ class Simulation implements Scenario {
     const { malicious } = this.#faults;
     this.#twins = drawTwins(malicious, members, control, plan);
     const trusted = control === "trusted-equivocator";
+    const sight = this.#sight();
+    const weather = createWeather(this.#faults, this.#twins, sight, control, this.#random.stream("network"));
     this.#cluster = new Cluster({
       people: members + this.#twins.size,
       committeeId: this.#test.committee.id,
-      network: createWeather(this.#faults, this.#twins, this.#sight(), control, this.#random.stream("network")),
+      network: config.schedule === undefined ? weather : directed(weather, config.schedule, sight),
       faults: this.#random.stream("faults"),
       scenario: this,
       malicious: new Set(trusted ? [] : malicious.keys()),
@@ -129,8 +133,8 @@ class Simulation implements Scenario {
     const configOf = (person: number): MemberConfig => this.boot(person).config;
     this.#catchUp = new CatchUp(this.#cluster, configOf, this.#random.stream("lag"), control);
     const disks = this.#random.stream("disks");
-    for (const [person, { disk }] of this.#cluster.processes.entries())
-      disk.spoil(this.#faults.disk, disks.stream(String(person)));
+    for (const [person, { disk, driver }] of this.#cluster.processes.entries())
+      if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
   }
 
   get samples(): readonly number[] {
@@ -145,14 +149,15 @@ class Simulation implements Scenario {
     for (let index = 0; index < members; index++) this.#observe(index);
     cluster.at(UNIT_MS, () => this.#submit());
     this.#trouble();
-    // The first violation ends the run: a broken committee goes on for ever and says nothing new.
-    const isBroken = (): boolean => checker.violations.length > 0;
     const untilMs = (FAULTY_UNITS.perRound * rounds + FAULTY_UNITS.least) * UNIT_MS;
-    cluster.run(() => this.#lowestRound() >= rounds || cluster.nowMs > untilMs || isBroken());
+    // What a broken run does further says nothing new, and may take for ever.
+    const isBroken = (): boolean => checker.violations.length > 0;
+    cluster.run(() => isBroken() || this.#lowestRound() >= rounds || cluster.nowMs > untilMs);
+    if (this.#config.schedule !== undefined) this.#checkProgress();
     cluster.heal();
     cluster.after(5 * UNIT_MS, () => this.#resubmit());
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
-    cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline || isBroken());
+    cluster.run(() => isBroken() || this.#hasConverged() || cluster.nowMs > deadline);
     if (!isBroken() && !this.#hasConverged())
       checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
     this.#malice.check(checker);
@@ -197,11 +202,12 @@ class Simulation implements Scenario {
       // Whose disk was declared lost follows the epoch without shares: it must not know what it would sign with.
       secrets: isFollower ? undefined : { identity, shares: this.#learners.has(person) ? undefined : shares },
       engines,
-      createCoin,
+      createCoin: this.#config.control === "one-coin-share" ? this.#oneShare(person) : createCoin,
       identities,
       blockSigner: identities,
       ...this.#faults.rules,
       createRule: ruleOf(this.#config.rule ?? "ours"),
+      checkpoint: this.#cluster.processes[person]!.disk.checkpoint,
     };
     return { config, peers: [...committee.members.keys()] };
   }
@@ -244,6 +250,17 @@ class Simulation implements Scenario {
         if (status === "refused" && !this.#resubmitted.has(id)) this.#workload.refused(id);
         break;
       }
+    }
+  }
+
+  /** Under a schedule that hides nothing but the future coin, decisions must come in time. */
+  #checkProgress(): void {
+    for (const [person, { member }] of this.#cluster.processes.entries()) {
+      if (member === undefined || this.#faults.malicious.has(person)) continue;
+      const { highestRound, nextDecision } = member.consensus;
+      const open = highestRound - nextDecision.round;
+      if (open > MAX_OPEN_ROUNDS)
+        this.#cluster.checker.violation(`liveness: ${person} has decided nothing for ${open} rounds`);
     }
   }
 
@@ -353,6 +370,21 @@ class Simulation implements Scenario {
       if (driver !== undefined) return true;
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
+  }
+
+  /** The share of the newest round alone, and none when the others ask. */
+  #oneShare(person: number): TestCommittee["createCoin"] {
+    return (committee, share) => {
+      const coin = this.#test.createCoin(committee, share);
+      return {
+        ...coin,
+        share: (round) => {
+          const { member } = this.#cluster.processes[person]!;
+          const proposal = member?.consensus.proposal(this.#cluster.nowMs);
+          return proposal?.kind === "ready" && round === proposal.round - COIN_DELAY ? coin.share(round) : undefined;
+        },
+      };
+    };
   }
 
   #maliceReport(): NonNullable<SimulationReport["malice"]> {

@@ -4,6 +4,7 @@ import type { Engine, Suite } from "../../threshold/types.ts";
 import type { LatencyReport } from "./latency.ts";
 import type { Control } from "./names.ts";
 import type { DelayModel } from "./network.ts";
+import type { ScheduleName } from "./schedules.ts";
 
 export interface SimulationConfig {
   readonly members: number;
@@ -22,6 +23,8 @@ export interface SimulationConfig {
   readonly control?: Control | undefined;
   /** Decision rule by name (rules/rules.ts); default `ours`. */
   readonly rule?: string | undefined;
+  /** Of four members: what is kept from whom and until when (schedules.ts), beside the adversary. */
+  readonly schedule?: ScheduleName | undefined;
 }
 
 export interface SimulationReport {

@@ -73,7 +73,8 @@ export function createWorkload(
   const bodyOf = (owner: Owner): InstructionBody => {
     const account = accountIdOf(owner.address);
     const value = BigInt(1 + random.below(1000));
-    if (random.chance(100)) {
+    const others = people.filter((other) => other !== owner);
+    if (random.chance(100) || others.length === 0) {
       return {
         kind: "withdraw",
         account,
@@ -84,7 +85,6 @@ export function createWorkload(
         relayerFee: 0n,
       };
     }
-    const others = people.filter((other) => other !== owner);
     return { kind: "transfer", from: account, to: accountIdOf(random.pick(others).address), asset, amount: value };
   };
 
