@@ -7,6 +7,7 @@
  *   node scripts/bootstrap.mjs demo …     npm run demo
  *   node scripts/bootstrap.mjs bench:…    npm run bench:…
  *   node scripts/bootstrap.mjs verify …   npm run verify
+ *   node scripts/bootstrap.mjs fuzz …     npm run fuzz
  *
  * Why not plain `npm ci`: run by Node 20, npm silently leaves out Hardhat's native package (its engine is ≥ 22), and Hardhat
  * itself wants Node ≥ 22.13. So the install runs under the npm package `node@24`, which also lands in node_modules/.bin.
@@ -32,6 +33,7 @@ const COMMANDS = {
   "bench:signatures": "scripts/bench/signatures.ts",
   "bench:latency": "scripts/bench/latency.ts",
   verify: "scripts/verify/main.ts",
+  fuzz: "scripts/fuzz/main.ts",
 };
 
 const wanted = createHash("sha256")
