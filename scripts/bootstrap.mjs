@@ -8,6 +8,7 @@
  *   node scripts/bootstrap.mjs bench:…    npm run bench:…
  *   node scripts/bootstrap.mjs campaign:… npm run campaign:…
  *   node scripts/bootstrap.mjs verify …   npm run verify
+ *   node scripts/bootstrap.mjs fuzz …     npm run fuzz
  *
  * Why not plain `npm ci`: run by Node 20, npm silently leaves out Hardhat's native package (its engine is ≥ 22), and Hardhat
  * itself wants Node ≥ 22.13. So the install runs under the npm package `node@24`, which also lands in node_modules/.bin.
@@ -36,6 +37,7 @@ const COMMANDS = {
   "campaign:kill": "scripts/campaign/kill.ts",
   "bench:consensus": "scripts/bench/consensus/main.ts",
   verify: "scripts/verify/main.ts",
+  fuzz: "scripts/fuzz/main.ts",
 };
 
 const wanted = createHash("sha256")

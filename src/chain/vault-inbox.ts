@@ -51,13 +51,24 @@ export async function getInboxLogs(
 ): Promise<InboxLog[]> {
   const filter = { address: vault, fromBlock: toQuantity(fromBlock), toBlock: toQuantity(toBlock) };
   const answer = await endpoint.request("eth_getLogs", [filter], signal);
-  if (!Array.isArray(answer)) throw malformed(endpoint.name, "eth_getLogs is no list");
+  return inboxLogsOf(answer, endpoint.name, vault, fromBlock, toBlock);
+}
+
+/** What an endpoint answered, read with care. Throws ChainError `rpcMalformed` and nothing else. */
+export function inboxLogsOf(
+  answer: unknown,
+  endpoint: string,
+  vault: Address,
+  fromBlock: bigint,
+  toBlock: bigint,
+): InboxLog[] {
+  if (!Array.isArray(answer)) throw malformed(endpoint, "eth_getLogs is no list");
   const logs: InboxLog[] = [];
   for (const raw of answer as unknown[]) {
-    const log = parseLog(raw, endpoint.name);
-    if (log.address !== vault) throw malformed(endpoint.name, `a log of ${log.address} instead of the vault`);
-    if (log.block < fromBlock || log.block > toBlock) throw malformed(endpoint.name, "a log outside the asked range");
-    if (log.removed) throw malformed(endpoint.name, "a log that was removed, in a final block");
+    const log = parseLog(raw, endpoint);
+    if (log.address !== vault) throw malformed(endpoint, `a log of ${log.address} instead of the vault`);
+    if (log.block < fromBlock || log.block > toBlock) throw malformed(endpoint, "a log outside the asked range");
+    if (log.removed) throw malformed(endpoint, "a log that was removed, in a final block");
     const entry = decodeEntry(log.topics, log.data);
     if (entry !== undefined) logs.push({ entry, block: log.block });
   }

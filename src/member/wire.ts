@@ -25,9 +25,16 @@ export class MemberWireError extends ClocklessError<"malformedMessage"> {
   override readonly name = "MemberWireError";
 }
 
-const EPOCH_BYTES = 4;
+export const EPOCH_BYTES = 4;
 const MAX_EPOCH = 0xffff_ffff;
-const TAGS = { consensus: 0, partials: 1, certificates: 2, certificatesWanted: 3, instructions: 4, closed: 5 } as const;
+export const TAGS = {
+  consensus: 0,
+  partials: 1,
+  certificates: 2,
+  certificatesWanted: 3,
+  instructions: 4,
+  closed: 5,
+} as const;
 
 /** Certificates in one answer: enough to close a gap quickly, small enough that a request costs little. */
 export const MAX_CERTIFICATES = 64;

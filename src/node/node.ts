@@ -29,6 +29,7 @@ import { WriteCollector } from "./records.ts";
 import { certificatesAfter, signedRoundOf } from "./replay.ts";
 import { reportEffect, reportRefused } from "./report.ts";
 import { type PeersOf, type Session, sendTo } from "./session.ts";
+import { Turns, UNITS_PER_DRAIN } from "./turns.ts";
 
 export type { InboxStart } from "./feeds.ts";
 
@@ -70,7 +71,7 @@ const MUTE_MS = 10_000;
 export class Node {
   readonly #parts: NodeParts;
   readonly #member: Member;
-  readonly #queue: MemberInput[] = [];
+  readonly #turns: Turns;
   readonly #writes = new WriteCollector();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   readonly #submitters: { readonly count: number; readonly resolve: (verdicts: readonly SubmitVerdict[]) => void }[] =
@@ -98,6 +99,7 @@ export class Node {
     this.#session = { committee, self };
     this.#checkpoints = member.checkpoint === undefined ? [] : [member.checkpoint];
     this.#member = new Member(member);
+    this.#turns = new Turns((peer, isHeld) => this.#hold(peer, isHeld));
     this.#feeds = new Feeds({
       ...parts,
       store,
@@ -247,7 +249,11 @@ export class Node {
 
   #queueInput(input: MemberInput): void {
     if (this.#stopped || this.#fatal !== undefined) return;
-    this.#queue.push(input);
+    this.#turns.push(input);
+    this.#drainSoon();
+  }
+
+  #drainSoon(): void {
     if (this.#draining) return;
     this.#draining = true;
     setImmediate(() => this.#drain());
@@ -267,9 +273,13 @@ export class Node {
     const { store, transport, nowMs } = this.#parts;
     /** With the session in which it was said: indices are of its committee. */
     const later: { readonly session: Session; readonly effect: MemberEffect }[] = [];
-    for (const input of this.#queue.splice(0)) {
+    let units = 0;
+    while (units < UNITS_PER_DRAIN) {
+      const next = this.#turns.next();
+      if (next === undefined) break;
+      units += next.units;
       const session = this.#session;
-      for (const effect of this.#member.step(input, nowMs())) {
+      for (const effect of this.#member.step(next.input, nowMs())) {
         this.#collect(effect);
         if (effect.kind !== "persist") later.push({ session, effect });
       }
@@ -284,6 +294,7 @@ export class Node {
     if (later.some(({ effect }) => effect.kind === "batch")) this.#feeds.report();
     this.#answerSubmitters();
     this.#schedule();
+    if (!this.#turns.isEmpty) this.#drainSoon();
   }
 
   /** Before anything of the step is written or sent. A learner's past does not matter. */
@@ -318,6 +329,7 @@ export class Node {
   /** What was said in the epoch before has gone to the transport: from here on it is among the new members. */
   #enter({ committee, peers }: EpochChange, self: number): void {
     const { transport, peersOf } = this.#parts;
+    this.#turns.forgetPeers();
     transport.change(peersOf(peers), self, this.#handlersOf({ committee, self }));
   }
 
@@ -374,6 +386,11 @@ export class Node {
   #mute({ committee, self }: Session, member: number): void {
     // Whoever misbehaved in an epoch that has just ended may have another index now.
     if (member !== self && committee === this.#session.committee) this.#parts.transport.mute(member, MUTE_MS);
+  }
+
+  /** A peer that is ahead of what we can work off waits in its own memory. */
+  #hold(peer: number, isHeld: boolean): void {
+    this.#parts.transport.hold(peer, isHeld);
   }
 
   #behind({ committee }: Session, epoch: bigint): void {

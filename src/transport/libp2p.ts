@@ -121,6 +121,7 @@ class Mesh implements Libp2pTransport {
       const name = id.toString();
       const peer = this.#byId.get(name) ?? this.#recall(name) ?? this.#createPeer(members[index]!.address, id, index);
       peer.link.index = index;
+      peer.link.hold(false);
       peer.addresses = addresses;
       this.#peers.set(index, peer);
       byId.set(name, peer);
@@ -327,6 +328,10 @@ class Mesh implements Libp2pTransport {
 
   mute(peer: number, forMs: number): void {
     this.#peer(peer).link.mute(forMs);
+  }
+
+  hold(peer: number, isHeld: boolean): void {
+    this.#peer(peer).link.hold(isHeld);
   }
 
   listening(): string[] {

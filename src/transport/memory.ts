@@ -130,6 +130,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
         connected: false,
         scheduled: false,
         mutedUntilMs: 0,
+        isHeld: false,
         bytesIn: 0,
         bytesOut: 0,
         messagesIn: 0,
@@ -147,6 +148,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
           there !== undefined;
           there = reached(endpoint, link.address)
         ) {
+          if (there.linkTo(address)?.isHeld === true) return;
           const bytes = link.queue.shift();
           if (bytes === undefined) return;
           link.bytesOut += bytes.length;
@@ -183,6 +185,7 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
         links = members.map((member, at) => {
           const known = before.find((link) => link.address === member.address) ?? createLink(member.address, at);
           known.index = at;
+          known.isHeld = false;
           return known;
         });
         for (const link of links) if (link.connected) given.onPeer(link.index, true);
@@ -203,6 +206,12 @@ export function createMemoryNetwork(options: MemoryNetworkOptions = {}): MemoryN
         const link = links[peer];
         assert(peer !== self && link !== undefined, `no peer with index ${peer}`);
         link.mutedUntilMs = nowMs() + Math.min(Math.max(0, forMs), limits.maxMuteMs);
+      },
+      hold(peer, isHeld) {
+        const link = links[peer];
+        assert(peer !== self && link !== undefined, `no peer with index ${peer}`);
+        link.isHeld = isHeld;
+        if (!isHeld) refresh(link.address, address);
       },
       async stop() {
         handlers = undefined;
@@ -235,6 +244,7 @@ interface MemoryLink {
   connected: boolean;
   scheduled: boolean;
   mutedUntilMs: number;
+  isHeld: boolean;
   bytesIn: number;
   bytesOut: number;
   messagesIn: number;

@@ -44,6 +44,8 @@ export class PeerLink {
   #pumpScheduled = false;
   #resumeTimer: NodeJS.Timeout | undefined;
   #mutedUntilMs = 0;
+  /** Whoever handles the messages has enough of this peer's for now. */
+  #isHeld = false;
   #slowReportedMs = Number.NEGATIVE_INFINITY;
   #owesAnswer = false;
   #bytesIn = 0;
@@ -163,7 +165,9 @@ export class PeerLink {
     this.#incoming = stream;
     updateWindowByHalves(stream);
     clearTimeout(this.#resumeTimer);
+    this.#resumeTimer = undefined;
     this.#owesAnswer = false;
+    if (this.#isHeld) stream.pause();
     const decoder = new FrameDecoder(this.#options.limits.maxFrameBytes);
     stream.addEventListener("drain", () => this.#answerProbe(stream));
     stream.addEventListener("close", () => {
@@ -227,13 +231,29 @@ export class PeerLink {
     // The rest of a chunk that is being read still adds to the debt: the newest figure counts.
     clearTimeout(this.#resumeTimer);
     this.#resumeTimer = setTimeout(() => {
-      if (this.#incoming === stream && stream.readStatus === "paused") stream.resume();
+      this.#resumeTimer = undefined;
+      this.#resume(stream);
     }, waitMs);
   }
 
   #fault(code: FaultCode, details: Readonly<Record<string, unknown>>): void {
     this.#faults++;
     this.#options.onFault(code, details);
+  }
+
+  /** Nobody else's wish to wait is left. */
+  #resume(stream: Stream): void {
+    if (this.#isHeld || this.#resumeTimer !== undefined || this.#incoming !== stream) return;
+    if (stream.readStatus === "paused") stream.resume();
+  }
+
+  hold(isHeld: boolean): void {
+    if (this.#isHeld === isHeld) return;
+    this.#isHeld = isHeld;
+    const stream = this.#incoming;
+    if (stream === undefined) return;
+    if (!isHeld) this.#resume(stream);
+    else if (stream.readStatus === "readable") stream.pause();
   }
 
   mute(forMs: number): void {

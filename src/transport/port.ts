@@ -79,6 +79,8 @@ export interface Transport {
   peers(): PeerStatus[];
   /** Ignores what this peer sends for a while (milliseconds, capped); our messages to it still go out. 0 unmutes. */
   mute(peer: number, forMs: number): void;
+  /** Stops or goes on reading what this peer sends; nothing is lost, it waits where it is. What was read already may still come. */
+  hold(peer: number, isHeld: boolean): void;
   stop(): Promise<void>;
 }
 
