@@ -121,6 +121,7 @@ async function run(options: MemberOptions): Promise<void> {
     send: (to, bytes) => mesh.send(to, bytes),
     peers: () => mesh.peers(),
     mute: (peer, forMs) => mesh.mute(peer, forMs),
+    hold: (peer, isHeld) => mesh.hold(peer, isHeld),
     stop: () => mesh.stop(),
   };
   const node = new Node({
