@@ -101,7 +101,7 @@ function latencies(): void {
 
 function measureRows(n: number, schedule: ScheduleName): Row[] {
   // Relapses of withholders are A, then 4 A rounds apart.
-  const delays = Number(values.delays ?? (schedule === "late-gift" ? 240 : n <= 10 ? 60 : 20));
+  const delays = Number(values.delays ?? (schedule === "late-gift" || n <= 4 ? 240 : n <= 10 ? 60 : 10));
   const measure = (changes: Partial<Parameters<typeof measureLatency>[0]>): LatencyResult[] =>
     Array.from({ length: Number(values.seeds) }, (_, i) => {
       const run = measureLatency({ n, schedule, seed: seed + i, delays, ...changes });

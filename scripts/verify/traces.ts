@@ -159,7 +159,7 @@ function statesOf(trace: unknown): TracedState[] {
 }
 
 /** The Informal Trace Format without its tags. */
-function plain(value: unknown): unknown {
+export function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   // CAST: a non-null object

@@ -3,8 +3,8 @@
  * close. Performance only: whatever these numbers are, safety and liveness are the same. Times come in as numbers.
  *
  * A wait is worth it while it makes the own parents full, and while that makes the window close: the second is everybody's doing
- * (who is slow on purpose keeps some from full parents and not others, and then those wait in vain). Waiting w where a delay is D,
- * with all slots committed by the first window in a share h of the rounds, the last block of a decision comes after (3 − h)(D + w) + D instead of 4 D.
+ * (who is slow on purpose keeps some from full parents and not others, and then those wait in vain). Three waits come before the
+ * first window closes; where it does not, the next ones take one round more or two.
  */
 import { MAX_STRAGGLER_WAIT_MS, STRAGGLER_FRACTION, STRAGGLER_MEMORY_ROUNDS } from "./limits.ts";
 
@@ -17,6 +17,8 @@ const WORTH_SMOOTHING = 1 / 24;
 /** Weight of a new round in what the waits bring and cost, and how many rounds of waiting are judged at least. */
 const PAY_SMOOTHING = 1 / 8;
 const TRIAL_ROUNDS = 10;
+/** What a round that the first window commits is spared: without full parents the second often fails as well. */
+const ROUNDS_SAVED = 2;
 /** Rounds without waiting after it did not pay, doubled each time it again does not; begun anew when it has paid for long. */
 const PAUSE_ROUNDS = 128;
 const MAX_PAUSE_ROUNDS = 1024;
@@ -117,7 +119,7 @@ export class Pacing {
     this.#trial++;
     this.#firstWindow += PAY_SMOOTHING * ((isFirstWindow ? 1 : 0) - this.#firstWindow);
     if (this.#trial < TRIAL_ROUNDS) return;
-    const isPaying = this.#firstWindow * (this.#delayMs + this.#waitedMs) >= 3 * this.#waitedMs;
+    const isPaying = this.#firstWindow * ROUNDS_SAVED * (this.#delayMs + this.#waitedMs) >= 3 * this.#waitedMs;
     if (isPaying) {
       if (this.#trial > 2 * this.#pauseRounds) this.#pauseRounds = PAUSE_ROUNDS;
       return;

@@ -1,6 +1,7 @@
 import { expect } from "chai";
+import { measureDistribution, promisedRounds } from "../../src/testing/dag/distribution.ts";
 import { causalOrder, generateDag, generateView } from "../../src/testing/dag/generate.ts";
-import { type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
+import { CERTIFIED, type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
 import {
   type BaselineRule,
   MahiMahi,
@@ -18,12 +19,16 @@ const BASELINES: readonly BaselineRule[] = [
   { waveLength: 4, leaders: 4 },
   { waveLength: 5, leaders: 4 },
 ];
+const LONG = process.env.CLOCKLESS_LONG === "1";
+/** p = 2/4, 2/7, 2/10, 2/31. */
+const R = [84, 169, 249, 819];
 const of = (result: LatencyResult, rule: string) => result.rules.find((entry) => entry.rule === rule)!;
 
 describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})`, () => {
   it("unit delays: exactly 3 for everybody; Mahi-Mahi with all leaders exactly 4 and 5", () => {
     const result = measureLatency({ n: 4, schedule: "unit", seed, delays: 30, baselines: BASELINES });
     expect(of(result, "ours")).deep.include({ mean: 3, p50: 3, p99: 3, missing: 0 });
+    expect(of(result, CERTIFIED)).deep.include({ mean: 4, p99: 4, missing: 0 });
     expect(of(result, "mahi-mahi w=4 l=4")).deep.include({ mean: 4, p99: 4 });
     expect(of(result, "mahi-mahi w=5 l=4")).deep.include({ mean: 5, p99: 5 });
     // One leader a round: three of four blocks wait for the next round's.
@@ -41,6 +46,37 @@ describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})
       }
     });
   }
+
+  it("late-gift: a withholder is out but for ever rarer relapses", () => {
+    // A = 8: seven relapses' worth of time after the first exclusion, of which at most three happen.
+    const run = { n: 4, schedule: "late-gift", seed, activityWindow: 8, warmUpDelays: 14, delays: 250 } as const;
+    const ours = of(measureLatency(run), "ours");
+    expect(ours.mean).most(3.3);
+    expect(ours.missing).equal(0);
+  });
+
+  for (const schedule of ["starve-leaders", "early-coin"] as const) {
+    it(`${schedule}: all rounds are output within R, the mean is below Mahi-Mahi's w = 5, l = 3 under the scheduler for its coins`, () => {
+      const n = 4;
+      const { samples, late, forks, coins } = measureDistribution({
+        n,
+        schedule,
+        samples: LONG ? 100_000 : 700,
+        seed,
+      });
+      expect(forks).equal(0);
+      if (LONG) expect(coins).greaterThan(1000);
+      expect(late * 10_000).most(samples);
+      const baselines: BaselineRule[] = [{ waveLength: 5, leaders: 3 }];
+      const ours = of(measureLatency({ n, schedule, seed, delays: 100 }), "ours").mean;
+      const theirs = measureLatency({ n, schedule, seed, delays: 100, baselines, aim: 5 });
+      expect(ours).lessThan(of(theirs, "mahi-mahi w=5 l=3").mean);
+    }).timeout(LONG ? 3_600_000 : 300_000);
+  }
+
+  it("R follows from what an anchor commits with, by committee size", () => {
+    expect([4, 7, 10, 31].map(promisedRounds)).deep.equal(R);
+  });
 
   it("the same seed gives the same run", () => {
     const run = () => measureLatency({ n: 4, schedule: "chaos", seed, delays: 20, baselines: BASELINES });

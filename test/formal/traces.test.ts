@@ -1,5 +1,6 @@
 /** The replay of Quint traces must be able to fail: a hand-made trace is replayed as it is, and with one lie in it. */
 import { expect } from "chai";
+import { replayEpochTrace } from "../../scripts/verify/epoch-traces.ts";
 import { replayTrace } from "../../scripts/verify/traces.ts";
 
 const N = 4;
@@ -63,6 +64,80 @@ describe("formal: replaying traces of the Quint specification", () => {
   it("a wrong status is found: another block, Skip, Undecided", () => {
     for (const status of [5, -1, UNDECIDED]) {
       expect(replayTrace(trace({ status })).differences.join()).match(/slot 1\/0/);
+    }
+  });
+});
+
+type Kind = "approve" | "deal" | "ready" | "batch";
+interface Told {
+  epoch: number;
+  approvals: number[];
+  dealers: number[];
+  readies: number[];
+  headers: { epoch: number; isClosing: boolean }[];
+}
+
+/** What is ordered, and after each event what the specification says (`lie` changes what it says after the event of an index). */
+function epochTrace(
+  events: readonly (readonly [Kind, number, number?, boolean?])[],
+  lie?: [number, Partial<Told>],
+): unknown {
+  let told: Told = { epoch: 0, approvals: [], dealers: [], readies: [], headers: [] };
+  const meanings = [told];
+  for (const [i, [kind, by, epoch = 0, isGood = true]] of events.entries()) {
+    told = structuredClone(told);
+    if (epoch === told.epoch) {
+      if (kind === "approve") told.approvals = [...new Set([...told.approvals, by])];
+      if (kind === "deal" && isGood && told.approvals.length >= 3) told.dealers = [...new Set([...told.dealers, by])];
+      if (kind === "ready" && told.dealers.length >= 3) told.readies = [...new Set([...told.readies, by])];
+    }
+    if (told.readies.length === 3) {
+      const headers = [...told.headers, { epoch: told.epoch, isClosing: true }];
+      told = { epoch: told.epoch + 1, approvals: [], dealers: [], readies: [], headers };
+    }
+    meanings.push(lie?.[0] === i ? { ...told, ...lie[1] } : told);
+  }
+  const tagged = meanings.map(({ epoch, approvals, dealers, readies, headers }) => ({
+    epoch: big(epoch),
+    approvals: set(approvals),
+    dealers: set(dealers),
+    readies: set(readies),
+    headers: headers.map((header) => ({ ...header, epoch: big(header.epoch) })),
+  }));
+  const order = events.map(([kind, by, epoch = 0, isGood = true]) => ({
+    kind,
+    by: big(by),
+    epoch: big(epoch),
+    isGood,
+  }));
+  return { states: [{ "rule::epochs::order": order, "rule::epochs::meanings": tagged }] };
+}
+
+describe("formal: replaying traces of the epoch change specification into the ledger", () => {
+  const change = (epoch: number) => [
+    ...([0, 1, 2] as const).map((by) => ["approve", by, epoch] as const),
+    ["deal", 3, epoch, false] as const,
+    ...([0, 1, 2] as const).map((by) => ["deal", by, epoch] as const),
+    ...([3, 0, 1] as const).map((by) => ["ready", by, epoch] as const),
+  ];
+  const events = [["batch", 0] as const, ...change(0), ["deal", 3, 0, false] as const, ...change(1)];
+
+  it("two changes, a bad deal in each and what comes too late: specification and ledger say the same", () => {
+    const replay = replayEpochTrace(epochTrace(events));
+    expect(replay.differences).deep.equal([]);
+    expect(replay).deep.include({ approvals: 6, deals: 6, badDeals: 2, readies: 6, late: 1, changes: 2 });
+  });
+
+  it("a wrong approval, deal, READY or epoch is found, where it is", () => {
+    const lies: [number, Partial<Told>, RegExp][] = [
+      [1, { approvals: [1] }, /^event 1 .*approvals/],
+      [4, { dealers: [3] }, /^event 4 .*deals of 3/],
+      [8, { readies: [] }, /^event 8 .*READYs/],
+      [9, { epoch: 1 }, /^event 9 .*epoch 1/],
+      [10, { headers: [] }, /^event 10 .*closed epochs/],
+    ];
+    for (const [at, lie, expected] of lies) {
+      expect(replayEpochTrace(epochTrace(events, [at, lie])).differences.join(), `${at}`).match(expected);
     }
   });
 });

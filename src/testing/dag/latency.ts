@@ -117,7 +117,9 @@ class Run {
   readonly #nameOf = new Map<object, Hex>();
   readonly #samples = new Map<string, number[]>();
   readonly #rounds = new Map<string, number[]>();
-  /** Rounds with an honest block made in the measured stretch, with how many honest members have output them and the slowest. */
+  /** Newest round that an honest member has made a block of. */
+  #newestRound = 0;
+  /** Rounds whose first honest block was made in the measured stretch, with how many honest members have output them and the slowest. */
   readonly #measured = new Map<number, { outputs: number; took: number }>();
   readonly #codec: BlockCodec;
   readonly #salt: number;
@@ -290,8 +292,11 @@ class Run {
     if (author === node.index) {
       this.#lastRounds[author] = Math.max(this.#lastRounds[author]!, round);
       if (!this.#madeMs.has(digest)) this.#madeMs.set(digest, this.#nowMs);
-      const isMeasured = node.malice === undefined && this.#nowMs >= this.#fromMs && this.#nowMs < this.#toMs;
-      if (isMeasured && !this.#measured.has(round)) this.#measured.set(round, { outputs: 0, took: 0 });
+      if (node.malice === undefined && round > this.#newestRound) {
+        // By its first block: a member that is far behind makes one of a round that others have output.
+        this.#newestRound = round;
+        if (this.#nowMs >= this.#fromMs && this.#nowMs < this.#toMs) this.#measured.set(round, { outputs: 0, took: 0 });
+      }
     }
     const voted = this.#blocks.add(
       digest,
