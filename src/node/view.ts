@@ -226,6 +226,7 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       metrics.epoch.set(Number(node.committee.epoch));
       metrics.reconfigurationPhase.set(PHASES.indexOf(ledger.epochs?.attempt?.phase));
       metrics.pendingInstructions.set(member.pendingInstructions);
+      for (const [kind, count] of Object.entries(member.consensus.sizes)) metrics.held.set({ kind }, count);
       const peers = node.transport.peers();
       metrics.connectedPeers.set(peers.filter((peer) => peer.connected).length);
       for (const { index, queuedBytes } of peers) metrics.peerQueueBytes.set({ peer: index }, queuedBytes);
