@@ -18,13 +18,14 @@ describe("campaign: power cuts", () => {
     const { unsynced, failedAt } = readTrace(
       [
         line("10.000001", `pwrite64(24<${log}>, ""..., 24, 32) = 24`),
-        line("10.000002", `fsync(24<${log}>) = 0`),
+        line("10.000002", `fsync(24<${log}>) = 0 (DELAYED)`),
         line("10.000003", `pwrite64(24<${log}>, ""..., 4096, 56) = 4096`),
         line("10.000004", `pwrite64(23<${database}>, ""..., 4096, 0) = 4096`),
         line("10.000005", `fsync(23<${database}>) = 0`),
         line("10.000006", `fsync(24<${log}>) = 0 (INJECTED)`),
         line("10.500000", `fsync(24<${log}>) = -1 EIO (Input/output error) (INJECTED)`),
         line("10.600000", `pwrite64(24<${log}>, ""..., 24, 4152 <unfinished ...>`),
+        line("10.650000", `fsync(24<${log}> <unfinished ...>`),
         "41 10.7 +++ killed by SIGKILL +++",
       ].join("\n"),
     );
