@@ -35,7 +35,7 @@ export function readTrace(text: string): Trace {
       const writes = unsynced.get(file!) ?? [];
       unsynced.set(file!, writes);
       writes.push({ offset: Number(offset), length: Number(length) });
-    } else if (!isInjected && / = 0$/.test(line)) unsynced.delete(file!);
+    } else if (!isInjected && / = 0(?: \(DELAYED\))?$/.test(line)) unsynced.delete(file!);
   }
   return { unsynced, failedAt };
 }

@@ -14,6 +14,8 @@ export interface NodeMetrics {
   readonly settledSequence: Gauge;
   readonly certifiedSequence: Gauge;
   readonly pendingInstructions: Gauge;
+  /** Of what a malicious or slow member could make grow: each has a bound in consensus/limits.ts. */
+  readonly held: Gauge<"kind">;
   readonly connectedPeers: Gauge;
   readonly peerQueueBytes: Gauge<"peer">;
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
@@ -47,6 +49,11 @@ export function createNodeMetrics(metrics: Metrics): NodeMetrics {
     pendingInstructions: metrics.gauge({
       name: "pending_instructions_count",
       help: "Instructions waiting to be ordered.",
+    }),
+    held: metrics.gauge({
+      name: "held_entries_count",
+      help: "What consensus holds in memory: blocks in the DAG, blocks that wait for ancestors, ancestors asked for, coin shares.",
+      labels: ["kind"],
     }),
     connectedPeers: metrics.gauge({ name: "connected_peers_count", help: "Peers we can send to." }),
     peerQueueBytes: metrics.gauge({ name: "peer_queue_bytes", help: "Bytes waiting for a peer.", labels: ["peer"] }),

@@ -12,6 +12,7 @@ import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
+import { backfill, gapBefore, loadGaps } from "./backfill.ts";
 import { catchUp, type LearnOptions } from "./catch-up.ts";
 import { findCheckpoint, isFarBehind } from "./checkpoint-catch-up.ts";
 import { storedCheckpointOf } from "./checkpoint-record.ts";
@@ -39,6 +40,7 @@ export class Supervisor {
   #learning: Promise<void> | undefined;
   #hasWarned = false;
   #settlingLoss: Promise<void> | undefined;
+  #filling: Promise<void> | undefined;
 
   constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
     this.#tools = {
@@ -74,7 +76,7 @@ export class Supervisor {
       );
     }
     const start = await joinCommittee(this.#context(undefined), this.#learnOptions);
-    store.write({ epoch: storedEpochOf(start, true) });
+    this.#learnt(start);
     await this.#begin(start);
   }
 
@@ -90,7 +92,7 @@ export class Supervisor {
         known === undefined
           ? await joinCommittee(context, this.#learnOptions)
           : await catchUp(context, this.#learnOptions);
-      if (newest !== undefined) store.write({ epoch: storedEpochOf(newest, true) });
+      if (newest !== undefined) this.#learnt(newest);
     }
     await this.#begin(newest ?? stored);
     const { epoch } = this.run.node.committee;
@@ -137,6 +139,7 @@ export class Supervisor {
     this.#stopping.abort();
     await this.#settlingLoss;
     await this.#learning;
+    await this.#filling;
     await this.#run?.close();
     this.#run = undefined;
   }
@@ -148,6 +151,7 @@ export class Supervisor {
       this.#run = await runEpoch(this.#tools, start, index);
     });
     await this.#begun;
+    this.#fillGaps();
   }
 
   /**
@@ -165,10 +169,38 @@ export class Supervisor {
     if (!isFar) return;
     const checkpoint = await this.#findCheckpoint(clients, committee, start, store.latestBatch()?.sequence ?? 0n);
     if (checkpoint === undefined) return;
-    store.write({ checkpoint: storedCheckpointOf(checkpoint) });
+    this.#goOnFrom(checkpoint);
     logger.info("this member was away for long: going on from a checkpoint that a member's API proved", {
       sequence: checkpoint.header.sequence,
     });
+  }
+
+  #goOnFrom(checkpoint: Checkpoint): void {
+    const { store, first } = this.#tools;
+    store.write({ ...gapBefore(store, checkpoint.header, first.id), checkpoint: storedCheckpointOf(checkpoint) });
+  }
+
+  #learnt(start: EpochStart): void {
+    const { store, first } = this.#tools;
+    store.write({ ...gapBefore(store, start.header, first.id), epoch: storedEpochOf(start, true) });
+  }
+
+  /** What it skipped is fetched for its API, as long as something is missing; one at a time. */
+  #fillGaps(): void {
+    const { store, first, logger, onFatal } = this.#tools;
+    if (this.#filling !== undefined || loadGaps(store).length === 0 || this.#signal.aborted) return;
+    const clients = this.#clients();
+    if (clients.length === 0) return;
+    this.#filling = backfill({
+      ...{ store, clients, committeeId: first.id, logger, signal: this.#signal },
+      ledger: () => this.run.node.member.ledger,
+    })
+      .catch((error: unknown) => {
+        if (!this.#signal.aborted) onFatal(error);
+      })
+      .finally(() => {
+        this.#filling = undefined;
+      });
   }
 
   #clients(timeoutMs?: number): ApiClient[] {
@@ -217,7 +249,7 @@ export class Supervisor {
       const current = loadEpochStart(store);
       const isUseful =
         current?.committee.epoch === start?.committee.epoch && isAhead(checkpoint, member.ledger.sequence);
-      if (isUseful) store.write({ checkpoint: storedCheckpointOf(checkpoint) });
+      if (isUseful) this.#goOnFrom(checkpoint);
       return current;
     });
   }
@@ -241,7 +273,7 @@ export class Supervisor {
       // Meanwhile it may have come there by itself.
       const stored = loadEpochStart(store);
       const newest = stored !== undefined && stored.committee.epoch >= start.committee.epoch ? stored : start;
-      if (newest === start) store.write({ epoch: storedEpochOf(start, true) });
+      if (newest === start) this.#learnt(start);
       return newest;
     });
   }

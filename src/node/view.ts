@@ -21,6 +21,7 @@ import type { Store } from "../storage/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Suite } from "../threshold/types.ts";
 import type { NodeEvent, NodeView, OutboxSelection, ReadyCheck } from "./api/view.ts";
+import { loadGaps } from "./backfill.ts";
 import { type BatchHead, decodeEntryJson, decodeReceiptJson } from "./batch-json.ts";
 import { createBatches } from "./batches.ts";
 import { createEpochView } from "./epoch-view.ts";
@@ -124,6 +125,7 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       const known = head(sequence);
       return known && { header: known.header, digest: known.digest, ...known.counts };
     },
+    missing: () => loadGaps(store).map(({ from, to }) => ({ from, to })),
     oldestBatch: () => store.batches(1n, MAX_SEQUENCE, 1)[0]?.sequence ?? 1n,
 
     destination(chainId: bigint, sequence: bigint | undefined): DestinationAnswer | undefined {
@@ -224,6 +226,7 @@ export function createNodeView(parts: NodeViewParts): NodeView {
       metrics.epoch.set(Number(node.committee.epoch));
       metrics.reconfigurationPhase.set(PHASES.indexOf(ledger.epochs?.attempt?.phase));
       metrics.pendingInstructions.set(member.pendingInstructions);
+      for (const [kind, count] of Object.entries(member.consensus.sizes)) metrics.held.set({ kind }, count);
       const peers = node.transport.peers();
       metrics.connectedPeers.set(peers.filter((peer) => peer.connected).length);
       for (const { index, queuedBytes } of peers) metrics.peerQueueBytes.set({ peer: index }, queuedBytes);

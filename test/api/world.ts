@@ -380,6 +380,7 @@ export function createWorld(options: WorldOptions = {}): World {
       const { header, digest, receipts, entries } = batch;
       return { header, digest, receipts: receipts.length, entries: entries.length };
     },
+    missing: () => [],
     oldestBatch: () => oldest,
     destination(chainId, sequence = certifiedSequence()) {
       const batch = batches.get(sequence);

@@ -6,6 +6,7 @@ import { loadCheckpoint } from "../../src/node/checkpoint-record.ts";
 import { WriteCollector } from "../../src/node/records.ts";
 import { signedRoundOf } from "../../src/node/replay.ts";
 import { DATABASE_FILE, openSqliteStore } from "../../src/storage/sqlite.ts";
+import { sizesOf } from "./sizes.ts";
 import { until } from "./support.ts";
 import { createWorld, N, type World } from "./world.ts";
 
@@ -42,6 +43,26 @@ describe("node: the log is cut at its old end", function () {
     return size(DATABASE_FILE);
   };
 
+  /** What may be held after any number of rounds; all else is a handful. n = 4, K = 64, A = 32, W = 64; 2K rounds are held or sunk. */
+  const BOUNDS: readonly (readonly [RegExp, number])[] = [
+    [/#dag\.#(?:byDigest|bySlot|sunk)$|#votes\.#tallies$|#committer\.#decided$|#recorder\.#records$/, N * 2 * K],
+    [/#dag\.#(?:byRound|sunkByRound)$|#coins\.#shares$|#outputLog\.#refs$/, 2 * K],
+    [/#activity\.#records$|#past\.activity$/, 6 + 32],
+    // By batch: receipts for 2W, states for 64.
+    [/#ledger\.fold\.lanes\.(?:recentHashes|recentByBatch)$/, 2 * 64 + 1],
+    [/#ledger\.state\.snapshots$/, 64 + 1],
+    // Messages of one turn of the event loop: it may be a long one on a busy machine.
+    [/^root\.#(?:queue|writes\.#write\.\w+)$/, 10_000],
+    [/./, 48],
+  ];
+  const grown = (): string[] =>
+    world.nodes.flatMap((node) =>
+      [...sizesOf(node)].flatMap(([path, size]) => {
+        const bound = BOUNDS.find(([pattern]) => pattern.test(path))![1];
+        return size > bound ? [`${path}: ${size} > ${bound}`] : [];
+      }),
+    );
+
   it("holds the rounds above the second newest checkpoint's floor and never more, and the file stays as large as it is", async () => {
     for (let index = 0; index < N; index++) await world.start(index);
     await rounds(4 * K);
@@ -50,6 +71,7 @@ describe("node: the log is cut at its old end", function () {
     for (let i = 0; i < 4; i++) {
       await rounds(K);
       sizes.push(logged(0).length);
+      expect(grown()).to.deep.equal([]);
     }
     for (let index = 0; index < N; index++) {
       const { consensus } = world.nodes[index]!.member;
@@ -62,6 +84,18 @@ describe("node: the log is cut at its old end", function () {
     // What stays for ever (register, batches, certificates) grows by some hundred bytes a round; blocks would be ten times that.
     expect(pages(0) - before).to.be.lessThan(1_000_000);
     expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("knows every collection that it holds: one that grew with the rounds would be seen", () => {
+    const sizes = sizesOf(world.nodes[0]!);
+    const at = (pattern: RegExp): number => [...sizes].find(([path]) => pattern.test(path))?.[1] ?? 0;
+    expect(sizes.size).to.be.greaterThan(100);
+    expect(at(/#dag\.#byDigest$/)).to.be.greaterThan(K);
+    expect(at(/#ledger\.fold\.lanes\.recentHashes$/)).to.be.greaterThan(100);
+    expect(at(/#mempool\.#instructions$/)).to.equal(0);
+    expect([...sizes.keys()].some((path) => path.includes("#pending.#waiting"))).to.equal(true);
+    const leaking = { list: Array.from({ length: 8 * K }) };
+    expect([...sizesOf(leaking)]).to.deep.equal([["root.list", 8 * K]]);
   });
 
   it("keeps the whole register", () => {

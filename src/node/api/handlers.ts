@@ -62,7 +62,10 @@ export function createHandlers(view: NodeView): Handlers {
     getStatus: () => ({ value: view.status() }),
     submitInstructions: async ({ body }) => ({ value: { results: await submit(view, body) } }),
     getInstruction: ({ params: { id } }) =>
-      found(view.instruction(id), "unknownInstruction", "this member knows no such instruction", { instructionId: id }),
+      found(view.instruction(id), "unknownInstruction", "this member knows no such instruction", {
+        instructionId: id,
+        ...whatIsMissing(view),
+      }),
     getLatestCertificate: ({ query }) => {
       const suite = suiteOr(query.suite);
       return found(view.latestCertificate(suite), "unknownSequence", "nothing is certified in this suite yet", {
@@ -72,15 +75,11 @@ export function createHandlers(view: NodeView): Handlers {
     getCertificate: ({ params: { sequence }, query }) => {
       const suite = suiteOr(query.suite);
       const details = { sequence, suite };
-      return found(
-        view.certificate(sequence, suite),
-        "unknownSequence",
-        "no certificate of this sequence here",
-        details,
-      );
+      const value = view.certificate(sequence, suite);
+      return found(value, "unknownSequence", "no certificate of this sequence here", details);
     },
     getBatch: ({ params: { sequence } }) =>
-      found(view.batch(sequence), "unknownSequence", "no batch of this sequence here", { sequence }),
+      foundBatch(view, sequence, view.batch(sequence), "no batch of this sequence here", { sequence }),
     getDestination: ({ params: { chainId }, query: { sequence } }) => {
       requireChain(chainId);
       const details = { chainId, sequence };
@@ -108,7 +107,7 @@ export function createHandlers(view: NodeView): Handlers {
           details: { sequence, at },
         });
       const details = { sequence, at };
-      return found(view.history(sequence, at), "unknownSequence", "no proof of this header here", details);
+      return foundBatch(view, sequence, view.history(sequence, at), "no proof of this header here", details);
     },
     getAccount: ({ params: { id }, query: { asset, sequence } }) => {
       const details = { account: id, asset, sequence };
@@ -154,6 +153,32 @@ function found<A>(
 ): Answered<A> {
   if (value === undefined) throw new ApiError(code, message, { details });
   return { value };
+}
+
+/** A batch that others have, and this member will have: whoever cannot wait asks another one. */
+function foundBatch<A>(
+  view: NodeView,
+  sequence: bigint,
+  value: A | undefined,
+  message: string,
+  details: Readonly<Record<string, unknown>>,
+): Answered<A> {
+  const gap =
+    value === undefined ? view.missing().find(({ from, to }) => sequence >= from && sequence <= to) : undefined;
+  if (gap === undefined) return found(value, "unknownSequence", message, details);
+  throw new ApiError(
+    "unknownSequence",
+    "settled while this member was away, and still being fetched: ask another one",
+    {
+      details: { ...details, isFetching: true, missing: gap },
+    },
+  );
+}
+
+/** A receipt may be in there. */
+function whatIsMissing(view: NodeView): { readonly missing?: ReturnType<NodeView["missing"]> } {
+  const missing = view.missing();
+  return missing.length === 0 ? {} : { missing };
 }
 
 /** Well-formed instructions go to the node together; malformed ones are refused where they stand. */

@@ -78,6 +78,8 @@ export interface NodeView extends EpochsNodeView {
   batch(sequence: bigint): BatchAnswer | undefined;
   /** The same without its lists: cheap even for batches of megabytes. Undefined whenever `batch` is. */
   summary(sequence: bigint): BatchSummary | undefined;
+  /** Batches that are settled and not here yet, because this member was away then; it is fetching them. Oldest first. */
+  missing(): readonly { readonly from: bigint; readonly to: bigint }[];
   /** Oldest batch that `batch()` still has; a resumed stream reports a gap before it. 1 when nothing is ever dropped. */
   oldestBatch(): bigint;
   /** The destination of a chain as header `sequence` commits to it; the newest certified header if undefined. */
