@@ -3,8 +3,8 @@
  * side by side, one for each core of a small machine. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
  *
  *   --quick   leaves the contracts' tests out
- *   --long    repeats what is random many times and runs what is large (hours); CLOCKLESS_SEEDS, CLOCKLESS_DAGS and
- *             CLOCKLESS_RESHARES (seeds from-to) override how often
+ *   --long    repeats what is random many times and runs what is large (hours); CLOCKLESS_SEEDS, CLOCKLESS_DAGS,
+ *             CLOCKLESS_RESHARES (seeds from-to), CLOCKLESS_CAMPAIGN (runs) and CLOCKLESS_TWINS (scenarios) override how often
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
@@ -30,6 +30,8 @@ const LONG: Readonly<Record<string, string>> = {
   CLOCKLESS_SEEDS: "200",
   CLOCKLESS_DAGS: "5000",
   CLOCKLESS_RESHARES: "0-9999",
+  CLOCKLESS_CAMPAIGN: "20000",
+  CLOCKLESS_TWINS: "100000",
 };
 
 const FIRST: readonly Suite[] = [

@@ -20,19 +20,21 @@ export const SIZES: Readonly<Record<number, number>> = { 4: 72, 7: 19, 10: 8, 31
 
 /** Rounds with faults, least and most: a large committee's round costs a hundred times as much as a small one's. */
 const ROUNDS: readonly { readonly upTo: number; readonly least: number; readonly most: number }[] = [
-  { upTo: 4, least: 25, most: 60 },
-  { upTo: 7, least: 20, most: 45 },
-  { upTo: 10, least: 20, most: 35 },
-  { upTo: Number.POSITIVE_INFINITY, least: 8, most: 14 },
+  { upTo: 4, least: 20, most: 45 },
+  { upTo: 7, least: 15, most: 35 },
+  { upTo: 10, least: 12, most: 25 },
+  { upTo: Number.POSITIVE_INFINITY, least: 6, most: 10 },
 ];
 
 /** Being away, and coming back, takes longer than other faults: K is 16 rounds there. */
-const LAG_ROUNDS = 100;
+const LAG_ROUNDS = 80;
+/** A change of the committee costs as much as ten other runs: it has one turn in so many, and the swarm has the rest. */
+const RESHARE_TURNS = 5;
 
 export function runOf(plan: CampaignPlan, index: number): RunConfig {
   const seed = BigInt.asUintN(64, plan.from + BigInt(index));
   const random = createRandom(seed, "campaign");
-  const adversary = plan.adversaries[index % plan.adversaries.length]!;
+  const adversary = adversaryOf(plan.adversaries, index);
   const members = drawSize(plan.sizes, random.below(1_000_000));
   const { least, most } = ROUNDS.find(({ upTo }) => members <= upTo)!;
   const rounds = least + random.below(most - least + 1);
@@ -45,6 +47,12 @@ export function runOf(plan: CampaignPlan, index: number): RunConfig {
     owners: 1 + random.below(6),
     ...(plan.rule === undefined ? {} : { rule: plan.rule }),
   };
+}
+
+function adversaryOf(names: readonly string[], index: number): string {
+  const name = names[index % names.length]!;
+  const turn = Math.floor(index / names.length);
+  return name === "reshare" && names.includes("swarm") && turn % RESHARE_TURNS !== 0 ? "swarm" : name;
 }
 
 /** Sizes that have no weight of their own count as the largest that has. */
