@@ -54,7 +54,8 @@ export function drawFaults(
   random: Random,
   control: Control | undefined,
 ): Faults {
-  const mix = adversary.isSwarm ? drawMix(random) : adversary;
+  const drawn = adversary.isSwarm ? drawMix(random) : adversary;
+  const mix = control === "one-coin-share" ? starvedOfCoins(drawn) : drawn;
   const f = maxFaulty(members);
   const has = (name: Mix["trouble"][number]): boolean => mix.trouble.includes(name);
   const order = shuffled([...Array(members).keys()], random);
@@ -101,6 +102,14 @@ function drawDisk(isTorn: boolean, control: Control | undefined, random: Random)
     writeFaultPerMille: random.pick([0, 1, 5, 20, 100]),
     isUnsynced,
   };
+}
+
+/**
+ * In every round Q members release shares: with one each, coins are lost where f of these are worth nothing while honest members jump
+ * (chaos makes them), and it matters where slots stay open (chaos again).
+ */
+function starvedOfCoins(mix: Mix): Mix {
+  return { ...mix, network: [...mix.network, "chaos"], malice: ["garbage"] };
 }
 
 /** One to three things about the network, and about as often as not trouble and malice beside. */
