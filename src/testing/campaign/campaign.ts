@@ -6,8 +6,9 @@ import { CONTROL_NAMES, type ControlOutcome } from "./controls.ts";
 import { histogramOf } from "./histogram.ts";
 import type { Outcome } from "./job.ts";
 import { type CampaignPlan, commandOf, type RunConfig, runOf } from "./plan.ts";
-import { type Order, ThreadPool } from "./pool.ts";
+import { ThreadPool } from "./pool.ts";
 import { type CampaignRow, Tally } from "./tally.ts";
+import type { Order } from "./worker.ts";
 
 export interface CampaignFailure {
   readonly seed: string;
