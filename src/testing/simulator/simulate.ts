@@ -27,7 +27,7 @@ import { parseAdversary } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
 import type { Sight } from "./scheduler.ts";
-import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
+import { CONTROL_UNITS, CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -114,8 +114,7 @@ class Simulation implements Scenario {
       const kind = malicious.get(identity);
       if (kind !== undefined) process.driver = createDriver(kind, world, person, identity);
     }
-    const configOf = (person: number): MemberConfig => this.boot(person).config;
-    this.#catchUp = new CatchUp(this.#cluster, configOf, this.#random.stream("lag"), control);
+    this.#catchUp = new CatchUp(this.#cluster, (person) => this.#configOf(person), this.#random.stream("lag"), control);
     const disks = this.#random.stream("disks");
     for (const [person, { disk, driver }] of this.#cluster.processes.entries())
       if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
@@ -134,11 +133,13 @@ class Simulation implements Scenario {
     const isBroken = (): boolean => checker.violations.length > 0;
     cluster.run(() => isBroken() || this.#lowestRound() >= rounds || cluster.nowMs > untilMs);
     cluster.heal();
+    for (const person of this.#faults.dead) cluster.stop(person);
     cluster.after(5 * UNIT_MS, () => this.#resubmit());
-    const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
+    const patience = this.#config.control === undefined ? CONVERGENCE_UNITS : CONTROL_UNITS;
+    const deadline = cluster.nowMs + patience * UNIT_MS;
     cluster.run(() => isBroken() || this.#hasConverged() || cluster.nowMs > deadline);
     if (!isBroken() && !this.#hasConverged())
-      checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
+      checker.violation(`liveness: not converged ${patience} delays after the network healed`);
     this.#malice.check(checker);
     const { taken, refused } = this.#catchUp;
     return {
@@ -168,13 +169,23 @@ class Simulation implements Scenario {
     };
   }
 
-  boot(person: number): { readonly config: MemberConfig; readonly peers: readonly number[] } {
+  boot(person: number): ReturnType<Scenario["boot"]> {
+    if (this.#isDead(person)) return undefined;
+    return { config: this.#configOf(person), peers: [...this.#test.committee.members.keys()] };
+  }
+
+  /** For good, once the network is well. */
+  #isDead(person: number): boolean {
+    return this.#cluster.isHealed && this.#faults.dead.has(person);
+  }
+
+  #configOf(person: number): MemberConfig {
     const { committee, secrets, engines, identities, createCoin } = this.#test;
     const self = this.#twins.get(person) ?? person;
     const { identity, shares } = secrets[self]!;
     const kind = this.#faults.malicious.get(self);
     const isFollower = kind !== undefined && isPuppet(kind);
-    const config: MemberConfig = {
+    return {
       committee,
       genesis: this.#genesis,
       self: isFollower ? undefined : self,
@@ -187,7 +198,6 @@ class Simulation implements Scenario {
       ...this.#faults.rules,
       checkpoint: this.#cluster.processes[person]!.disk.checkpoint,
     };
-    return { config, peers: [...committee.members.keys()] };
   }
 
   booted(index: number): void {
@@ -333,8 +343,8 @@ class Simulation implements Scenario {
   #hasConverged(): boolean {
     if (this.#workload.pending.size > 0) return false;
     const newest = BigInt(this.#cluster.checker.batches);
-    return this.#cluster.processes.every(({ member, driver }) => {
-      if (driver !== undefined) return true;
+    return this.#cluster.processes.every(({ member, driver }, person) => {
+      if (driver !== undefined || this.#isDead(person)) return true;
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
   }
