@@ -66,7 +66,7 @@ describe("clockless simulate", () => {
     expect(report.rows[0]).to.include({ adversary: "none", members: 4, runs: 2, violations: 0 });
     expect(report.controls).to.deep.equal([]);
     const { stdout } = await clockless(["simulate", ...args]);
-    expect(stdout).to.match(/^adversary +n +runs/m);
+    expect(stdout).to.match(/^adversary +n +rule +runs/m);
     expect(stdout).to.match(/^no violation: 3 of 3 seeds, each twice/m);
   });
 

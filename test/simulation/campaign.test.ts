@@ -105,7 +105,7 @@ describe("campaign", () => {
 
   it("a failing rule is found, made smaller, and the command it prints shows the failure again", async function () {
     this.timeout(300_000);
-    const plan = { runs: 3, from: 1n, adversaries: ["chaos"], sizes: [7], rule: "first-skip" };
+    const plan = { runs: 3, from: 1n, adversaries: ["chaos"], sizes: [7], rules: ["first-skip"] };
     const report = await runCampaign(plan, { ...options, signal: never, controls: [] });
     expect(report.passed).to.equal(false);
     expect(report.violations).to.be.greaterThan(0);

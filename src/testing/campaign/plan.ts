@@ -12,7 +12,8 @@ export interface CampaignPlan {
   /** Names of adversaries, in turn. */
   readonly adversaries: readonly string[];
   readonly sizes: readonly number[];
-  readonly rule?: string | undefined;
+  /** Each run once under each of these decision rules; default: ours alone. */
+  readonly rules?: readonly string[] | undefined;
 }
 
 /** Committees of a campaign, and out of a hundred runs how many have each: most are small, because small ones fail soonest. */
@@ -45,8 +46,17 @@ export function runOf(plan: CampaignPlan, index: number): RunConfig {
     rounds: adversary.split("+").includes("lag") && members < 31 ? Math.max(rounds, LAG_ROUNDS) : rounds,
     delays: random.chance(250) ? "unit" : "uniform",
     owners: 1 + random.below(6),
-    ...(plan.rule === undefined ? {} : { rule: plan.rule }),
   };
+}
+
+/** All runs of a plan. `reshare` comes with our rule alone. */
+export function* runsOf(plan: CampaignPlan): Iterable<RunConfig> {
+  const { rules = ["ours"] } = plan;
+  for (let i = 0; i < plan.runs; i++) {
+    const config = runOf(plan, i);
+    const possible = config.adversary === "reshare" ? rules.filter((rule) => rule === "ours") : rules;
+    for (const rule of possible) yield rule === "ours" ? config : { ...config, rule };
+  }
 }
 
 function adversaryOf(names: readonly string[], index: number): string {
