@@ -67,7 +67,7 @@ describe("clockless simulate", () => {
     expect(report.controls).to.deep.equal([]);
     const { stdout } = await clockless(["simulate", ...args]);
     expect(stdout).to.match(/^adversary +n +rule +runs/m);
-    expect(stdout).to.match(/^no violation: 3 of 3 seeds, each twice/m);
+    expect(stdout).to.match(/^no violation: 3 of 3 runs, each twice/m);
   });
 
   it("says which runs of a campaign failed, how to run them again, and ends with 6", async function () {

@@ -65,7 +65,7 @@ export function describeCampaign(report: CampaignReport): string {
         "p99",
         "rounds",
         "catch-ups",
-        "CPU s",
+        "seconds",
       ],
       rows.map(({ adversary, members, rule, runs, violations, mismatches, latency, rounds, catchUps, seconds }) => [
         adversary,
@@ -93,7 +93,7 @@ export function describeCampaign(report: CampaignReport): string {
   const verdict = report.passed ? "no violation" : "FAILED";
   lines.push(
     "",
-    `${verdict}: ${report.runs} of ${report.planned} seeds, each twice, ${report.violations} violations, ${report.mismatches} mismatches, ${report.seconds} s`,
+    `${verdict}: ${report.runs} of ${report.planned} runs, each twice, ${report.violations} violations, ${report.mismatches} mismatches, ${report.seconds} s`,
   );
   if (!report.isComplete) lines.push("cut off: this is what was seen until then");
   return lines.join("\n");

@@ -157,7 +157,7 @@ class Campaign {
     const rate = this.#runs / (milliseconds / 1000);
     const left = rate === 0 ? "" : `, ${Math.ceil((planned - this.#runs) / rate)} s left`;
     const found = this.#violations === 0 ? "" : `, ${this.#violations} FAILED`;
-    this.#options.progress(`${this.#runs} of ${planned} seeds, each twice, ${rate.toFixed(1)} a second${left}${found}`);
+    this.#options.progress(`${this.#runs} of ${planned} runs, each twice, ${rate.toFixed(1)} a second${left}${found}`);
   }
 }
 
