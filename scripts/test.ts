@@ -3,8 +3,8 @@
  * side by side, one for each core of a small machine. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
  *
  *   --quick   leaves the contracts' tests out
- *   --long    draws a fresh seed, repeats what is random many times and runs what is large (hours); CLOCKLESS_SEEDS,
- *             CLOCKLESS_DAGS and CLOCKLESS_RESHARES (seeds from-to) override how often
+ *   --long    draws a fresh seed, repeats what is random many times and runs what is large (hours); CLOCKLESS_SEEDS, CLOCKLESS_DAGS,
+ *             CLOCKLESS_RESHARES (seeds from-to), CLOCKLESS_CAMPAIGN (runs) and CLOCKLESS_TWINS (scenarios) override how often
  */
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -32,6 +32,8 @@ const LONG: Readonly<Record<string, string>> = {
   CLOCKLESS_DAGS: "5000",
   CLOCKLESS_RESHARES: "0-9999",
   CLOCKLESS_SEED: String(randomInt(1, 2 ** 31)),
+  CLOCKLESS_CAMPAIGN: "20000",
+  CLOCKLESS_TWINS: "100000",
 };
 
 const FIRST: readonly Suite[] = [

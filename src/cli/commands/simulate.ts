@@ -31,7 +31,7 @@ export interface SimulateFlags {
   readonly delays: "unit" | "uniform";
   readonly owners: number;
   readonly crypto: "stand-in" | "real";
-  readonly rule: string;
+  readonly rule?: readonly string[];
   readonly control?: (typeof CONTROLS)[number];
   readonly schedule?: ScheduleName;
   readonly campaign?: number;
@@ -71,7 +71,11 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
         .choices(["stand-in", "real"])
         .default("stand-in"),
     )
-    .option("--rule <name>", "decision rule: ours, mahi-mahi-w4-l1 … w5-ln, or a broken one", "ours")
+    .option(
+      "--rule <names>",
+      "decision rule: ours, mahi-mahi-w4-l1 … w5-ln, or a broken one (a campaign's: several with commas; default ours)",
+      several(String),
+    )
     .addOption(new Option("--control <name>", "leave out what makes it safe: the run must fail").choices([...CONTROLS]))
     .addOption(
       new Option("--schedule <name>", "of four members: what is kept from whom, beside the adversary").choices(
@@ -115,7 +119,7 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
   const refuse = (reason: string): never => {
     throw new UsageError("badOption", reason);
   };
-  const { campaign, regressions, twins, adversary = [], members = [], rule } = flags;
+  const { campaign, regressions, twins, adversary = [], members = [], rule: rules = [] } = flags;
   for (const name of adversary) {
     try {
       parseAdversary(name);
@@ -123,8 +127,9 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
       throw new UsageError("badOption", cause instanceof Error ? cause.message : String(cause), { cause });
     }
   }
-  if (!isRule(rule))
-    refuse(`there is no rule "${rule}"; there are ours, plain, mahi-mahi-w4-l1 to w5-ln, and broken ones (--help)`);
+  for (const rule of rules)
+    if (!isRule(rule))
+      refuse(`there is no rule "${rule}"; there are ours, plain, mahi-mahi-w4-l1 to w5-ln, and broken ones (--help)`);
   if ([campaign !== undefined, regressions === true, twins !== undefined].filter(Boolean).length > 1)
     refuse("--campaign, --regressions and --twins exclude each other");
   const hasMany = isMany(flags);
@@ -135,25 +140,34 @@ function checkFlags(flags: SimulateFlags, given: (name: string) => boolean): voi
       hasMany ? `--${flag} is for a single run: a campaign draws it from its seeds` : `--${flag} needs --campaign`,
     );
   }
-  if (regressions === true && (adversary.length > 0 || members.length > 0 || given("rule")))
+  if (regressions === true && (adversary.length > 0 || members.length > 0 || rules.length > 0))
     refuse("--regressions runs a list that says members, adversary and rule itself");
   if (campaign !== undefined && adversary.includes("reshare"))
     checkReshare({ ...flags, adversary: ["reshare"], members: [Math.min(...members, 10)] });
   if (twins !== undefined) {
     if (adversary.length > 0) refuse("--twins has its own adversary");
+    if (rules.length > 1) refuse("--twins takes one rule");
     if (members.length > 1 || (members[0] ?? 4) < 4 || (members[0] ?? 4) > 10)
       refuse("--twins needs one committee size from 4 to 10");
   }
   if (hasMany) return;
   if (adversary.length > 1)
     refuse("several adversaries with commas need --campaign; join them by + to have all at once");
+  if (rules.length > 1) refuse("several rules need --campaign");
   if (members.length > 1) refuse("several committee sizes need --campaign");
   if (flags.schedule !== undefined && members[0] !== 4) refuse("--schedule is for --members 4");
   checkReshare(flags);
 }
 
 /** @throws UsageError badOption */
-function checkReshare({ adversary = [], members = [10], owners, crypto, rule, control }: SimulateFlags): void {
+function checkReshare({
+  adversary = [],
+  members = [10],
+  owners,
+  crypto,
+  rule = ["ours"],
+  control,
+}: SimulateFlags): void {
   if (adversary[0] !== "reshare") return;
   const reason =
     crypto === "real"
@@ -162,7 +176,7 @@ function checkReshare({ adversary = [], members = [10], owners, crypto, rule, co
         ? "needs 4 members or more: a committee never gets smaller than that"
         : owners < 1
           ? "needs a user: whether the committee works on is seen by what users get"
-          : rule !== "ours"
+          : rule[0] !== "ours"
             ? "runs with the shipping rule"
             : control !== undefined
               ? "has controls of its own"
@@ -178,7 +192,8 @@ async function runInWorker(
 ): Promise<SimulationReport> {
   signal.throwIfAborted();
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-  const { seed, rounds, delays, owners, crypto, rule, control, schedule } = flags;
+  const { seed, rounds, delays, owners, crypto, control, schedule } = flags;
+  const rule = flags.rule?.[0] ?? "ours";
   const members = flags.members?.[0] ?? 10;
   const adversary = flags.adversary?.[0] ?? "none";
   const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control, schedule };

@@ -49,7 +49,7 @@ async function campaign(flags: SimulateFlags, running: Running): Promise<[Campai
     from: flags.seeds,
     adversaries: flags.adversary ?? ADVERSARIES,
     sizes: flags.members ?? Object.keys(SIZES).map(Number),
-    rule: flags.rule === "ours" ? undefined : flags.rule,
+    rules: flags.rule,
   };
   const report =
     flags.regressions === true
@@ -65,6 +65,10 @@ async function twins(flags: SimulateFlags, count: number, running: Running): Pro
   const { runTwinsCampaign } = await import("../../testing/campaign/twins-campaign.ts");
   const n = flags.members?.[0] ?? 4;
   const seed = Number(flags.seeds % 2n ** 32n);
-  const report = await runTwinsCampaign({ n, rounds: n > 4 ? 7 : 8, seed, rule: flags.rule }, count, running);
+  const report = await runTwinsCampaign(
+    { n, rounds: n > 4 ? 7 : 8, seed, rule: flags.rule?.[0] ?? "ours" },
+    count,
+    running,
+  );
   return [report, () => describeTwins(report)];
 }

@@ -15,6 +15,7 @@ Examples:
   clockless simulate --members 10 --adversary chaos --seed 7
   clockless simulate --members 4 --adversary crash+equivocate --rule mahi-mahi-w5-l3
   clockless simulate --campaign 1000 --seeds 5000 --json
+  clockless simulate --campaign 100 --rule ours,mahi-mahi-w4-l3,mahi-mahi-w5-l3 --no-controls
   clockless simulate --twins 100000
   clockless simulate --campaign 200 --adversary torn-disk,rollback --members 4,7 --no-controls`;
 
@@ -52,10 +53,25 @@ export function describeCampaign(report: CampaignReport): string {
   const { rows, failures, controls } = report;
   const lines = [
     ...table(
-      ["adversary", "n", "runs", "violations", "mismatches", "mean", "p50", "p99", "rounds", "catch-ups", "CPU s"],
-      rows.map(({ adversary, members, runs, violations, mismatches, latency, rounds, catchUps, seconds }) => [
+      [
+        "adversary",
+        "n",
+        "rule",
+        "runs",
+        "violations",
+        "mismatches",
+        "mean",
+        "p50",
+        "p99",
+        "rounds",
+        "catch-ups",
+        "seconds",
+      ],
+      rows.map(({ adversary, members, rule, runs, violations, mismatches, latency, rounds, catchUps, seconds }) => [
         adversary,
-        ...[members, runs, violations, mismatches].map(String),
+        String(members),
+        rule,
+        ...[runs, violations, mismatches].map(String),
         latency.mean.toFixed(2),
         ...[latency.p50, latency.p99].map((delays) => delays.toFixed(1)),
         ...[rounds, catchUps].map(String),
@@ -77,7 +93,7 @@ export function describeCampaign(report: CampaignReport): string {
   const verdict = report.passed ? "no violation" : "FAILED";
   lines.push(
     "",
-    `${verdict}: ${report.runs} of ${report.planned} seeds, each twice, ${report.violations} violations, ${report.mismatches} mismatches, ${report.seconds} s`,
+    `${verdict}: ${report.runs} of ${report.planned} runs, each twice, ${report.violations} violations, ${report.mismatches} mismatches, ${report.seconds} s`,
   );
   if (!report.isComplete) lines.push("cut off: this is what was seen until then");
   return lines.join("\n");

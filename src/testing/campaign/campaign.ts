@@ -5,9 +5,10 @@
 import { CONTROL_NAMES, type ControlOutcome } from "./controls.ts";
 import { histogramOf } from "./histogram.ts";
 import type { Outcome } from "./job.ts";
-import { type CampaignPlan, commandOf, type RunConfig, runOf } from "./plan.ts";
-import { type Order, ThreadPool } from "./pool.ts";
-import { type CampaignRow, Tally } from "./tally.ts";
+import { type CampaignPlan, commandOf, type RunConfig, runsOf } from "./plan.ts";
+import { ThreadPool } from "./pool.ts";
+import { type CampaignRow, type RowOrder, Tally } from "./tally.ts";
+import type { Order } from "./worker.ts";
 
 export interface CampaignFailure {
   readonly seed: string;
@@ -52,16 +53,16 @@ const LIMIT_MS = 30 * 60_000;
 
 /** Runs a plan. Never throws for what it finds. */
 export function runCampaign(plan: CampaignPlan, options: CampaignOptions): Promise<CampaignReport> {
-  const configs = function* (): Iterable<RunConfig> {
-    for (let i = 0; i < plan.runs; i++) yield runOf(plan, i);
-  };
-  return new Campaign(options).run(configs(), plan.runs, plan.adversaries);
+  // Counted ahead, so that progress and the report say how many there were to be.
+  let planned = 0;
+  for (const _ of runsOf(plan)) planned++;
+  return new Campaign(options).run(runsOf(plan), planned, plan);
 }
 
 /** Runs a list, such as the regressions. */
 export function runAll(configs: readonly RunConfig[], options: CampaignOptions): Promise<CampaignReport> {
   const adversaries = [...new Set(configs.map(({ adversary }) => adversary))];
-  return new Campaign(options).run(configs, configs.length, adversaries);
+  return new Campaign(options).run(configs, configs.length, { adversaries });
 }
 
 class Campaign {
@@ -76,7 +77,7 @@ class Campaign {
     this.#options = options;
   }
 
-  async run(configs: Iterable<RunConfig>, planned: number, adversaries: readonly string[]): Promise<CampaignReport> {
+  async run(configs: Iterable<RunConfig>, planned: number, order: RowOrder): Promise<CampaignReport> {
     const { threads, signal, controls: wanted = CONTROL_NAMES, shrinks = true } = this.#options;
     const startedMs = performance.now();
     const pool = new ThreadPool({ threads, signal, limitMs: LIMIT_MS });
@@ -111,7 +112,7 @@ class Campaign {
       planned,
       violations: this.#violations,
       mismatches: this.#mismatches,
-      rows: this.#tally.rows(adversaries),
+      rows: this.#tally.rows(order),
       failures,
       controls,
       seconds: Math.round((performance.now() - startedMs) / 100) / 10,
@@ -156,7 +157,7 @@ class Campaign {
     const rate = this.#runs / (milliseconds / 1000);
     const left = rate === 0 ? "" : `, ${Math.ceil((planned - this.#runs) / rate)} s left`;
     const found = this.#violations === 0 ? "" : `, ${this.#violations} FAILED`;
-    this.#options.progress(`${this.#runs} of ${planned} seeds, each twice, ${rate.toFixed(1)} a second${left}${found}`);
+    this.#options.progress(`${this.#runs} of ${planned} runs, each twice, ${rate.toFixed(1)} a second${left}${found}`);
   }
 }
 

@@ -7,7 +7,7 @@ export interface Histogram {
   readonly sum: number;
 }
 
-const BINS = 600;
+const BINS = 5000;
 
 export function histogramOf(samplesMs: readonly number[], unitMs: number): Histogram {
   const counts: number[] = [];

@@ -12,7 +12,8 @@ export interface CampaignPlan {
   /** Names of adversaries, in turn. */
   readonly adversaries: readonly string[];
   readonly sizes: readonly number[];
-  readonly rule?: string | undefined;
+  /** Each run once under each of these decision rules; default: ours alone. */
+  readonly rules?: readonly string[] | undefined;
 }
 
 /** Committees of a campaign, and out of a hundred runs how many have each: most are small, because small ones fail soonest. */
@@ -20,19 +21,21 @@ export const SIZES: Readonly<Record<number, number>> = { 4: 72, 7: 19, 10: 8, 31
 
 /** Rounds with faults, least and most: a large committee's round costs a hundred times as much as a small one's. */
 const ROUNDS: readonly { readonly upTo: number; readonly least: number; readonly most: number }[] = [
-  { upTo: 4, least: 25, most: 60 },
-  { upTo: 7, least: 20, most: 45 },
-  { upTo: 10, least: 20, most: 35 },
-  { upTo: Number.POSITIVE_INFINITY, least: 8, most: 14 },
+  { upTo: 4, least: 20, most: 45 },
+  { upTo: 7, least: 15, most: 35 },
+  { upTo: 10, least: 12, most: 25 },
+  { upTo: Number.POSITIVE_INFINITY, least: 6, most: 10 },
 ];
 
 /** Being away, and coming back, takes longer than other faults: K is 16 rounds there. */
-const LAG_ROUNDS = 100;
+const LAG_ROUNDS = 80;
+/** A change of the committee costs as much as ten other runs: it has one turn in so many, and the swarm has the rest. */
+const RESHARE_TURNS = 5;
 
 export function runOf(plan: CampaignPlan, index: number): RunConfig {
   const seed = BigInt.asUintN(64, plan.from + BigInt(index));
   const random = createRandom(seed, "campaign");
-  const adversary = plan.adversaries[index % plan.adversaries.length]!;
+  const adversary = adversaryOf(plan.adversaries, index);
   const members = drawSize(plan.sizes, random.below(1_000_000));
   const { least, most } = ROUNDS.find(({ upTo }) => members <= upTo)!;
   const rounds = least + random.below(most - least + 1);
@@ -43,8 +46,23 @@ export function runOf(plan: CampaignPlan, index: number): RunConfig {
     rounds: adversary.split("+").includes("lag") && members < 31 ? Math.max(rounds, LAG_ROUNDS) : rounds,
     delays: random.chance(250) ? "unit" : "uniform",
     owners: 1 + random.below(6),
-    ...(plan.rule === undefined ? {} : { rule: plan.rule }),
   };
+}
+
+/** All runs of a plan. `reshare` comes with our rule alone. */
+export function* runsOf(plan: CampaignPlan): Iterable<RunConfig> {
+  const { rules = ["ours"] } = plan;
+  for (let i = 0; i < plan.runs; i++) {
+    const config = runOf(plan, i);
+    const possible = config.adversary === "reshare" ? rules.filter((rule) => rule === "ours") : rules;
+    for (const rule of possible) yield rule === "ours" ? config : { ...config, rule };
+  }
+}
+
+function adversaryOf(names: readonly string[], index: number): string {
+  const name = names[index % names.length]!;
+  const turn = Math.floor(index / names.length);
+  return name === "reshare" && names.includes("swarm") && turn % RESHARE_TURNS !== 0 ? "swarm" : name;
 }
 
 /** Sizes that have no weight of their own count as the largest that has. */

@@ -5,16 +5,9 @@
 import { Worker } from "node:worker_threads";
 import type { ControlOutcome } from "./controls.ts";
 import type { Outcome } from "./job.ts";
-import type { RunConfig } from "./plan.ts";
 import type { Shrunk } from "./shrink.ts";
 import type { TwinsResult } from "./twins.ts";
-import type { TwinsPlan } from "./twins-campaign.ts";
-
-export type Order =
-  | { readonly kind: "run"; readonly config: RunConfig }
-  | { readonly kind: "shrink"; readonly config: RunConfig; readonly violation: string }
-  | { readonly kind: "control"; readonly name: string }
-  | { readonly kind: "twins"; readonly plan: TwinsPlan; readonly first: number; readonly count: number };
+import type { Order } from "./worker.ts";
 
 interface Answers {
   readonly run: Outcome;

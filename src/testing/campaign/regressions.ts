@@ -16,4 +16,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 7, adversary: "crash", seed: 104n, rounds: 120 },
     why: "a member never asked for what it had missed, and waited for it for ever",
   },
+  {
+    config: { ...base, members: 4, adversary: "garbage+lag", seed: 1n, rounds: 90, owners: 4 },
+    why: "nothing was certified for more than K rounds, and what a member that came back then lacked had been dropped",
+  },
 ];

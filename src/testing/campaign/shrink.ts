@@ -4,6 +4,7 @@
  * options it always ends at the same run.
  */
 import { maxFaulty } from "../../lib/math.ts";
+import { ADVERSARIES } from "../simulator/names.ts";
 import { kindOf, violationOf } from "./job.ts";
 import type { RunConfig } from "./plan.ts";
 
@@ -60,6 +61,8 @@ export function shrink(failing: RunConfig, violation: string, options: ShrinkOpt
 
 /** Each single fault, then the combination without one of them. */
 function fewerFaults(adversary: string): string[] {
+  // What a seed's mix is cannot be said by name; often one of its parts is enough.
+  if (adversary === "swarm") return ADVERSARIES.filter((name) => name !== "swarm" && name !== "reshare");
   const faults = adversary.split("+");
   if (faults.length === 1) return adversary === "none" ? [] : ["none"];
   const without = faults.map((_, left) => faults.filter((_, i) => i !== left).join("+"));

@@ -1,8 +1,15 @@
-/** Adds up what a campaign found: one row per adversary and committee size. */
+/** Adds up what a campaign found: one row per adversary, committee size and rule. */
 import { addHistograms, type Histogram, histogramOf, meanOf, quantileOf } from "./histogram.ts";
 import type { Outcome } from "./job.ts";
 
+/** In which order rows come; rules that are not named first. */
+export interface RowOrder {
+  readonly adversaries: readonly string[];
+  readonly rules?: readonly string[] | undefined;
+}
+
 export interface CampaignRow {
+  readonly rule: string;
   readonly adversary: string;
   readonly members: number;
   readonly runs: number;
@@ -34,8 +41,8 @@ export class Tally {
   readonly #cells = new Map<string, Cell>();
 
   add(outcome: Outcome): void {
-    const { adversary, members } = outcome.config;
-    const key = `${adversary}/${members}`;
+    const { adversary, members, rule = "ours" } = outcome.config;
+    const key = `${adversary}/${members}/${rule}`;
     const cell = this.#cells.get(key) ?? emptyCell();
     this.#cells.set(key, cell);
     cell.runs++;
@@ -46,12 +53,13 @@ export class Tally {
       cell[figure] += outcome[figure];
   }
 
-  /** In the order of the given names, small committees first. */
-  rows(adversaries: readonly string[]): CampaignRow[] {
+  /** By adversary, small committees first, then by rule. */
+  rows({ adversaries, rules = [] }: RowOrder): CampaignRow[] {
     const rows = [...this.#cells].map(([key, { latency, milliseconds, ...cell }]): CampaignRow => {
-      const [adversary, members] = key.split("/") as [string, string]; // CAST: made by add
+      const [adversary, members, rule] = key.split("/") as [string, string, string]; // CAST: made by add
       const quantiles = { p50: quantileOf(latency, 0.5), p99: quantileOf(latency, 0.99) };
       return {
+        rule,
         adversary,
         members: Number(members),
         ...cell,
@@ -60,7 +68,8 @@ export class Tally {
       };
     });
     const rank = ({ adversary }: CampaignRow): number => adversaries.indexOf(adversary);
-    return rows.sort((a, b) => rank(a) - rank(b) || a.members - b.members);
+    const rankRule = ({ rule }: CampaignRow): number => rules.indexOf(rule);
+    return rows.sort((a, b) => rank(a) - rank(b) || a.members - b.members || rankRule(a) - rankRule(b));
   }
 }
 

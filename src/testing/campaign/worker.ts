@@ -4,9 +4,16 @@ import { installNativeKeccak } from "../../keys/native-keccak.ts";
 import { ruleOf } from "../rules/rules.ts";
 import { runControl } from "./controls.ts";
 import { runTwice } from "./job.ts";
-import type { Order } from "./pool.ts";
+import type { RunConfig } from "./plan.ts";
 import { shrink } from "./shrink.ts";
 import { runTwins } from "./twins.ts";
+import type { TwinsPlan } from "./twins-campaign.ts";
+
+export type Order =
+  | { readonly kind: "run"; readonly config: RunConfig }
+  | { readonly kind: "shrink"; readonly config: RunConfig; readonly violation: string }
+  | { readonly kind: "control"; readonly name: string }
+  | { readonly kind: "twins"; readonly plan: TwinsPlan; readonly first: number; readonly count: number };
 
 const port = parentPort;
 if (port !== null) {

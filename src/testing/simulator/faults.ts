@@ -28,6 +28,8 @@ export interface Faults {
   readonly corrupting: ReadonlySet<number>;
   /** Who loses the disk or gets an old backup back. */
   readonly losing: readonly number[];
+  /** Honest members that are down for good once the network is well. */
+  readonly dead: ReadonlySet<number>;
   readonly rules: Rules;
 }
 
@@ -69,6 +71,10 @@ export function drawFaults(
   const kinds = shuffled(mix.malice, random);
   const honest = order.slice(evil);
   const isRestarting = has("restart") || has("torn-disk");
+  const corrupting = has("torn-disk") && control === undefined ? disks.slice(0, random.below(f + 1)) : [];
+  const losing = has("rollback") ? disks : [];
+  // Whoever is left of the f may never come back: a core quorum is enough.
+  const mortal = has("rollback") || control !== undefined ? [] : disks.slice(corrupting.length);
   const isLossy = mix.network.includes("loss");
   return {
     model: mix.network.includes("chaos") ? "chaos" : delays,
@@ -79,8 +85,9 @@ export function drawFaults(
     crashing: isRestarting ? honest : has("crash") ? honest.slice(0, f) : [],
     ...(isRestarting ? RESTART : CRASH),
     disk: drawDisk(has("torn-disk"), control, random),
-    corrupting: new Set(has("torn-disk") && control === undefined ? disks.slice(0, random.below(f + 1)) : []),
-    losing: has("rollback") ? disks : [],
+    corrupting: new Set(corrupting),
+    losing,
+    dead: new Set(isRestarting || has("crash") ? mortal.slice(0, random.below(mortal.length + 1)) : []),
     rules: drawRules(mix, adversary.isSwarm, random),
   };
 }

@@ -29,7 +29,7 @@ import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
 import type { Sight } from "./scheduler.ts";
 import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
-import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
+import { CONTROL_UNITS, CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -130,8 +130,7 @@ class Simulation implements Scenario {
       const kind = malicious.get(identity);
       if (kind !== undefined) process.driver = createDriver(kind, world, person, identity);
     }
-    const configOf = (person: number): MemberConfig => this.boot(person).config;
-    this.#catchUp = new CatchUp(this.#cluster, configOf, this.#random.stream("lag"), control);
+    this.#catchUp = new CatchUp(this.#cluster, (person) => this.#configOf(person), this.#random.stream("lag"), control);
     const disks = this.#random.stream("disks");
     for (const [person, { disk, driver }] of this.#cluster.processes.entries())
       if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
@@ -155,11 +154,13 @@ class Simulation implements Scenario {
     cluster.run(() => isBroken() || this.#lowestRound() >= rounds || cluster.nowMs > untilMs);
     if (this.#config.schedule !== undefined) this.#checkProgress();
     cluster.heal();
+    for (const person of this.#faults.dead) cluster.stop(person);
     cluster.after(5 * UNIT_MS, () => this.#resubmit());
-    const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
+    const patience = this.#config.control === undefined ? CONVERGENCE_UNITS : CONTROL_UNITS;
+    const deadline = cluster.nowMs + patience * UNIT_MS;
     cluster.run(() => isBroken() || this.#hasConverged() || cluster.nowMs > deadline);
     if (!isBroken() && !this.#hasConverged())
-      checker.violation(`liveness: not converged ${CONVERGENCE_UNITS} delays after the network healed`);
+      checker.violation(`liveness: not converged ${patience} delays after the network healed`);
     this.#malice.check(checker);
     const { taken, refused } = this.#catchUp;
     return {
@@ -189,13 +190,23 @@ class Simulation implements Scenario {
     };
   }
 
-  boot(person: number): { readonly config: MemberConfig; readonly peers: readonly number[] } {
+  boot(person: number): ReturnType<Scenario["boot"]> {
+    if (this.#isDead(person)) return undefined;
+    return { config: this.#configOf(person), peers: [...this.#test.committee.members.keys()] };
+  }
+
+  /** For good, once the network is well. */
+  #isDead(person: number): boolean {
+    return this.#cluster.isHealed && this.#faults.dead.has(person);
+  }
+
+  #configOf(person: number): MemberConfig {
     const { committee, secrets, engines, identities, createCoin } = this.#test;
     const self = this.#twins.get(person) ?? person;
     const { identity, shares } = secrets[self]!;
     const kind = this.#faults.malicious.get(self);
     const isFollower = kind !== undefined && isPuppet(kind);
-    const config: MemberConfig = {
+    return {
       committee,
       genesis: this.#genesis,
       self: isFollower ? undefined : self,
@@ -209,7 +220,6 @@ class Simulation implements Scenario {
       createRule: ruleOf(this.#config.rule ?? "ours"),
       checkpoint: this.#cluster.processes[person]!.disk.checkpoint,
     };
-    return { config, peers: [...committee.members.keys()] };
   }
 
   booted(index: number): void {
@@ -366,8 +376,8 @@ class Simulation implements Scenario {
   #hasConverged(): boolean {
     if (this.#workload.pending.size > 0) return false;
     const newest = BigInt(this.#cluster.checker.batches);
-    return this.#cluster.processes.every(({ member, driver }) => {
-      if (driver !== undefined) return true;
+    return this.#cluster.processes.every(({ member, driver }, person) => {
+      if (driver !== undefined || this.#isDead(person)) return true;
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
   }

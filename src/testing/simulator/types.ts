@@ -63,3 +63,5 @@ export interface SimulationReport {
 
 /** A run that has not converged this long (in message delays) after the network healed never will: a liveness violation. */
 export const CONVERGENCE_UNITS = 2000;
+/** The same with a control, which is to fail: sound runs take less than a hundred. */
+export const CONTROL_UNITS = 400;
