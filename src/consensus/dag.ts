@@ -1,6 +1,7 @@
 /**
  * The blocks this member has accepted, as a graph above the floor. Every ancestor of a held block is held, or at or below
- * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable (bytes only) for another K rounds, for members that are behind.
+ * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable (bytes only) for
+ * another K rounds, as many as a bound on their bytes lets, for members that are behind.
  */
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
@@ -9,6 +10,9 @@ import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
 export const WINDOWS = 3;
+
+/** Memory for members that are behind; under load K rounds of blocks have gigabytes. */
+const MAX_SUNK_BYTES = 64 * 1024 * 1024;
 
 /** An accepted block with what was derived from its ancestors once. */
 export interface DagBlock {
@@ -48,9 +52,12 @@ export class Dag {
   readonly #byDigest = new Map<Hex, DagBlock>();
   readonly #bySlot = new Map<number, DagBlock[]>();
   readonly #byRound = new Map<number, DagBlock[]>();
-  /** Sunk blocks by round: servable, otherwise forgotten. */
-  readonly #sunk = new Map<Hex, VerifiedBlock>();
-  readonly #sunkByRound = new Map<number, VerifiedBlock[]>();
+  /** Sunk blocks: servable, otherwise forgotten. Undefined: known to have been held, but there was no room for it. */
+  readonly #sunk = new Map<Hex, VerifiedBlock | undefined>();
+  readonly #sunkByRound = new Map<number, Hex[]>();
+  #sunkBytes = 0;
+  /** Sunk blocks of rounds below are not servable any more. */
+  #lowestServed: number;
   /** Rounds in which somebody has twins. */
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
@@ -73,6 +80,7 @@ export class Dag {
     this.#retainedRounds = options.retainedRounds;
     this.#floor = options.floor;
     this.#lowestHeld = Math.max(0, options.floor + 1);
+    this.#lowestServed = this.#lowestHeld;
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
     this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block);
@@ -192,7 +200,8 @@ export class Dag {
         this.#byDigest.delete(entry.digest);
         this.#bySlot.delete(slotKey(entry.round, entry.author));
         this.#sunk.set(entry.digest, entry.block);
-        push(this.#sunkByRound, entry.round, entry.block);
+        this.#sunkBytes += entry.block.bytes.length;
+        push(this.#sunkByRound, entry.round, entry.digest);
         // Blocks above still point here; cut what is below, or the whole history would stay reachable.
         entry.parents = NONE;
         entry.voters = NONE;
@@ -201,13 +210,28 @@ export class Dag {
       }
       this.#byRound.delete(this.#lowestHeld);
       this.#exposedRounds.delete(this.#lowestHeld);
-      const forgotten = this.#lowestHeld - this.#retainedRounds;
-      for (const block of this.#sunkByRound.get(forgotten) ?? []) this.#sunk.delete(block.digest);
-      this.#sunkByRound.delete(forgotten);
+      this.#forgetSunk(this.#lowestHeld - this.#retainedRounds);
     }
+    while (this.#sunkBytes > MAX_SUNK_BYTES && this.#lowestServed < this.#lowestHeld)
+      this.#dropSunk(this.#lowestServed++);
     for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);
     return dropped;
+  }
+
+  /** They were here: a reference to one of them is not invented. Who needs their bytes goes on from a checkpoint. */
+  #dropSunk(round: number): void {
+    for (const digest of this.#sunkByRound.get(round) ?? []) {
+      this.#sunkBytes -= this.#sunk.get(digest)?.bytes.length ?? 0;
+      this.#sunk.set(digest, undefined);
+    }
+  }
+
+  #forgetSunk(round: number): void {
+    this.#dropSunk(round);
+    for (const digest of this.#sunkByRound.get(round) ?? []) this.#sunk.delete(digest);
+    this.#sunkByRound.delete(round);
+    this.#lowestServed = Math.max(this.#lowestServed, round + 1);
   }
 
   /** Every held block, oldest round first. */
