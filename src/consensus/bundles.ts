@@ -24,6 +24,12 @@ const DEPTH_ROUNDS = 10;
 /** Ancestors in one bundle: whoever asks costs us at most this much a round, and large blocks are not sent n times. */
 const MAX_BUNDLE_BYTES = 256 * 1024;
 const MAX_BUNDLE_BLOCKS = 256;
+/**
+ * Whoever asks for bundles gets a lacking block from everybody who has it. For larger ones two senders have to do: under load members fall
+ * behind for want of time, take that for disorder, and n copies of every payload would leave them less of it for ever.
+ */
+const SMALL_BLOCK_BYTES = 2 * 1024;
+const SENDERS_OF_LARGE = 2;
 /** A block that many rounds below ours that was not in our cone before is late: jitter of half a delay makes none so old. */
 const LATE_ROUNDS = 3;
 /** Of whom brought such a block lately, a block that only missed being a strong parent of ours is as suspicious. */
@@ -37,6 +43,7 @@ const MAX_LATE_BLOCKS = 64;
 
 export class Bundles {
   readonly #dag: Dag;
+  readonly #n: number;
   readonly #faulty: number;
   readonly #lateShare: number[];
   /** Round of ours up to which a peer wants bundles. */
@@ -47,6 +54,7 @@ export class Bundles {
 
   constructor(dag: Dag, n: number, faulty: number) {
     this.#dag = dag;
+    this.#n = n;
     this.#faulty = faulty;
     this.#lateShare = new Array<number>(n).fill(LATE_SHARE);
     this.#until = new Array<number>(n).fill(0);
@@ -110,6 +118,7 @@ export class Bundles {
     let size = 0;
     const ancestors = unknownBelow(own, peer, lowest).filter((entry) => entry !== own && entry.author !== peer);
     for (const entry of ancestors.sort((a, b) => a.round - b.round)) {
+      if (!this.#isSender(own.author, entry, peer)) continue;
       size += entry.block.bytes.length;
       if (size > MAX_BUNDLE_BYTES || blocks.length >= MAX_BUNDLE_BLOCKS) break;
       know(entry, peer);
@@ -117,6 +126,12 @@ export class Bundles {
     }
     blocks.push(own.block.bytes);
     return blocks;
+  }
+
+  /** Whether it falls to us to send a peer this block; other members reckon alike, so that all take turns. */
+  #isSender(self: number, { block, round, author }: DagBlock, peer: number): boolean {
+    if (block.bytes.length <= SMALL_BLOCK_BYTES) return true;
+    return (self + this.#n - ((round + author + peer) % this.#n)) % this.#n < SENDERS_OF_LARGE;
   }
 
   /**

@@ -1,6 +1,7 @@
 /**
  * The blocks this member has accepted, as a graph above the floor. Every ancestor of a held block is held, or at or below
- * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable (bytes only) for another K rounds, for members that are behind.
+ * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable (bytes only) for
+ * another K rounds, as many as a bound on their bytes lets, for members that are behind.
  */
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
@@ -9,6 +10,9 @@ import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
 export const WINDOWS = 3;
+
+/** Memory for members that are behind; under load K rounds of blocks have gigabytes. */
+const MAX_SUNK_BYTES = 64 * 1024 * 1024;
 
 /** An accepted block with what was derived from its ancestors once. */
 export interface DagBlock {
@@ -48,9 +52,12 @@ export class Dag {
   readonly #byDigest = new Map<Hex, DagBlock>();
   readonly #bySlot = new Map<number, DagBlock[]>();
   readonly #byRound = new Map<number, DagBlock[]>();
-  /** Sunk blocks by round: servable, otherwise forgotten. */
-  readonly #sunk = new Map<Hex, VerifiedBlock>();
-  readonly #sunkByRound = new Map<number, VerifiedBlock[]>();
+  /** Sunk blocks: servable, otherwise forgotten. Undefined: known to have been held, but there was no room for it. */
+  readonly #sunk = new Map<Hex, VerifiedBlock | undefined>();
+  readonly #sunkByRound = new Map<number, Hex[]>();
+  #sunkBytes = 0;
+  /** Sunk blocks of rounds below are not servable any more. */
+  #lowestServed: number;
   /** Rounds in which somebody has twins. */
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
@@ -77,6 +84,7 @@ export class Dag {
     this.#floor = options.floor;
     this.#lowestHeld = Math.max(0, options.floor + 1);
     this.#lowestSunk = this.#lowestHeld;
+    this.#lowestServed = this.#lowestHeld;
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
     this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block);
@@ -129,7 +137,9 @@ export class Dag {
 
   /** Held or sunk blocks of a round. */
   servable(round: number): readonly VerifiedBlock[] {
-    return this.#sunkByRound.get(round) ?? this.round(round).map((entry) => entry.block);
+    const sunk = this.#sunkByRound.get(round);
+    if (sunk === undefined) return this.round(round).map((entry) => entry.block);
+    return sunk.map((digest) => this.#sunk.get(digest)).filter((block) => block !== undefined);
   }
 
   /**
@@ -209,7 +219,8 @@ export class Dag {
         this.#byDigest.delete(entry.digest);
         this.#bySlot.delete(slotKey(entry.round, entry.author));
         this.#sunk.set(entry.digest, entry.block);
-        push(this.#sunkByRound, entry.round, entry.block);
+        this.#sunkBytes += entry.block.bytes.length;
+        push(this.#sunkByRound, entry.round, entry.digest);
         // Blocks above still point here; cut what is below, or the whole history would stay reachable.
         entry.parents = NONE;
         entry.voters = NONE;
@@ -220,13 +231,28 @@ export class Dag {
       this.#exposedRounds.delete(this.#lowestHeld);
     }
     const forgotten = Math.min(this.#lowestHeld - 1 - this.#retainedRounds, this.#servedFloor);
-    for (; this.#lowestSunk <= forgotten; this.#lowestSunk++) {
-      for (const block of this.#sunkByRound.get(this.#lowestSunk) ?? []) this.#sunk.delete(block.digest);
-      this.#sunkByRound.delete(this.#lowestSunk);
-    }
+    for (; this.#lowestSunk <= forgotten; this.#lowestSunk++) this.#forgetSunk(this.#lowestSunk);
+    // Only what a checkpoint replaces: while nothing is certified, the rest is the only way forward of whoever is behind.
+    const droppable = Math.min(this.#lowestHeld - 1, this.#servedFloor);
+    while (this.#sunkBytes > MAX_SUNK_BYTES && this.#lowestServed <= droppable) this.#dropSunk(this.#lowestServed++);
     for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);
     return dropped;
+  }
+
+  /** They were here: a reference to one of them is not invented. Who needs their bytes goes on from a checkpoint. */
+  #dropSunk(round: number): void {
+    for (const digest of this.#sunkByRound.get(round) ?? []) {
+      this.#sunkBytes -= this.#sunk.get(digest)?.bytes.length ?? 0;
+      this.#sunk.set(digest, undefined);
+    }
+  }
+
+  #forgetSunk(round: number): void {
+    this.#dropSunk(round);
+    for (const digest of this.#sunkByRound.get(round) ?? []) this.#sunk.delete(digest);
+    this.#sunkByRound.delete(round);
+    this.#lowestServed = Math.max(this.#lowestServed, round + 1);
   }
 
   /** Every held block, oldest round first. */

@@ -11,6 +11,7 @@ import type { Logger } from "../telemetry/port.ts";
 import { createPrometheusMetrics } from "../telemetry/prometheus.ts";
 import { createDealEngines } from "../threshold/deal-engines.ts";
 import { createEngines } from "../threshold/engines.ts";
+import { countBytesWithHeap } from "./collector.ts";
 import { parseCommitteeFile } from "./committee-file.ts";
 import { type NodeConfig, NodeConfigError } from "./config.ts";
 import { createNodeMetrics } from "./metrics.ts";
@@ -44,6 +45,7 @@ export interface StartOptions {
  */
 export async function startNode(options: StartOptions): Promise<RunningNode> {
   const { config, password, logger, version, onFatal } = options;
+  countBytesWithHeap();
   await installNativeKeccak();
   const { committee: first, genesis, definition } = parseCommitteeFile(readText(config.committeeFile));
   if (definition === undefined) {

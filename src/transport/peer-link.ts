@@ -9,8 +9,11 @@ import { OutgoingQueue, PieceCutter } from "./queue.ts";
 import { RateMeter, TokenBucket } from "./rate.ts";
 import { updateWindowByHalves } from "./window.ts";
 
-/** Small enough for the queue to keep control, large enough for full speed: yamux cuts at 64 KiB anyway. */
-const PIECE_BYTES = 64 * 1024;
+/**
+ * Small enough for the queue to keep control, large enough for full speed. With yamux's 12 bytes it fits one record of Noise (65,519
+ * bytes): a piece of 64 KiB would become a large one and a tiny one, each with its own encryption.
+ */
+const PIECE_BYTES = 65_000;
 /** Each frame is charged this on top of its bytes: a flood of one-byte messages costs us calls, not bandwidth. */
 const FRAME_OVERHEAD_BYTES = 64;
 /** An honest peer opens one stream per connection; a burst covers restarts and flapping links. */

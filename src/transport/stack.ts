@@ -16,6 +16,7 @@ import type { MultiaddrConnection, StreamMuxerFactory, Upgrader } from "@libp2p/
 import { tcp } from "@libp2p/tcp";
 import type { Libp2pOptions } from "libp2p";
 import { utf8ToBytes } from "../lib/bytes.ts";
+import { noiseCrypto } from "./noise-crypto.ts";
 
 /** yamux streams per connection: one each way, and room for those that are being replaced. */
 export const MAX_STREAMS_PER_CONNECTION = 16;
@@ -54,7 +55,7 @@ export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
   };
   return {
     transports: [transport],
-    connectionEncrypters: [noise({ prologueBytes: utf8ToBytes(protocol) })],
+    connectionEncrypters: [noise({ prologueBytes: utf8ToBytes(protocol), crypto: noiseCrypto })],
     streamMuxers: [muxer],
     // It speaks its own protocol on streams; ours probe themselves.
     connectionMonitor: { enabled: false },

@@ -22,7 +22,7 @@ import { keyOf, stateAfter } from "./opaque.ts";
 import { percentilesOf, Samples } from "./statistics.ts";
 import type { LoadCommand, LoadMessage, LoadOptions, LoadReport } from "./types.ts";
 
-const TICK_MS = 5;
+const TICK_MS = 10;
 const ID_BYTES = 32;
 /** Certificates remembered as verified: members are seconds apart at most. */
 const KEPT_CERTIFICATES = 4096;

@@ -19,6 +19,7 @@ import { createNativeSigner } from "../../../src/keys/native-signer.ts";
 import { keccak256 } from "../../../src/lib/hash.ts";
 import { hexToBytes } from "../../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../../src/member/limits.ts";
+import { countBytesWithHeap } from "../../../src/node/collector.ts";
 import { createNodeMetrics } from "../../../src/node/metrics.ts";
 import { Node } from "../../../src/node/node.ts";
 import { MAX_FRAME_BYTES } from "../../../src/node/run-epoch.ts";
@@ -90,6 +91,7 @@ function tell(message: MemberMessage): void {
 
 async function run(options: MemberOptions): Promise<void> {
   const { index, committee, identity, shares, peers, directory, pacing } = options;
+  countBytesWithHeap();
   await installNativeKeccak();
   const engines = await createEngines("fast");
   const signer = createNativeSigner();
