@@ -436,7 +436,10 @@ export class Consensus {
     if (this.#fetcher.size === 0) return;
     // At least 1, because 0 invites nothing: who begins late in an epoch would walk down to its start a round per answer.
     const after = Math.max(1, this.#dag.highestRound - 1);
-    for (const [peer, refs] of this.#fetcher.due(nowMs, (ref) => this.#pending.isAwaited(ref.digest))) {
+    const isNeeded = ({ digest }: BlockRef): boolean => this.#pending.isAwaited(digest);
+    const isTaken = ({ round, author }: BlockRef): boolean =>
+      this.#dag.at(round, author).length > 0 || this.#pending.isHeldAt(round, author);
+    for (const [peer, refs] of this.#fetcher.due(nowMs, this.#dag.highestRound, isNeeded, isTaken)) {
       effects.push({ kind: "send", to: peer, message: { kind: "fetch", refs, after } });
     }
   }

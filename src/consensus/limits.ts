@@ -32,6 +32,15 @@ export const MAX_REFUSED = 4096;
 export const twinQuota = (n: number): number => 4 * n;
 /** Blocks of one (author, round) kept although nobody asked: two prove the offence, further ones come only as ancestors. */
 export const MAX_UNREQUESTED_TWINS = 2;
+/**
+ * Twins that we ask for because of what one member sent: at once (what an honest member's newest block can bring when f
+ * equivocators show everybody another block in the same round, and what it may link then), for each round that goes by, and for
+ * each while that passes without rounds. Equivocators sign as many as they like; this is what all of it costs us: at n = 31 and
+ * after the burst at most 4 · f = 40 blocks a round beside the n of the round itself.
+ */
+export const twinBurst = (n: number): number => twinQuota(n) + n * Math.floor((n - 1) / 3);
+export const TWINS_PER_ROUND = 4;
+export const TWIN_TOKEN_MS = 250;
 /** Wait for stragglers at most this long, whatever delay was measured: performance only. */
 export const MAX_STRAGGLER_WAIT_MS = 400;
 /** Fraction of the measured delay to wait for authors that were lately in time (consensus.md, figures: 0.5). */

@@ -32,9 +32,15 @@ function tailsOf(outputs: readonly OutputRound[], rules: OrderRules) {
   });
 }
 
-/** Again and again until nothing new is accepted: third twins are taken only once something needs them. */
+/**
+ * Again and again until two passes accept nothing: third twins are taken only once something needs them, which one pass may bring
+ * no further than to being waited for, and cost tokens, which come with time.
+ */
 function feedAll(view: View, blocks: readonly VerifiedBlock[]): void {
-  while (view.feed(blocks).some(({ kind }) => kind === "accepted"));
+  for (let pass = 1, idle = 0; idle < 2; pass++) {
+    const isIdle = !view.feed(blocks, 60_000 * pass).some(({ kind }) => kind === "accepted");
+    idle = isIdle ? idle + 1 : 0;
+  }
 }
 
 const digests = (outputs: readonly OutputRound[]) =>
