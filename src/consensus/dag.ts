@@ -55,6 +55,8 @@ export class Dag {
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
   readonly #outputBefore: Map<Hex, number>;
+  /** Highest round of an accepted block, by author. */
+  readonly #newest: number[];
   #floor: number;
   #lowestHeld: number;
   #highestRound: number;
@@ -74,6 +76,7 @@ export class Dag {
     this.#floor = options.floor;
     this.#lowestHeld = Math.max(0, options.floor + 1);
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
+    this.#newest = new Array<number>(options.n).fill(0);
     this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block);
   }
@@ -84,6 +87,11 @@ export class Dag {
 
   get highestRound(): number {
     return this.#highestRound;
+  }
+
+  /** Highest round of an accepted block of an author; 0 before the first. */
+  newest(author: number): number {
+    return this.#newest[author]!;
   }
 
   get size(): number {
@@ -171,6 +179,7 @@ export class Dag {
     push(this.#bySlot, slotKey(block.round, block.author), added);
     push(this.#byRound, block.round, added);
     this.#highestRound = Math.max(this.#highestRound, block.round);
+    this.#newest[block.author] = Math.max(this.#newest[block.author]!, block.round);
     return added;
   }
 

@@ -54,6 +54,9 @@ export const RETRY_MAX_MS = 8_000;
 /** Fetches of one peer are answered with at most this many largest blocks' bytes a second: a request is small, an answer is not. */
 export const SERVED_BLOCKS = 8;
 
+/** Blocks of one author that are asked for together with a newer one of it; the answer's own bounds hold as well. */
+export const MAX_FETCH_DEPTH = 255;
+
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;
 export const MAX_WIRE_REFS = 1024;
