@@ -176,12 +176,17 @@ export class Consensus {
     return this.#dag.highestRound - this.#committer.cursor.round < this.#config.limits.maxUncommittedRounds;
   }
 
-  /** Sizes of everything that grows, for metrics and for tests of the bounds. */
-  get sizes(): { readonly blocks: number; readonly pending: number; readonly wanted: number; readonly shares: number } {
+  /** Sizes of everything that others can make grow (docs/limits.md), for metrics and for tests of the bounds. */
+  get sizes() {
+    const sunk = this.#dag.sunk;
     return {
       blocks: this.#dag.size,
+      sunk: sunk.blocks,
+      sunkBytes: sunk.bytes,
       pending: this.#pending.size,
+      awaited: this.#pending.awaited,
       wanted: this.#fetcher.size,
+      refused: this.#intake.refused,
       shares: this.#coins.size,
     };
   }

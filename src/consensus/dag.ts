@@ -5,6 +5,7 @@
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
 import { slotKey } from "./block.ts";
+import { MAX_SUNK_BYTES } from "./limits.ts";
 import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
@@ -51,6 +52,7 @@ export class Dag {
   /** Sunk blocks by round: servable, otherwise forgotten. */
   readonly #sunk = new Map<Hex, VerifiedBlock>();
   readonly #sunkByRound = new Map<number, VerifiedBlock[]>();
+  #sunkBytes = 0;
   /** Rounds in which somebody has twins. */
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
@@ -96,6 +98,10 @@ export class Dag {
 
   get size(): number {
     return this.#byDigest.size;
+  }
+
+  get sunk(): { readonly blocks: number; readonly bytes: number } {
+    return { blocks: this.#sunk.size, bytes: this.#sunkBytes };
   }
 
   get(digest: Hex): DagBlock | undefined {
@@ -202,6 +208,7 @@ export class Dag {
         this.#bySlot.delete(slotKey(entry.round, entry.author));
         this.#sunk.set(entry.digest, entry.block);
         push(this.#sunkByRound, entry.round, entry.block);
+        this.#sunkBytes += entry.block.bytes.length;
         // Blocks above still point here; cut what is below, or the whole history would stay reachable.
         entry.parents = NONE;
         entry.voters = NONE;
@@ -210,13 +217,23 @@ export class Dag {
       }
       this.#byRound.delete(this.#lowestHeld);
       this.#exposedRounds.delete(this.#lowestHeld);
-      const forgotten = this.#lowestHeld - this.#retainedRounds;
-      for (const block of this.#sunkByRound.get(forgotten) ?? []) this.#sunk.delete(block.digest);
-      this.#sunkByRound.delete(forgotten);
+    }
+    // Rounds sink in order, and so does the map hold them.
+    for (const round of this.#sunkByRound.keys()) {
+      if (round >= this.#lowestHeld - this.#retainedRounds && this.#sunkBytes <= MAX_SUNK_BYTES) break;
+      this.#forgetSunk(round);
     }
     for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);
     return dropped;
+  }
+
+  #forgetSunk(round: number): void {
+    for (const { digest, bytes } of this.#sunkByRound.get(round) ?? []) {
+      this.#sunk.delete(digest);
+      this.#sunkBytes -= bytes.length;
+    }
+    this.#sunkByRound.delete(round);
   }
 
   /** Every held block, oldest round first. */

@@ -51,6 +51,11 @@ export class Intake {
     return this.#isSignedElsewhere;
   }
 
+  /** Wrong signatures that are remembered. */
+  get refused(): number {
+    return this.#refused.size;
+  }
+
   /**
    * What somebody waits for is outside the sender's quota; nothing else is, not even in an answer to a fetch of ours: whoever
    * leaves questions open could fill our memory with answers.

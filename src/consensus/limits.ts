@@ -57,6 +57,12 @@ export const SERVED_BLOCKS = 8;
 /** Blocks of one author that are asked for together with a newer one of it; the answer's own bounds hold as well. */
 export const MAX_FETCH_DEPTH = 255;
 
+/**
+ * Blocks below the floor are kept for members that are behind, K rounds of them, and no more bytes than this: K rounds of the largest
+ * blocks would be 48 GB at n = 31. Who needs older ones starts from a checkpoint.
+ */
+export const MAX_SUNK_BYTES = 256 * 1024 * 1024;
+
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;
 export const MAX_WIRE_REFS = 1024;

@@ -37,6 +37,11 @@ export class Pending {
     return this.#waiting.size;
   }
 
+  /** Ancestors that somebody waits for. */
+  get awaited(): number {
+    return this.#awaited.size;
+  }
+
   has(digest: Hex): boolean {
     return this.#waiting.has(digest);
   }

@@ -132,6 +132,11 @@ export class Member {
     return this.#epoch.certifier.certifiedSequence();
   }
 
+  /** Sizes of everything that peers and users can make grow (docs/limits.md), for metrics and for tests of the bounds. */
+  get sizes() {
+    return { ...this.consensus.sizes, ...this.#epoch.certifier.sizes, ...this.#mempool.sizes };
+  }
+
   get pendingInstructions(): number {
     return this.#mempool.size;
   }
