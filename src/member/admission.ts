@@ -83,6 +83,12 @@ export class Admission {
     }
   }
 
+  /** As the ledger will ask, and then knows the answer. */
+  isSigned({ instruction, signature }: SignedInstruction): boolean {
+    const digest = instructionDigest(this.#committeeId, instruction);
+    return this.#signatures.verify(digest, signature, instruction.head.signer);
+  }
+
   gossip(instructions: readonly SignedInstruction[], epoch: bigint): void {
     for (const part of inMessages(instructions))
       this.#out.send("all", encodeMessage(epoch, { kind: "instructions", instructions: part }));
