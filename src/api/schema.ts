@@ -29,6 +29,17 @@ export interface CommitteeAnswer {
   readonly genesis: LedgerGenesis;
 }
 
+/** Another member as this one knows it. */
+export interface PeerSummary {
+  readonly index: number;
+  readonly connected: boolean;
+  readonly address?: Hex | undefined;
+  /** What it did since this process began that honest members do not: messages and frames. */
+  readonly faults?: number | undefined;
+  /** It is not listened to for so long, milliseconds; 0: it is. */
+  readonly mutedForMs?: number | undefined;
+}
+
 /** GET /v1/status: this member's own view; nothing in it is certified. */
 export interface StatusAnswer {
   readonly index: number;
@@ -38,7 +49,7 @@ export interface StatusAnswer {
   readonly settledSequence: bigint;
   /** Newest sequence certified in every required suite; 0 before the first. */
   readonly certifiedSequence: bigint;
-  readonly peers: readonly { readonly index: number; readonly connected: boolean }[];
+  readonly peers: readonly PeerSummary[];
   /** Instructions waiting to be put into a block. */
   readonly mempool: number;
   readonly chains: readonly ChainStatus[];
@@ -196,7 +207,16 @@ export const statusAnswer: z.ZodType<StatusAnswer> = z.object({
   round: count,
   settledSequence: w.uint,
   certifiedSequence: w.uint,
-  peers: w.list(z.object({ index: count, connected: z.boolean() }), 4096),
+  peers: w.list(
+    z.object({
+      index: count,
+      connected: z.boolean(),
+      address: w.address.optional(),
+      faults: count.optional(),
+      mutedForMs: count.optional(),
+    }),
+    4096,
+  ),
   mempool: count,
   chains: w.list(
     z.object({

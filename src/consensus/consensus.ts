@@ -15,7 +15,15 @@ import { refuse } from "./errors.ts";
 import { Exposure } from "./exposure.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
-import { COIN_DELAY, MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, SERVED_BLOCKS, validateConfig } from "./limits.ts";
+import {
+  COIN_DELAY,
+  MAX_FETCH_DEPTH,
+  MAX_PARTIALS,
+  RETRY_MAX_MS,
+  RETRY_MIN_MS,
+  SERVED_BLOCKS,
+  validateConfig,
+} from "./limits.ts";
 import { Linearizer } from "./linearizer.ts";
 import { OutputLog } from "./output-log.ts";
 import { Pacing } from "./pacing.ts";
@@ -170,12 +178,17 @@ export class Consensus {
     return this.#dag.highestRound - this.#committer.cursor.round < this.#config.limits.maxUncommittedRounds;
   }
 
-  /** Sizes of everything that grows, for metrics and for tests of the bounds. */
-  get sizes(): { readonly blocks: number; readonly pending: number; readonly wanted: number; readonly shares: number } {
+  /** Sizes of everything that others can make grow (docs/limits.md), for metrics and for tests of the bounds. */
+  get sizes() {
+    const sunk = this.#dag.sunk;
     return {
       blocks: this.#dag.size,
+      sunk: sunk.blocks,
+      sunkBytes: sunk.bytes,
       pending: this.#pending.size,
+      awaited: this.#pending.awaited,
       wanted: this.#fetcher.size,
+      refused: this.#intake.refused,
       shares: this.#coins.size,
     };
   }
@@ -204,7 +217,7 @@ export class Consensus {
         this.#intake.receive(from, message.bytes, nowMs, effects);
         break;
       case "fetch":
-        return this.#serve(from, message.refs, message.after ?? 0, nowMs);
+        return this.#serve(from, message, nowMs);
       case "fetched":
         this.#takeFetched(from, message, nowMs, effects);
         break;
@@ -451,16 +464,27 @@ export class Consensus {
     if (this.#fetcher.size === 0) return;
     // At least 1, because 0 invites nothing: who begins late in an epoch would walk down to its start a round per answer.
     const after = Math.max(1, this.#dag.highestRound - 1);
-    for (const [peer, refs] of this.#fetcher.due(nowMs, (ref) => this.#pending.isAwaited(ref.digest))) {
-      effects.push({ kind: "send", to: peer, message: { kind: "fetch", refs, after } });
+    const isNeeded = ({ digest }: BlockRef): boolean => this.#pending.isAwaited(digest);
+    const isTaken = ({ round, author }: BlockRef): boolean =>
+      this.#dag.at(round, author).length > 0 || this.#pending.isHeldAt(round, author);
+    for (const [peer, refs] of this.#fetcher.due(nowMs, this.#dag.highestRound, isNeeded, isTaken)) {
+      // Rounds of its author that we lack below the block, and are not above our floor: it made at most one block in each.
+      const gaps = refs.map(({ round, author }) => round - 1 - Math.max(this.#dag.newest(author), this.#dag.floor));
+      const depth = Math.min(Math.max(0, ...gaps), MAX_FETCH_DEPTH);
+      const message = { kind: "fetch", refs, after } as const;
+      effects.push({ kind: "send", to: peer, message: depth === 0 ? message : { ...message, depth } });
     }
   }
 
   /** At most our own limit of what is asked (the asker's may be higher: the rest it asks again), and a bounded rate. */
-  #serve(from: number, refs: readonly BlockRef[], after: number, nowMs: number): ConsensusEffect[] {
+  #serve(
+    from: number,
+    { refs, after = 0, depth = 0 }: Extract<ConsensusMessage, { kind: "fetch" }>,
+    nowMs: number,
+  ): ConsensusEffect[] {
     const { limits } = this.#config;
     if (!this.#peers.mayServe(from, SERVED_BLOCKS * limits.maxBlockBytes, nowMs)) return [];
-    const { message, size } = answerFetch(this.#dag, limits, from, refs.slice(0, limits.maxFetchRefs), after);
+    const { message, size } = answerFetch(this.#dag, limits, from, refs.slice(0, limits.maxFetchRefs), after, depth);
     this.#peers.served(from, size);
     return [{ kind: "send", to: from, message }];
   }

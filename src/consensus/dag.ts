@@ -6,6 +6,7 @@
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
 import { slotKey } from "./block.ts";
+import { MAX_SUNK_BYTES } from "./limits.ts";
 import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
@@ -62,6 +63,8 @@ export class Dag {
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
   readonly #outputBefore: Map<Hex, number>;
+  /** Highest round of an accepted block, by author. */
+  readonly #newest: number[];
   #floor: number;
   #lowestHeld: number;
   /** Sunk blocks of lower rounds are forgotten. */
@@ -86,6 +89,7 @@ export class Dag {
     this.#lowestSunk = this.#lowestHeld;
     this.#lowestServed = this.#lowestHeld;
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
+    this.#newest = new Array<number>(options.n).fill(0);
     this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block);
   }
@@ -98,8 +102,17 @@ export class Dag {
     return this.#highestRound;
   }
 
+  /** Highest round of an accepted block of an author; 0 before the first. */
+  newest(author: number): number {
+    return this.#newest[author]!;
+  }
+
   get size(): number {
     return this.#byDigest.size;
+  }
+
+  get sunk(): { readonly blocks: number; readonly bytes: number } {
+    return { blocks: this.#sunk.size, bytes: this.#sunkBytes };
   }
 
   get(digest: Hex): DagBlock | undefined {
@@ -198,6 +211,7 @@ export class Dag {
     push(this.#bySlot, slotKey(block.round, block.author), added);
     push(this.#byRound, block.round, added);
     this.#highestRound = Math.max(this.#highestRound, block.round);
+    this.#newest[block.author] = Math.max(this.#newest[block.author]!, block.round);
     return added;
   }
 

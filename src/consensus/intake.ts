@@ -51,19 +51,27 @@ export class Intake {
     return this.#isSignedElsewhere;
   }
 
+  /** Wrong signatures that are remembered. */
+  get refused(): number {
+    return this.#refused.size;
+  }
+
   /**
    * What somebody waits for is outside the sender's quota; nothing else is, not even in an answer to a fetch of ours: whoever
    * leaves questions open could fill our memory with answers.
    */
   receive(from: number, bytes: Uint8Array, nowMs: number, effects: ConsensusEffect[]): void {
-    const { dag, pending, fetcher, coins } = this.#parts;
+    const { dag, pending, fetcher, coins, exposure } = this.#parts;
     if (this.#isHeld(bytes)) return;
     const block = this.#decode(from, bytes, effects);
     if (block === undefined) return;
     if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block.digest)) return;
-    const isWanted = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
+    const isAwaited = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
+    const held = this.#held(block).length;
+    // A twin that somebody's block names takes a token, like one that we ask for: whoever names it could send any number.
+    const isWanted = isAwaited && (held === 0 || fetcher.admits(block.digest, from, dag.highestRound, nowMs));
     // Two prove the offence; before the signature is checked, or an exposed author could keep us busy with more.
-    if (!isWanted && this.#held(block).length >= MAX_UNREQUESTED_TWINS) return;
+    if (!isWanted && held >= MAX_UNREQUESTED_TWINS) return;
     if (!this.#isSigned(from, block, effects)) return;
     if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
@@ -77,10 +85,20 @@ export class Intake {
       this.#acceptAll([block], nowMs, effects);
       return;
     }
-    if (!pending.add(block, isWanted ? undefined : from, missing)) return;
+    // Nobody needs a block of an exposed author until somebody else's names it: until then nothing is fetched for its sake.
+    const isDormant = exposure.has(block.author) && !isAwaited;
+    if (!pending.add(block, isWanted ? undefined : from, missing, isDormant)) return;
     fetcher.drop(block.digest);
-    for (const ref of missing) {
-      if (!pending.has(ref.digest)) fetcher.want(ref, from, nowMs, ref.round >= dag.highestRound - 1);
+    if (!isDormant) this.#fetchFor(missing, from, nowMs);
+  }
+
+  /** What is missing is fetched, and so is what those lack that waited here unneeded. */
+  #fetchFor(missing: readonly BlockRef[], from: number, nowMs: number): void {
+    const { dag, pending, fetcher } = this.#parts;
+    const refs = [...missing];
+    for (const ref of refs) {
+      if (pending.has(ref.digest)) refs.push(...pending.wake(ref.digest));
+      else if (!dag.isSatisfied(ref)) fetcher.want(ref, from, nowMs, ref.round >= dag.highestRound - 1);
     }
   }
 

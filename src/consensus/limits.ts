@@ -32,6 +32,15 @@ export const MAX_REFUSED = 4096;
 export const twinQuota = (n: number): number => 4 * n;
 /** Blocks of one (author, round) kept although nobody asked: two prove the offence, further ones come only as ancestors. */
 export const MAX_UNREQUESTED_TWINS = 2;
+/**
+ * Twins that we ask for because of what one member sent: at once (what an honest member's newest block can bring when f
+ * equivocators show everybody another block in the same round, and what it may link then), for each round that goes by, and for
+ * each while that passes without rounds. Equivocators sign as many as they like; this is what all of it costs us: at n = 31 and
+ * after the burst at most 4 · f = 40 blocks a round beside the n of the round itself.
+ */
+export const twinBurst = (n: number): number => twinQuota(n) + n * Math.floor((n - 1) / 3);
+export const TWINS_PER_ROUND = 4;
+export const TWIN_TOKEN_MS = 250;
 /** Wait for stragglers at most this long, whatever delay was measured: performance only. */
 export const MAX_STRAGGLER_WAIT_MS = 400;
 /**
@@ -47,6 +56,15 @@ export const RETRY_MAX_MS = 8_000;
 
 /** Fetches of one peer are answered with at most this many largest blocks' bytes a second: a request is small, an answer is not. */
 export const SERVED_BLOCKS = 8;
+
+/** Blocks of one author that are asked for together with a newer one of it; the answer's own bounds hold as well. */
+export const MAX_FETCH_DEPTH = 255;
+
+/**
+ * Blocks below the floor are kept for members that are behind, K rounds of them, and no more bytes than this: K rounds of the largest
+ * blocks would be 48 GB at n = 31. Who needs older ones starts from a checkpoint.
+ */
+export const MAX_SUNK_BYTES = 256 * 1024 * 1024;
 
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;

@@ -12,6 +12,8 @@ interface Waiting {
   /** The sender whose quota it uses; undefined for a requested ancestor. */
   readonly sender: number | undefined;
   readonly missing: Set<Hex>;
+  /** Nothing is fetched for it: nobody needs it yet. */
+  isDormant: boolean;
 }
 
 export class Pending {
@@ -35,6 +37,11 @@ export class Pending {
     return this.#waiting.size;
   }
 
+  /** Ancestors that somebody waits for. */
+  get awaited(): number {
+    return this.#awaited.size;
+  }
+
   has(digest: Hex): boolean {
     return this.#waiting.has(digest);
   }
@@ -51,15 +58,20 @@ export class Pending {
     return [...(this.#bySlot.get(slotKey(round, author)) ?? [])].map((digest) => this.#waiting.get(digest)!.block);
   }
 
+  /** True when a block of the slot waits here. */
+  isHeldAt(round: number, author: number): boolean {
+    return this.#bySlot.has(slotKey(round, author));
+  }
+
   /** Missing ancestors that are not here themselves: what has to be fetched. */
   *missing(): IterableIterator<BlockRef> {
     for (const [digest, { ref }] of this.#awaited) if (!this.#waiting.has(digest)) yield ref;
   }
 
   /** False when the sender's quota is used up by blocks of lower rounds. */
-  add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[]): boolean {
+  add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[], isDormant = false): boolean {
     if (sender !== undefined && !this.#makeRoom(sender, block, missing.length)) return false;
-    this.#waiting.set(block.digest, { block, sender, missing: new Set(missing.map((ref) => ref.digest)) });
+    this.#waiting.set(block.digest, { block, sender, missing: new Set(missing.map((ref) => ref.digest)), isDormant });
     addTo(this.#bySlot, slotKey(block.round, block.author), block.digest);
     if (sender !== undefined) {
       addTo(this.#perSender, sender, block.digest);
@@ -71,6 +83,14 @@ export class Pending {
       else awaited.by.add(block.digest);
     }
     return true;
+  }
+
+  /** Somebody needs it: what is missing for it, if nobody had needed it before. */
+  wake(digest: Hex): BlockRef[] {
+    const waiting = this.#waiting.get(digest);
+    if (waiting?.isDormant !== true) return [];
+    waiting.isDormant = false;
+    return [...waiting.missing].map((ancestor) => this.#awaited.get(ancestor)!.ref);
   }
 
   /** An ancestor is there now: returns the blocks that wait for nothing any more, which are no longer pending. */
@@ -98,6 +118,12 @@ export class Pending {
   }
 
   remove(digest: Hex): void {
+    const orphans = [digest];
+    for (const orphan of orphans) this.#removeOne(orphan, orphans);
+  }
+
+  /** Adds to `orphans` what was only kept because of it. */
+  #removeOne(digest: Hex, orphans: Hex[]): void {
     const waiting = this.#waiting.get(digest);
     if (waiting === undefined) return;
     const { block, sender, missing } = waiting;
@@ -110,7 +136,11 @@ export class Pending {
     for (const ancestor of missing) {
       const awaited = this.#awaited.get(ancestor);
       awaited?.by.delete(digest);
-      if (awaited?.by.size === 0) this.#awaited.delete(ancestor);
+      if (awaited?.by.size !== 0) continue;
+      this.#awaited.delete(ancestor);
+      // Asked for because of what has just gone: nobody's quota has it, and nobody waits for it.
+      const orphan = this.#waiting.get(ancestor);
+      if (orphan !== undefined && orphan.sender === undefined) orphans.push(ancestor);
     }
   }
 

@@ -7,7 +7,9 @@ const NORMAL_SKEW_ROUNDS = 3;
 
 /**
  * What was asked for, notFound for the rest, and for a peer that is rounds behind (`after`: its highest complete round) what
- * comes next for it, oldest first. Bounded by blocks and by the first block that brings the answer past one block's size.
+ * comes next for it, oldest first; otherwise up to `depth` older blocks of each one's author, oldest first: a member that nobody
+ * heard for m rounds is caught up with in m / depth answers instead of m. Bounded by blocks and by the first block that brings
+ * the answer past one block's size.
  */
 export function answerFetch(
   dag: Dag,
@@ -15,6 +17,7 @@ export function answerFetch(
   from: number,
   refs: readonly BlockRef[],
   after: number,
+  depth = 0,
 ): { readonly message: ConsensusMessage; readonly size: number } {
   const blocks: Uint8Array[] = [];
   const notFound: BlockRef[] = [];
@@ -36,9 +39,25 @@ export function answerFetch(
     }
   }
   const isBehind = after > 0 && highest > after + NORMAL_SKEW_ROUNDS;
-  const asked = new Set(refs.map((ref) => ref.digest));
+  const asked = new Set<string>(refs.map((ref) => ref.digest));
   for (let round = Math.max(after, 0) + 1; isBehind && round < highest && !isFull(); round++) {
     for (const block of dag.servable(round)) if (block.author !== from && !asked.has(block.digest)) give(block);
   }
+  if (!isBehind && depth > 0)
+    for (const ref of refs) for (const block of chainBelow(dag, ref, depth, asked).reverse()) give(block);
   return { message: { kind: "fetched", blocks, notFound, floor: Math.max(0, dag.floor) }, size };
+}
+
+/** Own ancestors of a block, newest first, up to one that is in `known`; adds them to it. */
+function chainBelow(dag: Dag, ref: BlockRef, depth: number, known: Set<string>): VerifiedBlock[] {
+  const chain: VerifiedBlock[] = [];
+  let block = dag.lookup(ref.digest);
+  while (block !== undefined && chain.length < depth) {
+    const previous: BlockRef | undefined = block.parents[0];
+    if (previous === undefined || previous.round === 0 || known.has(previous.digest)) break;
+    known.add(previous.digest);
+    block = dag.lookup(previous.digest);
+    if (block !== undefined) chain.push(block);
+  }
+  return chain;
 }

@@ -160,8 +160,11 @@ export type ConsensusMessage =
   | { readonly kind: "bundle"; readonly blocks: readonly Uint8Array[] }
   /** Asks for bundles instead of single blocks up to a round: what the sender gets is out of order by rounds. */
   | { readonly kind: "wantBundles"; readonly until: number }
-  /** Asks for blocks; `after` invites the answerer to add ancestors above that round, oldest first (0 or absent: none known). */
-  | { readonly kind: "fetch"; readonly refs: readonly BlockRef[]; readonly after?: number }
+  /**
+   * Asks for blocks; `after` invites the answerer to add ancestors above that round, oldest first (0 or absent: none known), and
+   * `depth` to add that many blocks of the same author below each, for an author that was not heard for a while.
+   */
+  | { readonly kind: "fetch"; readonly refs: readonly BlockRef[]; readonly after?: number; readonly depth?: number }
   /** `floor`: the answerer's, so that the asker can tell "dropped long ago" from "never seen". */
   | {
       readonly kind: "fetched";

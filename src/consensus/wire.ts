@@ -32,7 +32,7 @@ const BLOCK_PREFIX = Uint8Array.of(0, 4, 0, 0, 0);
 const coinSharesType = new ContainerType({ shares: new ListCompositeType(coinShareType, MAX_COIN_SHARES) });
 const coinType = new ContainerType({ round: uint64, signature: new ByteListType(MAX_SIGNATURE_BYTES) });
 const coinRequestType = new ContainerType({ round: uint64 });
-const fetchType = new ContainerType({ after: uint64, refs });
+const fetchType = new ContainerType({ after: uint64, depth: new UintNumberType(2), refs });
 const fetchedType = new ContainerType({
   floor: uint64,
   blocks: new ListCompositeType(blockBytes, MAX_WIRE_REFS),
@@ -53,7 +53,7 @@ export function encodeConsensusMessage(message: ConsensusMessage): Uint8Array {
     case "coinRequest":
       return tagged(3, coinRequestType.serialize({ round: message.round }));
     case "fetch":
-      return tagged(4, fetchType.serialize({ after: message.after ?? 0, refs: message.refs.map(refToSsz) }));
+      return tagged(4, fetchType.serialize(fetchToSsz(message)));
     case "fetched": {
       const { blocks, notFound, floor } = message;
       const value = { floor: floor ?? 0, blocks: [...blocks], notFound: notFound.map(refToSsz) };
@@ -83,7 +83,12 @@ export function decodeConsensusMessage(bytes: Uint8Array): ConsensusMessage {
       return { kind: "coinRequest", ...withSafeRound(strict(coinRequestType, body)) };
     case 4: {
       const value = strict(fetchType, body);
-      return { kind: "fetch", refs: value.refs.map(refFromSsz).map(withSafeRound), after: safe(value.after) };
+      const fetch = {
+        kind: "fetch",
+        refs: value.refs.map(refFromSsz).map(withSafeRound),
+        after: safe(value.after),
+      } as const;
+      return value.depth === 0 ? fetch : { ...fetch, depth: value.depth };
     }
     case 5: {
       const value = strict(fetchedType, body);
@@ -98,6 +103,12 @@ export function decodeConsensusMessage(bytes: Uint8Array): ConsensusMessage {
       return refuse("malformed", "unknown message kind", { selector: bytes[0] });
   }
 }
+
+const fetchToSsz = ({ after = 0, depth = 0, refs: wanted }: Extract<ConsensusMessage, { kind: "fetch" }>) => ({
+  after,
+  depth,
+  refs: wanted.map(refToSsz),
+});
 
 const tagged = (selector: number, value: Uint8Array): Uint8Array => concatBytes(Uint8Array.of(selector), value);
 

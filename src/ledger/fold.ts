@@ -196,11 +196,19 @@ export class Fold {
     }
   }
 
+  /**
+   * Members verify before they carry: the first false signature ends what a block's instructions may cost us, and who carries one
+   * loses the rest of its block. Whoever handed in what stood there is carried by others.
+   */
   private applyInstructions(input: BatchInput, making: Making): void {
     for (const { instructions } of input.items) {
-      for (const signed of instructions) {
+      for (const [at, signed] of instructions.entries()) {
         const id = instructionId(signed.instruction);
         const admission = this.admit(id, signed, making.sequence);
+        if (admission.kind === "drop" && admission.code === "badSignature") {
+          this.dropped += instructions.length - at;
+          break;
+        }
         if (admission.kind === "drop") this.dropped += 1;
         else if (admission.kind === "refuse") this.receipt(making, id, admission.code, admission.figures, false);
         else if (admission.kind === "park") this.lanes.park(id, signed);

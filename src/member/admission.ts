@@ -103,6 +103,12 @@ export class Admission {
     }
   }
 
+  /** As the ledger will ask, and then knows the answer. */
+  isSigned({ instruction, signature }: SignedInstruction): boolean {
+    const digest = instructionDigest(this.#committeeId, instruction);
+    return this.#signatures.verify(digest, signature, instruction.head.signer);
+  }
+
   /** Encoded instructions to all members. */
   gossip(instructions: readonly Uint8Array[], epoch: bigint): void {
     for (const part of inMessages(instructions)) this.#out.send("all", encodeInstructions(epoch, part));

@@ -76,6 +76,13 @@ export class Certifier {
     return lowestOpen === undefined ? this.#settled : lowestOpen - 1n;
   }
 
+  /** Batches of ours that wait for partials, and partials that wait for batches of ours. */
+  get sizes(): { readonly open: number; readonly future: number } {
+    let future = 0;
+    for (const partials of this.#future.values()) future += partials.size;
+    return { open: this.#open.size, future };
+  }
+
   isOpen(sequence: bigint, suite: Suite): boolean {
     return this.#open.has(keyOf(sequence, suite));
   }

@@ -146,6 +146,11 @@ export class Member {
     return this.#epoch.certifier.certifiedSequence();
   }
 
+  /** Sizes of everything that peers and users can make grow (docs/limits.md), for metrics and for tests of the bounds. */
+  get sizes() {
+    return { ...this.consensus.sizes, ...this.#epoch.certifier.sizes, ...this.#mempool.sizes };
+  }
+
   get pendingInstructions(): number {
     return this.#mempool.size;
   }
@@ -450,8 +455,15 @@ export class Member {
         this.#out.show({ kind: "punish", member: block.author, code: "malformedPayload", details });
         continue;
       }
-      for (const signed of payload.instructions)
+      for (const signed of payload.instructions) {
+        // The ledger ignores what stands behind a false signature: forgetting that would let a carrier censor it.
+        if (!this.#admission.isSigned(signed)) {
+          const details = { round: block.round };
+          this.#out.show({ kind: "punish", member: block.author, code: "badInstruction", details });
+          break;
+        }
         this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
+      }
       if (block.author === this.self) {
         this.#mempool.observed(payload.observations);
         // Only what we carried ourselves: of a block full of forgeries the ledger skips the rest, and that may be a copy of ours.

@@ -35,6 +35,14 @@ export class Mempool {
     return this.#instructions.size;
   }
 
+  get sizes(): { readonly instructions: number; readonly instructionBytes: number; readonly observations: number } {
+    return {
+      instructions: this.#instructions.size,
+      instructionBytes: this.#bytes,
+      observations: this.#observations.size,
+    };
+  }
+
   has(id: Hex): boolean {
     return this.#instructions.has(id);
   }

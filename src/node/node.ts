@@ -85,6 +85,8 @@ export class Node {
   #draining = false;
   #stopped = false;
   #hasLeft = false;
+  /** By member of the current epoch: what it said that honest members do not say. */
+  #faults = new Map<number, number>();
   /** The newest two of the epoch. */
   #checkpoints: readonly Checkpoint[];
   #behindEpoch: bigint | undefined;
@@ -142,6 +144,11 @@ export class Node {
 
   get transport(): Transport {
     return this.#parts.transport;
+  }
+
+  /** Messages of a peer of the current epoch that no honest member sends. */
+  faultsOf(peer: number): number {
+    return this.#faults.get(peer) ?? 0;
   }
 
   get isHealthy(): boolean {
@@ -234,7 +241,7 @@ export class Node {
         if (connected) this.#push({ kind: "connected", epoch, peer });
       },
       onFault: (peer, code, details) => {
-        logger.warn("a peer breaks the framing", { peer, code, ...details });
+        logger.warn("a peer breaks the framing", { peer, address: committee.members[peer]?.address, code, ...details });
         metrics.faults.add({ peer, code });
       },
       onStranger: (peerId) => logger.warn("somebody who is no committee member was turned away", { peerId }),
@@ -330,11 +337,12 @@ export class Node {
   #enter({ committee, peers }: EpochChange, self: number): void {
     const { transport, peersOf } = this.#parts;
     this.#turns.forgetPeers();
+    this.#faults = new Map();
     transport.change(peersOf(peers), self, this.#handlersOf({ committee, self }));
   }
 
   #show(session: Session, effect: MemberEffect): void {
-    reportEffect(this.#parts, effect);
+    reportEffect(this.#parts, effect, session.committee);
     switch (effect.kind) {
       case "batch":
         this.#feeds.settled(effect.batch.events);
@@ -385,7 +393,9 @@ export class Node {
 
   #mute({ committee, self }: Session, member: number): void {
     // Whoever misbehaved in an epoch that has just ended may have another index now.
-    if (member !== self && committee === this.#session.committee) this.#parts.transport.mute(member, MUTE_MS);
+    if (member === self || committee !== this.#session.committee) return;
+    this.#faults.set(member, this.faultsOf(member) + 1);
+    this.#parts.transport.mute(member, MUTE_MS);
   }
 
   /** A peer that is ahead of what we can work off waits in its own memory. */

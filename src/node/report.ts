@@ -2,6 +2,7 @@
 import type { LedgerEvent } from "../ledger/types.ts";
 import type { MemberEffect, TransactionCode } from "../member/types.ts";
 import type { Logger } from "../telemetry/port.ts";
+import type { Committee } from "../threshold/committee.ts";
 import type { NodeMetrics } from "./metrics.ts";
 
 interface Outlets {
@@ -9,7 +10,8 @@ interface Outlets {
   readonly metrics: NodeMetrics;
 }
 
-export function reportEffect({ logger, metrics }: Outlets, effect: MemberEffect): void {
+/** `committee`: of the epoch in which it was said. */
+export function reportEffect({ logger, metrics }: Outlets, effect: MemberEffect, { members }: Committee): void {
   switch (effect.kind) {
     case "batch":
       metrics.batch(effect.batch);
@@ -21,6 +23,7 @@ export function reportEffect({ logger, metrics }: Outlets, effect: MemberEffect)
     case "punish":
       logger.warn("a member misbehaves; muted for a while", {
         member: effect.member,
+        address: members[effect.member]?.address,
         code: effect.code,
         ...effect.details,
       });
@@ -29,6 +32,7 @@ export function reportEffect({ logger, metrics }: Outlets, effect: MemberEffect)
     case "exposed":
       logger.error("a member signed two blocks for one round: slashable, keep this line", {
         member: effect.author,
+        address: members[effect.author]?.address,
         round: effect.first.round,
         first: effect.first.digest,
         second: effect.second.digest,

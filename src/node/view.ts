@@ -70,7 +70,13 @@ export function createNodeView(parts: NodeViewParts): NodeView {
         round: member.consensus.highestRound,
         settledSequence: ledger.sequence,
         certifiedSequence: member.certifiedSequence,
-        peers: node.transport.peers().map(({ index, connected }) => ({ index, connected })),
+        peers: node.transport.peers().map(({ index, connected, faults, mutedForMs }) => ({
+          index,
+          connected,
+          address: node.committee.members[index]?.address,
+          faults: faults + node.faultsOf(index),
+          mutedForMs: Math.round(mutedForMs),
+        })),
         mempool: member.pendingInstructions,
         chains: ledger.destinations.map(({ chainId, hub, inboxCursor, outboxSize }) => {
           const inbox = node.feeds.inboxStatus(chainId);

@@ -34,12 +34,16 @@ function tailsOf(outputs: readonly OutputRound[], rules: OrderRules) {
   });
 }
 
-/** Again and again until nothing is new: third twins are taken only once something needs them, which may wait itself by then. */
+/**
+ * Again and again until two passes change nothing: third twins are taken only once something needs them, which one pass may bring no
+ * further than to being waited for, and cost tokens, which come with time.
+ */
 function feedAll(view: View, blocks: readonly VerifiedBlock[]): void {
-  for (let isNew = true; isNew; ) {
+  for (let pass = 1, idle = 0; idle < 2; pass++) {
     const { pending, wanted } = view.consensus.sizes;
-    isNew = view.feed(blocks).some(({ kind }) => kind === "accepted");
-    isNew ||= view.consensus.sizes.pending !== pending || view.consensus.sizes.wanted !== wanted;
+    const isMoved = view.feed(blocks, 60_000 * pass).some(({ kind }) => kind === "accepted");
+    const isSame = view.consensus.sizes.pending === pending && view.consensus.sizes.wanted === wanted;
+    idle = isSame && !isMoved ? idle + 1 : 0;
   }
 }
 

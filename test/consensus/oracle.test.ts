@@ -15,12 +15,15 @@ function outputsOf(blocks: readonly VerifiedBlock[], n: number, changes: Partial
   const consensus = new Consensus(configOf(n, undefined, changes));
   const outputs: OutputRound[] = [];
   let before: typeof consensus.sizes | undefined;
+  let nowMs = 0;
   for (let changed = true; changed; ) {
     const { sizes } = consensus;
     changed = before === undefined || sizes.pending !== before.pending || sizes.wanted !== before.wanted;
     before = sizes;
+    // Twins cost tokens, which come with time.
+    nowMs += 60_000;
     for (const block of blocks) {
-      for (const effect of consensus.receive(block.author, { kind: "block", bytes: block.bytes }, 0)) {
+      for (const effect of consensus.receive(block.author, { kind: "block", bytes: block.bytes }, nowMs)) {
         if (effect.kind === "accepted") changed = true;
         if (effect.kind === "output") outputs.push(effect.output);
         assert.notEqual(effect.kind, "punish");

@@ -32,10 +32,30 @@ describe("ledger: lanes", () => {
     expect(h.submit(forged)).equal(undefined);
     expect(h.ledger.nextNonce(alice.address, 0n)).equal(0n);
     expect(h.ledger.preview(forged).code).equal("badSignature");
-    const batch = h.submit(forged, genuine);
+    const block = { observations: [], transactions: [] };
+    const batch = h.round([
+      { author: 0, instructions: [forged], ...block },
+      { author: 1, instructions: [genuine], ...block },
+    ]);
     expect(batch?.receipts.map((r) => [r.instructionId, r.code])).deep.equal([
       [instructionId(genuine.instruction), "applied"],
     ]);
+  });
+
+  it("ignores what stands behind a false signature in a block: thousands of them cost one check", () => {
+    let checks = 0;
+    const h = new Harness({ verify: (_, signature) => ++checks > 0 && !signature.startsWith("0xff") });
+    h.deposit(alice, 1_000n);
+    const genuine = h.sign(alice, transfer(alice, bob, 10n));
+    const forged = Array.from({ length: 1_000 }, (_, k) => {
+      const other = h.sign(alice, transfer(alice, bob, BigInt(11 + k)));
+      return { ...other, signature: `0xff${other.signature.slice(4)}` as const };
+    });
+    checks = 0;
+    expect(h.submit(...forged, genuine)).equal(undefined);
+    expect(checks).equal(1);
+    expect(h.ledger.nextNonce(alice.address, 0n)).equal(0n);
+    expect(h.submit(genuine)?.receipts.map(({ code }) => code)).deep.equal(["applied"]);
   });
 
   it("parks a gap and releases it in order when the gap fills, in the same or a later batch", () => {

@@ -49,6 +49,14 @@ describe("node: four members with stores and a transport in one process", functi
     expect(world.fatal).to.deep.equal([]);
   });
 
+  it("counts what a peer says that no honest member says, and stops listening to it for a while", async () => {
+    world.transports[1]!.send(0, new Uint8Array(40).fill(0xee).fill(0, 0, 4));
+    await until("it is blamed", () => world.nodes[0]!.faultsOf(1) === 1);
+    const muted = world.transports[0]!.peers().filter(({ mutedForMs }) => mutedForMs > 0);
+    expect(muted.map(({ index }) => index)).to.deep.equal([1]);
+    expect([2, 3].map((peer) => world.nodes[0]!.faultsOf(peer))).to.deep.equal([0, 0]);
+  });
+
   it("a restart goes on from the newest checkpoint and signs on", async () => {
     let nonce = 0n;
     const settle = async (): Promise<void> => {

@@ -20,10 +20,10 @@ export class View {
     this.consensus = new Consensus(configOf(n, undefined, changes));
   }
 
-  feed(blocks: readonly VerifiedBlock[]): ConsensusEffect[] {
+  feed(blocks: readonly VerifiedBlock[], nowMs = 0): ConsensusEffect[] {
     const effects: ConsensusEffect[] = [];
     for (const block of blocks) {
-      effects.push(...this.consensus.receive(block.author, { kind: "block", bytes: block.bytes }, 0));
+      effects.push(...this.consensus.receive(block.author, { kind: "block", bytes: block.bytes }, nowMs));
     }
     for (const effect of effects) if (effect.kind === "output") this.outputs.push(effect.output);
     return effects;
