@@ -12,9 +12,6 @@ import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
 export const WINDOWS = 3;
 
-/** Memory for members that are behind; under load K rounds of blocks have gigabytes. */
-const MAX_SUNK_BYTES = 64 * 1024 * 1024;
-
 /** An accepted block with what was derived from its ancestors once. */
 export interface DagBlock {
   readonly block: VerifiedBlock;

@@ -62,9 +62,10 @@ export const MAX_FETCH_DEPTH = 255;
 
 /**
  * Blocks below the floor are kept for members that are behind, K rounds of them, and no more bytes than this: K rounds of the largest
- * blocks would be 48 GB at n = 31. Who needs older ones starts from a checkpoint.
+ * blocks would be 48 GB at n = 31. Who needs older ones starts from a checkpoint; what is above the two newest certified ones is kept
+ * whatever it takes, and blocks carry no payload when that lasts.
  */
-export const MAX_SUNK_BYTES = 256 * 1024 * 1024;
+export const MAX_SUNK_BYTES = 64 * 1024 * 1024;
 
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;

@@ -38,7 +38,7 @@ export class Mempool {
   get sizes(): { readonly instructions: number; readonly instructionBytes: number; readonly observations: number } {
     return {
       instructions: this.#instructions.size,
-      instructionBytes: this.#bytes,
+      instructionBytes: this.#instructions.bytes,
       observations: this.#observations.size,
     };
   }

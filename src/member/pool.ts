@@ -59,6 +59,10 @@ export class Pool<T> {
     return this.#entries.size;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   has(id: Hex): boolean {
     return this.#entries.has(id);
   }
