@@ -13,8 +13,8 @@ import { ADVERSARIES, simulate } from "../../src/testing/simulator/simulate.ts";
 /** `npm run test:long` runs 20,000, over all sizes. */
 const RUNS = Number(process.env.CLOCKLESS_CAMPAIGN ?? "0");
 const FROM = BigInt(process.env.CLOCKLESS_CAMPAIGN_FROM ?? "1");
-/** Controls that need minutes; the long run has them all. */
-const SLOW: readonly string[] = ["no-catch-up", "one-coin-share"];
+/** Found on few seeds only; the long run has it. */
+const SLOW: readonly string[] = ["one-coin-share"];
 
 const base: RunConfig = { members: 4, adversary: "none", seed: 1n, rounds: 20, delays: "unit", owners: 2 };
 const options = { threads: Math.min(2, availableParallelism()), progress: () => undefined };

@@ -101,7 +101,7 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     seeds: 20,
   },
   "one-coin-share": {
-    config: { ...base, adversary: "lag+garbage", rounds: 100, control: "one-coin-share" },
+    config: { ...base, adversary: "lag", rounds: 60, control: "one-coin-share" },
     kinds: ["liveness"],
     seeds: 80,
   },
