@@ -56,6 +56,26 @@ function calmDown(builder: DagBuilder, n: number, rounds: number): void {
   for (let round = top + 1; round <= top + rounds; round++) builder.round(round, absent(round));
 }
 
+/** Without third twins that nothing is built on: who got two others first never takes them, and may be a few slots behind for that. */
+function withoutIdleTwins(blocks: readonly VerifiedBlock[]): readonly VerifiedBlock[] {
+  const wanted = new Set<string>();
+  const perSlot = new Map<string, number>();
+  const kept = new Set<VerifiedBlock>();
+  const keep = (block: VerifiedBlock): void => {
+    const slot = `${block.round}/${block.author}`;
+    perSlot.set(slot, (perSlot.get(slot) ?? 0) + 1);
+    kept.add(block);
+    for (const { digest } of block.parents) wanted.add(digest);
+  };
+  const rounds = [...new Set(blocks.map(({ round }) => round))].sort((a, b) => b - a);
+  for (const round of rounds) {
+    const here = blocks.filter((block) => block.round === round);
+    for (const block of here) if (wanted.has(block.digest)) keep(block);
+    for (const block of here) if (!kept.has(block) && (perSlot.get(`${round}/${block.author}`) ?? 0) < 2) keep(block);
+  }
+  return blocks.filter((block) => kept.has(block));
+}
+
 const digests = (outputs: readonly OutputRound[]) =>
   outputs.map(({ round, commits }) => [round, ...commits.map(({ digest }) => digest)]);
 
@@ -87,7 +107,7 @@ describe("consensus: checkpoint from the tail of the order", () => {
         const dag = randomDag(seed, n, 12 + (seed % 20));
         // Calm at the end: which third twins were taken, when nothing needs them, then no longer says how far one has decided.
         calmDown(dag.builder, n, 10);
-        const all = dag.builder.blocks;
+        const all = withoutIdleTwins(dag.builder.blocks);
         const rules = rulesOf(n, retainedRounds, activityWindow);
         const old = new View(n, { retainedRounds, activityWindow });
         feedAll(old, all);
@@ -122,6 +142,7 @@ describe("consensus: checkpoint from the tail of the order", () => {
         [191410170, 4, 6, 2],
         [465343614, 7, 6, 2],
         [1283517582, 5, 6, 2],
+        [1937384003, 4, 6, 2],
       ],
     });
     expect(starts).greaterThan(1.5 * dags);
