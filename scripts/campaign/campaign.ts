@@ -200,7 +200,8 @@ function endOf({ fault }: Life, { code, signal, trace, at }: Death, by: "SIGKILL
     if (at - failedAt * 1_000 > STOPS_WITHIN_MS) return "went on after its disk failed";
     if (code === EXIT_DISK) return "stopped by itself";
   }
-  if (fault.kind === "cut" && failedAt !== undefined && code === undefined) return "cut";
+  // Nobody else kills it, and the process that dies on entering a sync leaves no line of it.
+  if (fault.kind === "cut" && by === undefined && signal === "SIGKILL") return "cut";
   if (by === undefined) return "ended without a reason";
   // A process that has hardly begun has no handler yet.
   if (code === undefined) return signal !== by ? "did not terminate" : by === "SIGKILL" ? "killed" : "terminated";
