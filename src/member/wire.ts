@@ -73,11 +73,6 @@ export function epochOfMessage(bytes: Uint8Array): bigint | undefined {
   return BigInt(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0, true));
 }
 
-/** Blocks and what they need: rounds wait for these, and for nothing else that members say. */
-export function isConsensusMessage(bytes: Uint8Array): boolean {
-  return bytes[EPOCH_BYTES] === TAGS.consensus;
-}
-
 function bodyOf(message: MemberMessage): { readonly tag: number; readonly body: Uint8Array } {
   const tag = TAGS[message.kind];
   switch (message.kind) {

@@ -16,7 +16,6 @@ import type {
   SubmitVerdict,
   TransactionCode,
 } from "../member/types.ts";
-import { isConsensusMessage } from "../member/wire.ts";
 import type { Store } from "../storage/port.ts";
 import type { Logger } from "../telemetry/port.ts";
 import type { Committee } from "../threshold/committee.ts";
@@ -81,8 +80,6 @@ export class Node {
   #session: Session;
   #verdicts: SubmitVerdict[] = [];
   #draining = false;
-  /** Some inputs were put off for others, once. */
-  #hasPutOff = false;
   #stopped = false;
   #hasLeft = false;
   /** The newest two of the epoch. */
@@ -267,7 +264,7 @@ export class Node {
     const { store, transport, nowMs } = this.#parts;
     /** With the session in which it was said: indices are of its committee. */
     const later: { readonly session: Session; readonly effect: MemberEffect }[] = [];
-    for (const input of this.#nextInputs()) {
+    for (const input of this.#queue.splice(0)) {
       const session = this.#session;
       for (const effect of this.#member.step(input, nowMs())) {
         this.#collect(effect);
@@ -283,22 +280,6 @@ export class Node {
     if (later.some(({ effect }) => effect.kind === "batch")) this.#feeds.report();
     this.#answerSubmitters();
     this.#schedule();
-  }
-
-  /**
-   * Everything that waits; but blocks before what comes with them. Combining partial signatures takes milliseconds, and the rounds of all
-   * members wait for our next block, so what can be said about blocks is said first. The rest is next, whatever came meanwhile.
-   */
-  #nextInputs(): readonly MemberInput[] {
-    const inputs = this.#queue.splice(0);
-    const isUrgent = (input: MemberInput) => input.kind === "message" && isConsensusMessage(input.bytes);
-    const urgent = this.#hasPutOff ? [] : inputs.filter(isUrgent);
-    this.#hasPutOff = urgent.length > 0 && urgent.length < inputs.length;
-    if (!this.#hasPutOff) return inputs;
-    this.#queue.push(...inputs.filter((input) => !isUrgent(input)));
-    this.#draining = true;
-    setImmediate(() => this.#drain());
-    return urgent;
   }
 
   /** What has to be on disk before anything of the step leaves, and what the member's next step counts on. */
