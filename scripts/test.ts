@@ -1,6 +1,6 @@
 /**
  * `npm test`: every suite, and one closing line `N passed, M failed`. What has to come first runs first; then two lanes run
- * side by side, one for each core of a small machine. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
+ * side by side and take suite after suite. A suite that dies without counting its failures counts as one failure, so nothing fails silently.
  *
  *   --quick   leaves the contracts' tests out
  *   --long    draws a fresh seed, repeats what is random many times and runs what is large (hours); CLOCKLESS_SEEDS, CLOCKLESS_DAGS,
@@ -44,30 +44,35 @@ const FIRST: readonly Suite[] = [
   { name: "build", command: ["npm", "run", "--silent", "build"] },
 ];
 
-/** Test folders that take about as long as all others together; contract tests run under Hardhat. */
-const HEAVY = ["cli", "threshold"];
+/** Test folders that run in one process each, those that take longest first; the others run together. */
+const LONGEST = [["simulation"], ["cli"], ["threshold"], ["relayer", "sdk"], ["formal", "consensus"], ["scripts"]];
 const UNDER_HARDHAT = ["contracts", "differential"];
 
-function roomsIn(isWanted: (folder: string) => boolean): string[] {
-  const folders = readdirSync(`${root}/test`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const wanted = folders.map(({ name }) => name).filter((name) => !UNDER_HARDHAT.includes(name) && isWanted(name));
-  return wanted.map((name) => `test/${name}/**/*.test.ts`);
+function rooms(folders: readonly string[]): Suite {
+  const command = ["mocha", ...folders.map((name) => `test/${name}/**/*.test.ts`)];
+  return { name: folders.length > 2 ? "rooms (all others)" : `rooms (${folders.join(", ")})`, command };
 }
 
-const LANES: readonly (readonly Suite[])[] = [
-  [{ name: "rooms (cli, threshold)", command: ["mocha", ...roomsIn((name) => HEAVY.includes(name))] }],
-  [
-    { name: "rooms (all others)", command: ["mocha", ...roomsIn((name) => !HEAVY.includes(name))] },
-    ...(isQuick
-      ? []
-      : [
-          {
-            name: "contracts: Solidity tests",
-            command: ["hardhat", "test", "solidity", ...(isLong ? ["--test-profile", "intense"] : [])],
-          },
-          { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
-        ]),
-  ],
+function otherRooms(): string[] {
+  const folders = readdirSync(`${root}/test`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const known = [...LONGEST.flat(), ...UNDER_HARDHAT];
+  return folders.map(({ name }) => name).filter((name) => !known.includes(name));
+}
+
+/** One after the other: both build the contracts. */
+const CONTRACTS: readonly Suite[] = [
+  {
+    name: "contracts: Solidity tests",
+    command: ["hardhat", "test", "solidity", ...(isLong ? ["--test-profile", "intense"] : [])],
+  },
+  { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
+];
+
+/** Taken by two lanes, one for each core of a small machine, in this order. */
+const QUEUE: (readonly Suite[])[] = [
+  ...LONGEST.map((folders) => [rooms(folders)]),
+  [rooms(otherRooms())],
+  ...(isQuick ? [] : [CONTRACTS]),
 ];
 
 /** Runs one suite and prints its output whole when it ends, so that lanes do not mix. A suite that counts nothing counts as one. */
@@ -92,9 +97,15 @@ function failuresIn(output: string): string {
   return list < 0 ? plain.split("\n").slice(-60).join("\n") : plain.slice(list, list + 20_000);
 }
 
-async function runLane(suites: readonly Suite[]): Promise<Result[]> {
+async function runAll(suites: readonly Suite[]): Promise<Result[]> {
   const results: Result[] = [];
   for (const suite of suites) results.push(await runSuite(suite));
+  return results;
+}
+
+async function runLane(): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let next = QUEUE.shift(); next !== undefined; next = QUEUE.shift()) results.push(...(await runAll(next)));
   return results;
 }
 
@@ -132,7 +143,7 @@ function sum(text: string, pattern: RegExp): number {
 const seed = process.env.CLOCKLESS_SEED ?? (isLong ? LONG.CLOCKLESS_SEED : "1");
 process.stdout.write(`seed ${seed} (CLOCKLESS_SEED=${seed} repeats what is random)\n`);
 process.stdout.write("running: floors, types, builds; then rooms and contracts side by side (some minutes)\n");
-const results = [await runLane(FIRST), ...(await Promise.all(LANES.map(runLane)))].flat();
+const results = [await runAll(FIRST), ...(await Promise.all([runLane(), runLane()]))].flat();
 const passed = results.reduce((total, result) => total + result.passed, 0);
 const failed = results.reduce((total, result) => total + result.failed, 0);
 for (const { failures } of results) process.stdout.write(failures);

@@ -124,7 +124,6 @@ describe("campaign", () => {
     expect(commandOf(again)).to.equal(smallest!.command);
     expect(violationOf(again)).to.equal(smallest!.violation);
     expect(again.members).to.equal(4);
-    expect(again.owners).to.equal(1);
   });
 });
 
