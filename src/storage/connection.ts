@@ -13,7 +13,7 @@ import { APPLICATION_ID, RESERVED_META_PREFIX, SCHEMA_VERSION, UPGRADES } from "
 const COMMITTEE_KEY = `${RESERVED_META_PREFIX}committeeId`;
 
 /** Pages after which the write-ahead log is folded back: 4 MiB keeps folding rare and recovery short. */
-const CHECKPOINT_PAGES = 1_000;
+const CHECKPOINT_PAGES = 4_000;
 
 /** Checks or creates the schema and sets how durable it is. Throws StoreError `unknownSchema`, `foreignStore`. */
 export function prepareDatabase(database: DatabaseSync, committeeId: Hex): void {
