@@ -79,7 +79,9 @@ class Load {
         else if (kind === FRAME.certified) this.#onCertified(client, body);
       });
       client.socket.on("error", () => {});
-      client.socket.on("close", () => this.#faults.add(`member ${member} closed its door`));
+      client.socket.on("close", () => {
+        if (!options.killed.includes(member)) this.#faults.add(`member ${member} closed its door`);
+      });
       return client;
     });
   }

@@ -151,6 +151,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
       clientPorts,
       rate: rate / options.slowdown,
       instructionBytes: options.instructionBytes,
+      killed: options.kill,
       seed: 1,
     };
     order({ kind: "start", options: loadOptions });

@@ -54,6 +54,8 @@ export interface LoadOptions {
   /** Instructions a second, over all members. */
   readonly rate: number;
   readonly instructionBytes: number;
+  /** Members that will be killed. */
+  readonly killed: readonly number[];
   readonly seed: number;
 }
 
