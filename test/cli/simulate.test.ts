@@ -72,7 +72,7 @@ describe("clockless simulate", () => {
 
   it("says which runs of a campaign failed, how to run them again, and ends with 6", async function () {
     this.timeout(180_000);
-    const args = ["--campaign", "1", "--members", "4", "--adversary", "chaos", "--rule", "first-skip", "--no-controls"];
+    const args = ["--campaign", "8", "--members", "4", "--adversary", "chaos", "--rule", "first-skip", "--no-controls"];
     const outcome = await clockless(["simulate", ...args, "--json"]);
     expect(outcome.status, outcome.stderr).to.equal(6);
     const { passed, failures } = json<CampaignReport>(outcome);

@@ -143,6 +143,8 @@ describe("consensus: checkpoint from the tail of the order", () => {
         [465343614, 7, 6, 2],
         [1283517582, 5, 6, 2],
         [1937384003, 4, 6, 2],
+        [975715861, 4, 6, 2],
+        [627823224, 4, 6, 4],
       ],
     });
     expect(starts).greaterThan(1.5 * dags);
