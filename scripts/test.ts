@@ -44,8 +44,8 @@ const FIRST: readonly Suite[] = [
   { name: "build", command: ["npm", "run", "--silent", "build"] },
 ];
 
-/** Test folders that run in one process each, those that take longest first; the others run together. */
-const LONGEST = [["simulation"], ["cli"], ["threshold"], ["relayer", "sdk"], ["formal", "consensus"], ["scripts"]];
+/** Test folders that run in a process of their own; the others run together. */
+const APART = [["cli"], ["simulation"], ["threshold"], ["relayer", "sdk"], ["formal", "consensus"], ["scripts"]];
 const UNDER_HARDHAT = ["contracts", "differential"];
 
 function rooms(folders: readonly string[]): Suite {
@@ -55,7 +55,7 @@ function rooms(folders: readonly string[]): Suite {
 
 function otherRooms(): string[] {
   const folders = readdirSync(`${root}/test`, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  const known = [...LONGEST.flat(), ...UNDER_HARDHAT];
+  const known = [...APART.flat(), ...UNDER_HARDHAT];
   return folders.map(({ name }) => name).filter((name) => !known.includes(name));
 }
 
@@ -68,10 +68,10 @@ const CONTRACTS: readonly Suite[] = [
   { name: "contracts: TypeScript tests", command: ["hardhat", "test", "mocha"] },
 ];
 
-/** Taken by two lanes, one for each core of a small machine, in this order. */
+/** Taken by two lanes, one for each core of a small machine, in this order: what takes longest comes first. */
 const QUEUE: (readonly Suite[])[] = [
-  ...LONGEST.map((folders) => [rooms(folders)]),
   [rooms(otherRooms())],
+  ...APART.map((folders) => [rooms(folders)]),
   ...(isQuick ? [] : [CONTRACTS]),
 ];
 
