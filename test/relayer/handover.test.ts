@@ -114,9 +114,12 @@ for (const suite of SUITES) {
       });
 
     async function turns(relayer: Relayer, count: number): Promise<Plan> {
-      let plan = await relayer.runOnce();
-      for (let i = 1; i < count; i++) plan = await relayer.runOnce();
-      return plan;
+      let plan: Plan | undefined;
+      for (let i = 0; i < count; i++) {
+        plan = await relayer.runOnce();
+        await chain.mined();
+      }
+      return plan!;
     }
 
     /** What members say of handovers from now on, in the schema's form. */
@@ -269,7 +272,7 @@ for (const suite of SUITES) {
       expect(plans.flatMap(({ actions }) => actions.map(({ kind }) => kind))).to.deep.equal(["handover", "handover"]);
       await chain.mine(1);
       await chain.rpc("evm_setAutomine", [true]);
-      for (let k = 0; k < 4; k++) for (const { relayer } of [first, second]) await relayer.runOnce();
+      for (let k = 0; k < 4; k++) for (const { relayer } of [first, second]) await turns(relayer, 1);
       expect(await deployment.handovers()).to.equal(1n);
       expect(await deployment.balanceOf(ALICE)).to.equal(5n);
       const events = [...first.events, ...second.events];

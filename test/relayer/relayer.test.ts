@@ -122,7 +122,10 @@ describe("relayer", () => {
       .sort();
 
   async function turns(relayer: Relayer, count: number) {
-    for (let i = 0; i < count; i++) await relayer.runOnce();
+    for (let i = 0; i < count; i++) {
+      await relayer.runOnce();
+      for (const chain of chains) await chain.mined();
+    }
   }
 
   it("carries the newest certificate to every chain, skips older ones, and delivers each entry once", async () => {
