@@ -23,7 +23,7 @@ describe("the path from a hub's key", () => {
   });
 
   it("takes up what is signed up to the first gap or lie, whatever stands around it, in any order (property)", function () {
-    this.timeout(30_000);
+    this.timeout(300_000);
     console.log(`    seed ${seed}`);
     const shown = fc.array(fc.constantFrom("good", "bad", "missing"), { minLength: LENGTH, maxLength: LENGTH });
     fc.assert(
