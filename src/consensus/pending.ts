@@ -156,6 +156,8 @@ export class Pending {
       let highest: VerifiedBlock | undefined;
       for (const digest of this.#perSender.get(sender) ?? []) {
         const { block } = this.#waiting.get(digest)!;
+        // What another block waits for stays: it is here, so nobody fetches it, and whoever sent it could send it to evict it.
+        if (this.#awaited.has(digest)) continue;
         if (highest === undefined || block.round > highest.round) highest = block;
       }
       if (highest === undefined || highest.round <= incoming.round) return false;
