@@ -85,20 +85,23 @@ export class Intake {
       this.#acceptAll([block], nowMs, effects);
       return;
     }
+    if (!pending.add(block, isWanted ? undefined : from, missing)) return;
     // Nobody needs a block of an exposed author until somebody else's names it: until then nothing is fetched for its sake.
-    const isDormant = exposure.has(block.author) && !isAwaited;
-    if (!pending.add(block, isWanted ? undefined : from, missing, isDormant)) return;
+    const needing = exposure.has(block.author) && !isAwaited ? [] : [from, ...fetcher.namedBy(block.digest)];
     fetcher.drop(block.digest);
-    if (!isDormant) this.#fetchFor(missing, from, nowMs);
+    for (const member of needing) this.#fetchFor(block.digest, member, nowMs);
   }
 
-  /** What is missing is fetched, and so is what those lack that waited here unneeded. */
-  #fetchFor(missing: readonly BlockRef[], from: number, nowMs: number): void {
+  /**
+   * What a waiting block lacks is fetched, on account of a member whose blocks need it, and so is what those lack that wait here
+   * already: else twins that a malicious sender brought first would cost its tokens alone, of which it has none left.
+   */
+  #fetchFor(digest: Hex, member: number, nowMs: number): void {
     const { dag, pending, fetcher } = this.#parts;
-    const refs = [...missing];
+    const refs = pending.need(digest, member);
     for (const ref of refs) {
-      if (pending.has(ref.digest)) refs.push(...pending.wake(ref.digest));
-      else if (!dag.isSatisfied(ref)) fetcher.want(ref, from, nowMs, ref.round >= dag.highestRound - 1);
+      if (pending.has(ref.digest)) refs.push(...pending.need(ref.digest, member));
+      else if (!dag.isSatisfied(ref)) fetcher.want(ref, member, nowMs, ref.round >= dag.highestRound - 1);
     }
   }
 

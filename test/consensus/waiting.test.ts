@@ -1,7 +1,7 @@
 /** What waits for ancestors must come through, whatever somebody else sends to keep it waiting. */
 import { expect } from "chai";
-import { DEFAULT_CONSENSUS_LIMITS, TWIN_TOKEN_MS } from "../../src/consensus/limits.ts";
-import type { ConsensusConfig, ConsensusEffect, VerifiedBlock } from "../../src/consensus/types.ts";
+import { DEFAULT_CONSENSUS_LIMITS, TWIN_TOKEN_MS, twinBurst } from "../../src/consensus/limits.ts";
+import type { BlockRef, ConsensusConfig, ConsensusEffect, VerifiedBlock } from "../../src/consensus/types.ts";
 import { builderOf } from "./support/random-dag.ts";
 import { View } from "./support/view.ts";
 
@@ -43,5 +43,38 @@ describe("consensus: waiting for ancestors", () => {
     for (const author of [0, 1, 2]) receive(3, block(4, author));
     wait(20_000);
     expect(holds(block(7, 1))).equal(true);
+  });
+
+  it("twins below a block that a sender without tokens brought first cost those whose blocks need it", () => {
+    const n = 7;
+    const rounds = 16;
+    const honest = [0, 1, 2, 3, 4];
+    const [colluder, equivocator] = [5, 6];
+    const { builder, receive, wait, holds } = createWorld(n);
+    const [colluderGenesis, equivocatorGenesis] = [builder.at(0, colluder)[0]!, builder.at(0, equivocator)[0]!];
+    for (let round = 1; round <= rounds; round++) {
+      const strong = round === 1 ? undefined : honest;
+      for (const block of builder.round(round, [...honest, equivocator], { strong })) receive(block.author, block);
+    }
+    const twin = builder.block(equivocator, rounds, { salt: 1, strong: honest, previous: equivocatorGenesis });
+    // The colluder, which nobody has caught, names invented twins of all rounds below: more than its tokens will ever pay here.
+    let named = 0;
+    const inventedAt = (round: number): BlockRef => ({
+      ...{ round, author: equivocator },
+      digest: `0x${(++named).toString(16).padStart(64, "0")}`,
+    });
+    for (let round = 3; round <= rounds; round++) {
+      const weak = Array.from({ length: round - 2 }, (_, i) => inventedAt(i + 1));
+      receive(colluder, builder.block(colluder, round, { strong: honest, previous: colluderGenesis, weak }));
+    }
+    const patienceMs = 5_000;
+    expect(named).greaterThan(twinBurst(n) + patienceMs / TWIN_TOKEN_MS);
+    const brought = builder.block(colluder, rounds + 1, { strong: [...honest, twin], previous: colluderGenesis });
+    receive(colluder, brought);
+    for (const author of honest) receive(author, builder.block(author, rounds + 1, { strong: honest }));
+    const needing = builder.block(0, rounds + 2, { strong: [...honest, brought] });
+    receive(0, needing);
+    wait(patienceMs);
+    expect(holds(needing)).equal(true);
   });
 });
