@@ -80,6 +80,7 @@ export class Consensus {
   readonly #outputLog: OutputLog;
   #lastOwn: BlockRef | undefined;
   #lastOwnBytes: Uint8Array | undefined;
+  #behindAtMs = Number.NEGATIVE_INFINITY;
 
   /** `createRule`: for simulators. Throws ConsensusError `badConfig`. */
   constructor(config: ConsensusConfig, createRule: CreateRule = (parts) => new Committer(parts)) {
@@ -128,6 +129,7 @@ export class Consensus {
       exposure: this.#exposure,
       coins: this.#coins,
       arrived: (from, author) => this.#bundles.arrived(from, author),
+      behind: (round, nowMs, effects) => this.#reportBehind(round, nowMs, effects),
       accept: (block, nowMs, effects) => {
         this.#enter(block, nowMs);
         effects.push({ kind: "accepted", block });
@@ -499,8 +501,18 @@ export class Consensus {
     for (const ref of message.notFound) {
       const sunkAt = this.#fetcher.notFound(from, ref, message.floor ?? 0, nowMs);
       // At least one honest member has dropped it: nobody will bring it any more, the way forward is a certificate.
-      if (sunkAt === this.#n - this.#quorum + 1) effects.push({ kind: "behind", round: ref.round });
+      if (sunkAt > this.#n - this.#quorum) this.#reportBehind(ref.round, nowMs, effects);
     }
+  }
+
+  /**
+   * Again and again while it is so: whoever has to act on it may be busy, or find nobody who answers, and the others may not get on
+   * without us, so that nothing further happens that would tell.
+   */
+  #reportBehind(round: number, nowMs: number, effects: ConsensusEffect[]): void {
+    if (nowMs < this.#behindAtMs + RETRY_MAX_MS) return;
+    this.#behindAtMs = nowMs;
+    effects.push({ kind: "behind", round });
   }
 
   #serveCoin(from: number, round: number): ConsensusEffect[] {
