@@ -80,6 +80,7 @@ export class Consensus {
   readonly #outputLog: OutputLog;
   #lastOwn: BlockRef | undefined;
   #lastOwnBytes: Uint8Array | undefined;
+  #finalFloor = Number.POSITIVE_INFINITY;
   #behindAtMs = Number.NEGATIVE_INFINITY;
 
   /** `createRule`: for simulators. Throws ConsensusError `badConfig`. */
@@ -154,6 +155,11 @@ export class Consensus {
   /** Blocks at or below are dropped, and references to them count as satisfied. Negative at first. */
   get floor(): number {
     return this.#dag.floor;
+  }
+
+  /** Blocks at or below are not output any more. At or above `floor`. */
+  get orderFloor(): number {
+    return this.#linearizer.floor;
   }
 
   /** The first slot that is not decided. */
@@ -276,7 +282,7 @@ export class Consensus {
       {
         author: self,
         round,
-        parents: this.#proposer.parents(last, quorum.round, quorum.blocks),
+        parents: this.#proposer.parents(last, quorum.round, quorum.blocks, this.orderFloor),
         payload: this.acceptsPayload ? content.payload : new Uint8Array(0),
         coinShares: coinShares(this.#config.coin, last.round, round, this.floor),
         partials: content.partials,
@@ -350,9 +356,16 @@ export class Consensus {
     };
   }
 
-  /** Blocks above this round stay servable, also longer than K rounds: whoever is behind has no later certified cut to start from. */
-  serveAbove(floor: number): void {
+  /**
+   * Blocks above `floor` stay servable, also longer than K rounds: whoever is behind has no later certified cut to start from. `final` is
+   * the floor of the newest such cut. What lies between it and the order's floor stays in the graph: a reference to a block that was
+   * never here must not count as satisfied because this member alone has committed so much, perhaps by a block that a malicious
+   * author gave to nobody else. Whoever builds on such a reference shuts out all members with a lower floor, and where these are needed
+   * they stay there for ever. At or below `final` the cut is their way on.
+   */
+  serveAbove(floor: number, final: number): void {
     this.#dag.serveAbove(floor);
+    this.#finalFloor = final;
   }
 
   #proposable(): ReturnType<typeof highestQuorum> {
@@ -440,7 +453,7 @@ export class Consensus {
         effects.push({ kind: "output", output });
       }
       const before = this.#dag.floor;
-      const floor = this.#linearizer.floor;
+      const floor = Math.min(this.#linearizer.floor, this.#finalFloor);
       if (floor <= before) return;
       this.#proposer.forget(this.#dag.sink(floor));
       this.#votes.forget(before + 1, floor);
