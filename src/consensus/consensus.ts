@@ -80,6 +80,8 @@ export class Consensus {
   readonly #outputLog: OutputLog;
   #lastOwn: BlockRef | undefined;
   #lastOwnBytes: Uint8Array | undefined;
+  #finalFloor = Number.POSITIVE_INFINITY;
+  #behindAtMs = Number.NEGATIVE_INFINITY;
 
   /** `createRule`: for simulators. Throws ConsensusError `badConfig`. */
   constructor(config: ConsensusConfig, createRule: CreateRule = (parts) => new Committer(parts)) {
@@ -128,6 +130,7 @@ export class Consensus {
       exposure: this.#exposure,
       coins: this.#coins,
       arrived: (from, author) => this.#bundles.arrived(from, author),
+      behind: (round, nowMs, effects) => this.#reportBehind(round, nowMs, effects),
       accept: (block, nowMs, effects) => {
         this.#enter(block, nowMs);
         effects.push({ kind: "accepted", block });
@@ -152,6 +155,11 @@ export class Consensus {
   /** Blocks at or below are dropped, and references to them count as satisfied. Negative at first. */
   get floor(): number {
     return this.#dag.floor;
+  }
+
+  /** Blocks at or below are not output any more. At or above `floor`. */
+  get orderFloor(): number {
+    return this.#linearizer.floor;
   }
 
   /** The first slot that is not decided. */
@@ -274,7 +282,7 @@ export class Consensus {
       {
         author: self,
         round,
-        parents: this.#proposer.parents(last, quorum.round, quorum.blocks),
+        parents: this.#proposer.parents(last, quorum.round, quorum.blocks, this.orderFloor),
         payload: this.acceptsPayload ? content.payload : new Uint8Array(0),
         coinShares: coinShares(this.#config.coin, last.round, round, this.floor),
         partials: content.partials,
@@ -348,9 +356,16 @@ export class Consensus {
     };
   }
 
-  /** Blocks above this round stay servable, also longer than K rounds: whoever is behind has no later certified cut to start from. */
-  serveAbove(floor: number): void {
+  /**
+   * Blocks above `floor` stay servable, also longer than K rounds: whoever is behind has no later certified cut to start from. `final` is
+   * the floor of the newest such cut. What lies between it and the order's floor stays in the graph: a reference to a block that was
+   * never here must not count as satisfied because this member alone has committed so much, perhaps by a block that a malicious
+   * author gave to nobody else. Whoever builds on such a reference shuts out all members with a lower floor, and where these are needed
+   * they stay there for ever. At or below `final` the cut is their way on.
+   */
+  serveAbove(floor: number, final: number): void {
     this.#dag.serveAbove(floor);
+    this.#finalFloor = final;
   }
 
   #proposable(): ReturnType<typeof highestQuorum> {
@@ -438,7 +453,7 @@ export class Consensus {
         effects.push({ kind: "output", output });
       }
       const before = this.#dag.floor;
-      const floor = this.#linearizer.floor;
+      const floor = Math.min(this.#linearizer.floor, this.#finalFloor);
       if (floor <= before) return;
       this.#proposer.forget(this.#dag.sink(floor));
       this.#votes.forget(before + 1, floor);
@@ -499,8 +514,18 @@ export class Consensus {
     for (const ref of message.notFound) {
       const sunkAt = this.#fetcher.notFound(from, ref, message.floor ?? 0, nowMs);
       // At least one honest member has dropped it: nobody will bring it any more, the way forward is a certificate.
-      if (sunkAt === this.#n - this.#quorum + 1) effects.push({ kind: "behind", round: ref.round });
+      if (sunkAt > this.#n - this.#quorum) this.#reportBehind(ref.round, nowMs, effects);
     }
+  }
+
+  /**
+   * Again and again while it is so: whoever has to act on it may be busy, or find nobody who answers, and the others may not get on
+   * without us, so that nothing further happens that would tell.
+   */
+  #reportBehind(round: number, nowMs: number, effects: ConsensusEffect[]): void {
+    if (nowMs < this.#behindAtMs + RETRY_MAX_MS) return;
+    this.#behindAtMs = nowMs;
+    effects.push({ kind: "behind", round });
   }
 
   #serveCoin(from: number, round: number): ConsensusEffect[] {

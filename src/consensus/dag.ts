@@ -145,6 +145,11 @@ export class Dag {
     return ref.round <= this.#floor || this.#byDigest.has(ref.digest) || this.#outputBefore.has(ref.digest);
   }
 
+  /** Of rounds below nothing can be served. */
+  get lowestServed(): number {
+    return this.#lowestServed;
+  }
+
   /** Held or sunk blocks of a round. */
   servable(round: number): readonly VerifiedBlock[] {
     const sunk = this.#sunkByRound.get(round);

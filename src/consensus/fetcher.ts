@@ -57,6 +57,11 @@ export class Fetcher {
     return (this.#wanted.get(digest)?.attempts ?? 0) > 0;
   }
 
+  /** Whose blocks name it; nobody's when it is not wanted. */
+  namedBy(digest: Hex): Iterable<number> {
+    return this.#wanted.get(digest)?.namedBy ?? [];
+  }
+
   want(ref: BlockRef, sender: number, nowMs: number, isFresh: boolean): void {
     const known = this.#wanted.get(ref.digest);
     known?.namedBy.add(sender);

@@ -26,6 +26,8 @@ export interface IntakeParts {
   readonly coins: CoinPool;
   /** The first copy of a signed block came from this member, unasked. */
   readonly arrived: (from: number, author: number) => void;
+  /** At least one honest member is more than K rounds above our newest block. */
+  readonly behind: (round: number, nowMs: number, effects: ConsensusEffect[]) => void;
   /** Puts a block whose ancestors are all there into the DAG. */
   readonly accept: (block: VerifiedBlock, nowMs: number, effects: ConsensusEffect[]) => void;
 }
@@ -37,7 +39,6 @@ export class Intake {
   readonly #refused = new Set<string>();
   /** Highest round of a signed block per author, accepted or not: f + 1 far ahead mean that we are behind. */
   readonly #seenRound: number[];
-  #reportedBehind = 0;
   #isSignedElsewhere = false;
 
   constructor(parts: IntakeParts) {
@@ -76,7 +77,7 @@ export class Intake {
     if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     if (block.author === this.#parts.config.self) this.#isSignedElsewhere = true;
-    if (this.#isTooFar(block, effects) && !isWanted) return;
+    if (this.#isTooFar(block, nowMs, effects) && !isWanted) return;
     // Rule 5: shares count as soon as a signed block carries them, whether or not its ancestors are here.
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
     this.#exposeTwins(block, effects);
@@ -85,20 +86,23 @@ export class Intake {
       this.#acceptAll([block], nowMs, effects);
       return;
     }
+    if (!pending.add(block, isWanted ? undefined : from, missing)) return;
     // Nobody needs a block of an exposed author until somebody else's names it: until then nothing is fetched for its sake.
-    const isDormant = exposure.has(block.author) && !isAwaited;
-    if (!pending.add(block, isWanted ? undefined : from, missing, isDormant)) return;
+    const needing = exposure.has(block.author) && !isAwaited ? [] : [from, ...fetcher.namedBy(block.digest)];
     fetcher.drop(block.digest);
-    if (!isDormant) this.#fetchFor(missing, from, nowMs);
+    for (const member of needing) this.#fetchFor(block.digest, member, nowMs);
   }
 
-  /** What is missing is fetched, and so is what those lack that waited here unneeded. */
-  #fetchFor(missing: readonly BlockRef[], from: number, nowMs: number): void {
+  /**
+   * What a waiting block lacks is fetched, on account of a member whose blocks need it, and so is what those lack that wait here
+   * already: else twins that a malicious sender brought first would cost its tokens alone, of which it has none left.
+   */
+  #fetchFor(digest: Hex, member: number, nowMs: number): void {
     const { dag, pending, fetcher } = this.#parts;
-    const refs = [...missing];
+    const refs = pending.need(digest, member);
     for (const ref of refs) {
-      if (pending.has(ref.digest)) refs.push(...pending.wake(ref.digest));
-      else if (!dag.isSatisfied(ref)) fetcher.want(ref, from, nowMs, ref.round >= dag.highestRound - 1);
+      if (pending.has(ref.digest)) refs.push(...pending.need(ref.digest, member));
+      else if (!dag.isSatisfied(ref)) fetcher.want(ref, member, nowMs, ref.round >= dag.highestRound - 1);
     }
   }
 
@@ -189,15 +193,12 @@ export class Intake {
    * More than K rounds above what at least one honest author has reached: nothing to fetch for. One far-future block must not
    * trigger catch-up, f + 1 authors far ahead do.
    */
-  #isTooFar(block: VerifiedBlock, effects: ConsensusEffect[]): boolean {
-    const { dag, config } = this.#parts;
+  #isTooFar(block: VerifiedBlock, nowMs: number, effects: ConsensusEffect[]): boolean {
+    const { dag, config, behind } = this.#parts;
     const reach = dag.highestRound + config.retainedRounds;
     if (block.round <= reach) return false;
     const witnessed = [...this.#seenRound].sort((a, b) => b - a)[this.#faulty]!;
-    if (witnessed > reach && witnessed > this.#reportedBehind) {
-      this.#reportedBehind = witnessed + Math.ceil(config.retainedRounds / 4);
-      effects.push({ kind: "behind", round: witnessed });
-    }
+    if (witnessed > reach) behind(witnessed, nowMs, effects);
     return block.round > witnessed + config.retainedRounds;
   }
 }

@@ -12,8 +12,8 @@ interface Waiting {
   /** The sender whose quota it uses; undefined for a requested ancestor. */
   readonly sender: number | undefined;
   readonly missing: Set<Hex>;
-  /** Nothing is fetched for it: nobody needs it yet. */
-  isDormant: boolean;
+  /** Whose blocks need it: whose tokens what is missing for it may cost. Nobody's: nothing is fetched for it. */
+  readonly neededBy: Set<number>;
 }
 
 export class Pending {
@@ -63,15 +63,11 @@ export class Pending {
     return this.#bySlot.has(slotKey(round, author));
   }
 
-  /** Missing ancestors that are not here themselves: what has to be fetched. */
-  *missing(): IterableIterator<BlockRef> {
-    for (const [digest, { ref }] of this.#awaited) if (!this.#waiting.has(digest)) yield ref;
-  }
-
-  /** False when the sender's quota is used up by blocks of lower rounds. */
-  add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[], isDormant = false): boolean {
+  /** False when the sender's quota is used up by blocks of lower rounds. Nobody needs what is added: see `need`. */
+  add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[]): boolean {
     if (sender !== undefined && !this.#makeRoom(sender, block, missing.length)) return false;
-    this.#waiting.set(block.digest, { block, sender, missing: new Set(missing.map((ref) => ref.digest)), isDormant });
+    const digests = new Set(missing.map((ref) => ref.digest));
+    this.#waiting.set(block.digest, { block, sender, missing: digests, neededBy: new Set() });
     addTo(this.#bySlot, slotKey(block.round, block.author), block.digest);
     if (sender !== undefined) {
       addTo(this.#perSender, sender, block.digest);
@@ -85,11 +81,11 @@ export class Pending {
     return true;
   }
 
-  /** Somebody needs it: what is missing for it, if nobody had needed it before. */
-  wake(digest: Hex): BlockRef[] {
+  /** A block of this member needs it: what is missing for it, once for each member. */
+  need(digest: Hex, member: number): BlockRef[] {
     const waiting = this.#waiting.get(digest);
-    if (waiting?.isDormant !== true) return [];
-    waiting.isDormant = false;
+    if (waiting === undefined || waiting.neededBy.has(member)) return [];
+    waiting.neededBy.add(member);
     return [...waiting.missing].map((ancestor) => this.#awaited.get(ancestor)!.ref);
   }
 
@@ -156,6 +152,8 @@ export class Pending {
       let highest: VerifiedBlock | undefined;
       for (const digest of this.#perSender.get(sender) ?? []) {
         const { block } = this.#waiting.get(digest)!;
+        // What another block waits for stays: it is here, so nobody fetches it, and whoever sent it could send it to evict it.
+        if (this.#awaited.has(digest)) continue;
         if (highest === undefined || block.round > highest.round) highest = block;
       }
       if (highest === undefined || highest.round <= incoming.round) return false;

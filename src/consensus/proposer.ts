@@ -51,8 +51,16 @@ export class Proposer {
     return this.#linked;
   }
 
-  /** Parents of a block of round r + 1, given own last block and the blocks that count at r. */
-  parents(last: BlockRef, round: number, counting: readonly (DagBlock | undefined)[]): readonly BlockRef[] {
+  /**
+   * Parents of a block of round r + 1, given own last block, the blocks that count at r, and the order's floor: what lies at or below it
+   * and is still held is not output any more, and must not take the room of what is.
+   */
+  parents(
+    last: BlockRef,
+    round: number,
+    counting: readonly (DagBlock | undefined)[],
+    orderFloor: number,
+  ): readonly BlockRef[] {
     const rest: BlockRef[] = [];
     const linked: DagBlock[] = [];
     const used = new Set([slotKey(last.round, last.author)]);
@@ -67,7 +75,7 @@ export class Proposer {
     }
     const room = Math.min(this.#limits.maxWeakLinks, this.#limits.maxParents - rest.length - 1);
     let links = 0;
-    for (const entry of this.#weakCandidates(round)) {
+    for (const entry of this.#weakCandidates(Math.max(0, orderFloor), round)) {
       if (links === room) break;
       const key = slotKey(entry.round, entry.author);
       if (used.has(key) || entry.isInOwnCone || this.#exposure.addsTooManyTwins(entry)) continue;
@@ -80,12 +88,12 @@ export class Proposer {
     return [last, ...rest.sort(compareParents)];
   }
 
-  /** Blocks below r of authors that are not exposed, oldest first. */
-  #weakCandidates(round: number): readonly DagBlock[] {
+  /** Blocks above the order's floor and below r of authors that are not exposed, oldest first. */
+  #weakCandidates(above: number, round: number): readonly DagBlock[] {
     const candidates: DagBlock[] = [];
     for (const entry of this.#unlinked) {
       const isLinkable =
-        entry.round >= 1 && entry.round < round && !this.#dag.isTainted(entry) && !this.#exposure.has(entry.author);
+        entry.round > above && entry.round < round && !this.#dag.isTainted(entry) && !this.#exposure.has(entry.author);
       if (isLinkable) candidates.push(entry);
     }
     return candidates.sort((a, b) => compareBlocks(a, b));

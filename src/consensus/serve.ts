@@ -1,5 +1,6 @@
 /** Answers to other members' questions: blocks they lack, coins they wait for. Reads only. */
 import type { Dag } from "./dag.ts";
+import { MAX_FETCH_DEPTH } from "./limits.ts";
 import type { BlockRef, ConsensusLimits, ConsensusMessage, VerifiedBlock } from "./types.ts";
 
 /** Rounds by which members normally differ: the blocks in between are on their way already. */
@@ -40,11 +41,14 @@ export function answerFetch(
   }
   const isBehind = after > 0 && highest > after + NORMAL_SKEW_ROUNDS;
   const asked = new Set<string>(refs.map((ref) => ref.digest));
-  for (let round = Math.max(after, 0) + 1; isBehind && round < highest && !isFull(); round++) {
+  // From what there is: an epoch has millions of rounds, and a request of a few bytes must not make us look through them.
+  for (let round = Math.max(after + 1, dag.lowestServed); isBehind && round < highest && !isFull(); round++) {
     for (const block of dag.servable(round)) if (block.author !== from && !asked.has(block.digest)) give(block);
   }
-  if (!isBehind && depth > 0)
-    for (const ref of refs) for (const block of chainBelow(dag, ref, depth, asked).reverse()) give(block);
+  for (const ref of refs) {
+    if (isBehind || isFull()) break;
+    for (const block of chainBelow(dag, ref, Math.min(depth, MAX_FETCH_DEPTH), asked).reverse()) give(block);
+  }
   return { message: { kind: "fetched", blocks, notFound, floor: Math.max(0, dag.floor) }, size };
 }
 

@@ -58,6 +58,11 @@ export class Checkpoints {
     return this.#everyRounds === undefined ? undefined : this.#floors[0];
   }
 
+  /** Of the newest checkpoint that is final: whoever is stuck above it has a way on. */
+  get finalFloor(): number {
+    return this.#floors.at(-1)!;
+  }
+
   output(output: OutputRound): void {
     if (this.#everyRounds === undefined) return;
     this.#recorder.add(output);

@@ -8,7 +8,10 @@ import { EPOCH_BYTES, MAX_CERTIFICATES, MAX_INSTRUCTIONS, MAX_PARTIALS, TAGS } f
 
 const BYTES_PER_UNIT = 8 * 1024;
 const UNITS_PER_PAIRING = 16;
-/** Selectors of consensus/wire.ts whose messages hold blocks, and where the offset of their list of blocks stands. */
+/** Looking up and encoding as many certificates and partials as an answer holds, for a question of eight bytes. */
+const UNITS_PER_ANSWER = 16;
+/** Selectors of consensus/wire.ts: a coin is a pairing; of those whose messages hold blocks, where the offset of their list stands. */
+const COIN = 2;
 const FETCHED = 5;
 const BUNDLE = 6;
 const OFFSET_IN = { [FETCHED]: 8, [BUNDLE]: 0 } as const;
@@ -41,6 +44,8 @@ function checksIn(bytes: Uint8Array): number {
       return UNITS_PER_PAIRING * listLength(bytes, body, MAX_CERTIFICATES);
     case TAGS.partials:
       return UNITS_PER_PAIRING * listLength(bytes, body, MAX_PARTIALS);
+    case TAGS.certificatesWanted:
+      return UNITS_PER_ANSWER;
     default:
       return 0;
   }
@@ -49,6 +54,7 @@ function checksIn(bytes: Uint8Array): number {
 function blocksIn(bytes: Uint8Array, at: number): number {
   const selector = bytes[at];
   if (selector === 0) return 1;
+  if (selector === COIN) return UNITS_PER_PAIRING;
   if (selector !== FETCHED && selector !== BUNDLE) return 0;
   const start = at + 1;
   const offset = wordAt(bytes, start + OFFSET_IN[selector]);

@@ -84,8 +84,8 @@ export class Epoch {
 
   /** What others need who start from a checkpoint of ours stays servable until there are newer ones. */
   keepServable(): void {
-    const floor = this.checkpoints.servedFloor;
-    if (floor !== undefined) this.consensus.serveAbove(floor);
+    const { servedFloor, finalFloor } = this.checkpoints;
+    if (servedFloor !== undefined) this.consensus.serveAbove(servedFloor, finalFloor);
   }
 
   get number(): bigint {
@@ -145,12 +145,13 @@ export class Epoch {
 
   /** What sank below the floor will not be output any more. */
   forgetSunk(): void {
-    for (const [digest, round] of this.#unsettled) if (round <= this.consensus.floor) this.#unsettled.delete(digest);
+    const { orderFloor } = this.consensus;
+    for (const [digest, round] of this.#unsettled) if (round <= orderFloor) this.#unsettled.delete(digest);
   }
 
   /** After the log was replayed: what was accepted and not output, of which `output` holds the digests. */
   findUnsettled(output: ReadonlySet<Hex>): void {
-    for (let round = Math.max(1, this.consensus.floor + 1); round <= this.consensus.highestRound; round++) {
+    for (let round = Math.max(1, this.consensus.orderFloor + 1); round <= this.consensus.highestRound; round++) {
       for (const block of this.consensus.blocksAt(round)) if (!output.has(block.digest)) this.accepted(block);
     }
   }

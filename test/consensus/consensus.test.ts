@@ -1,7 +1,7 @@
 import { assert, expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
-import { COIN_DELAY, DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
+import { COIN_DELAY, DEFAULT_CONSENSUS_LIMITS, RETRY_MAX_MS } from "../../src/consensus/limits.ts";
 import type { BlockSigner, ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, secretOf } from "./support/network.ts";
 import { builderOf } from "./support/random-dag.ts";
@@ -187,11 +187,36 @@ describe("consensus: bad input", () => {
     expect(view.consensus.receive(1, tip(1), 0)).deep.equal([]);
     expect(view.consensus.sizes).deep.include({ pending: 0, wanted: 0 });
     const effects = view.consensus.receive(2, tip(2), 0);
-    expect(effects.filter((effect) => effect.kind === "behind")).deep.equal([{ kind: "behind", round: 60 }]);
+    const behind = [{ kind: "behind", round: 60 }];
+    expect(effects.filter((effect) => effect.kind === "behind")).deep.equal(behind);
+    // Said again while it is so, even if the others get no further: whoever had to act on it may have found nobody to ask.
+    const againAt = (nowMs: number, author: number) =>
+      view.consensus.receive(author, tip(author), nowMs).filter((effect) => effect.kind === "behind");
+    expect(againAt(RETRY_MAX_MS - 1, 0)).deep.equal([]);
+    expect(againAt(RETRY_MAX_MS, 3)).deep.equal(behind);
   });
 });
 
 describe("consensus: fetching", () => {
+  it("says that it is behind for as long as f + 1 members say that they dropped what it needs", () => {
+    const dag = builderOf(4);
+    dag.fullRounds(1, 6);
+    const view = new View(4);
+    const reports: number[] = [];
+    const perform = (effects: readonly ConsensusEffect[], nowMs: number): void => {
+      for (const effect of effects) {
+        if (effect.kind === "behind") reports.push(effect.round);
+        if (effect.kind !== "send" || effect.to === "all" || effect.message.kind !== "fetch") continue;
+        const answer = { kind: "fetched", blocks: [], notFound: effect.message.refs, floor: 5 } as const;
+        perform(view.consensus.receive(effect.to, answer, nowMs), nowMs);
+      }
+    };
+    perform(view.feed(dag.blocks.filter(({ round, author }) => round === 6 && author === 1)), 0);
+    for (let nowMs = 0; nowMs <= 10 * RETRY_MAX_MS; nowMs += 250) perform(view.consensus.tick(nowMs), nowMs);
+    expect(reports.length).within(5, 11);
+    expect(new Set(reports)).deep.equal(new Set([5]));
+  });
+
   it("asks the sender first, then the others at once after notFound, then with back-off", () => {
     const dag = builderOf(4);
     dag.fullRounds(1, 6);

@@ -59,4 +59,24 @@ describe("consensus: a chain of blocks that nobody heard", function () {
       expect(blocks, `${m} blocks`).to.be.at.most(m + 2 * trips);
     }
   });
+
+  it("a question that begins at the epoch's beginning costs what can be served, however many rounds there were", () => {
+    const rounds = 400;
+    const builder = builderOf(N);
+    builder.fullRounds(1, rounds);
+    let looked = 0;
+    const us = new Consensus(configOf(N, undefined, { retainedRounds: 10 }));
+    for (const { author, bytes } of builder.blocks) us.receive(author, { kind: "block", bytes }, 0);
+    const get = Map.prototype.get;
+    Map.prototype.get = function (key) {
+      looked++;
+      return get.call(this, key);
+    };
+    try {
+      us.receive(1, { kind: "fetch", refs: builder.at(rounds, 0), after: 1 }, 10_000);
+    } finally {
+      Map.prototype.get = get;
+    }
+    expect(looked).to.be.at.most(30 * (N + 2));
+  });
 });

@@ -45,7 +45,10 @@ describe("node: the log is cut at its old end", function () {
 
   /** What may be held after any number of rounds; all else is a handful. n = 4, K = 64, A = 32, W = 64; 2K rounds are held or sunk. */
   const BOUNDS: readonly (readonly [RegExp, number])[] = [
-    [/#dag\.#(?:byDigest|bySlot|sunk)$|#votes\.#tallies$|#committer\.#decided$|#recorder\.#records$/, N * 2 * K],
+    [
+      /#dag\.#(?:byDigest|bySlot|sunk)$|#votes\.#tallies$|#committer\.#decided$|#recorder\.#records$|#open\.tail\.records$/,
+      N * 2 * K,
+    ],
     [/#dag\.#(?:byRound|sunkByRound)$|#coins\.#shares$|#outputLog\.#refs$/, 2 * K],
     [/#activity\.#records$|#past\.activity$/, 6 + 32],
     // By batch: receipts for 2W, states for 64.
