@@ -109,8 +109,10 @@ export class Network {
   restart(index: number): void {
     const old = this.members[index]!;
     const consensus = new Consensus(configOf(this.options.n, index, this.options.config?.(index)));
-    const restored = consensus.restore(old.log);
-    const outputs = restored.flatMap((effect) => (effect.kind === "output" ? [effect.output] : []));
+    const outputs: OutputRound[] = [];
+    consensus.restore(old.log, (effect) => {
+      if (effect.kind === "output") outputs.push(effect.output);
+    });
     this.members[index] = { consensus, outputs, effects: [], log: old.log, isDown: false };
     this.#tryPropose(index);
   }
