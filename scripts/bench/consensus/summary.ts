@@ -35,7 +35,9 @@ export interface RunFigures {
     /** Of that member, once in ten seconds. */
     readonly seriesMiB: readonly number[];
     /** What its memory consists of, once in ten seconds; all but `held` as the runtime counts it, garbage included. */
-    readonly partsMiB: readonly Readonly<Record<"heapUsed" | "heapTotal" | "external" | "arrayBuffers" | "held", number>>[];
+    readonly partsMiB: readonly Readonly<
+      Record<"heapUsed" | "heapTotal" | "external" | "arrayBuffers" | "held", number>
+    >[];
   };
   /** Received by a member in a second, by kind of message. */
   readonly received: Readonly<Record<string, { readonly perSecond: number; readonly bytesPerSecond: number }>>;
