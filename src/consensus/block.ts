@@ -29,6 +29,8 @@ import { COIN_DELAY, MAX_COIN_SHARES, MAX_PARTIALS, MAX_ROUND, MAX_SIGNATURE_BYT
 import type { BatchPartial, Block, BlockRef, CoinShare, ConsensusLimits, VerifiedBlock } from "./types.ts";
 
 export const BLOCK_TYPE = "Block(bytes32 genesis,uint64 epoch,uint64 round,address author,bytes32 body)";
+const SIGNATURE_START = 18;
+const SIGNATURE_END = 83;
 /** Fixed part of the outer container: 8 + 8 + 2 + 65 + 4. The body is the rest of the bytes. */
 const BODY_START = 87;
 /** Fixed part of the body: where each of its four lists begins. */
@@ -185,7 +187,7 @@ export class BlockCodec {
         digest: bytesToHex(partial.digest),
         signature: partial.signature,
       })),
-      signature: bytesToHex(bytes.subarray(18, 83)),
+      signature: bytesToHex(signatureOf(bytes)),
       digest: "0x",
       bytes,
     };
@@ -300,6 +302,11 @@ export function slotOfBytes(bytes: Uint8Array): { readonly round: number; readon
   if (bytes.length < BODY_START) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { round: Number(view.getBigUint64(8, true)), author: view.getUint16(16, true) };
+}
+
+/** The signature that undecoded bytes claim; they are long enough (`slotOfBytes`). */
+export function signatureOf(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(SIGNATURE_START, SIGNATURE_END);
 }
 
 /** (round, author) as one exact number: rounds stay at or below 2^44 and authors below 256 (limits.ts). */

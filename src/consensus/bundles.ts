@@ -8,6 +8,7 @@
  * they travel with it.
  */
 import type { Dag, DagBlock } from "./dag.ts";
+import { bytesOf } from "./stored-block.ts";
 
 /** Weight of one block in an author's share of late ones. */
 const SMOOTHING = 1 / 16;
@@ -119,18 +120,21 @@ export class Bundles {
     const ancestors = unknownBelow(own, peer, lowest).filter((entry) => entry !== own && entry.author !== peer);
     for (const entry of ancestors.sort((a, b) => a.round - b.round)) {
       if (!this.#isSender(own.author, entry, peer)) continue;
-      size += entry.block.bytes.length;
+      size += entry.size;
       if (size > MAX_BUNDLE_BYTES || blocks.length >= MAX_BUNDLE_BLOCKS) break;
+      const bytes = bytesOf(entry.block);
+      // Who lacks it fetches it, from others if our log has lost it.
+      if (bytes === undefined) break;
       know(entry, peer);
-      blocks.push(entry.block.bytes);
+      blocks.push(bytes);
     }
     blocks.push(own.block.bytes);
     return blocks;
   }
 
   /** Whether it falls to us to send a peer this block; other members reckon alike, so that all take turns. */
-  #isSender(self: number, { block, round, author }: DagBlock, peer: number): boolean {
-    if (block.bytes.length <= SMALL_BLOCK_BYTES) return true;
+  #isSender(self: number, { size, round, author }: DagBlock, peer: number): boolean {
+    if (size <= SMALL_BLOCK_BYTES) return true;
     return (self + this.#n - ((round + author + peer) % this.#n)) % this.#n < SENDERS_OF_LARGE;
   }
 
@@ -158,7 +162,7 @@ export class Bundles {
     let size = 0;
     for (const entry of late) {
       if (relayed.has(entry)) continue;
-      size += entry.block.bytes.length;
+      size += entry.size;
       if (size > MAX_LATE_BYTES || sent.length >= MAX_LATE_BLOCKS) break;
       sent.push(entry);
     }
@@ -170,7 +174,7 @@ export class Bundles {
     this.#learn(peer, own.round, Math.max(0, late[0]!.round - 1));
     const lacking = late.filter((entry) => entry.author !== peer && entry.knownBy?.[peer] !== 1);
     for (const entry of lacking) know(entry, peer);
-    return [...lacking, own].map((entry) => entry.block.bytes);
+    return [...lacking, own].map((entry) => bytesOf(entry.block)).filter((bytes) => bytes !== undefined);
   }
 
   /** What a peer's newest block shows that it has, above `lowest`. */

@@ -3,6 +3,8 @@
  * who it says (authenticated transport) and nothing else. Deterministic: the same calls give the same effects.
  */
 import { assert } from "../lib/assert.ts";
+import { isClocklessError } from "../lib/errors.ts";
+import type { Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
 import { Activity } from "./activity.ts";
 import { BlockCodec, refOf, slotOfBytes } from "./block.ts";
@@ -41,6 +43,7 @@ import type {
   ConsensusEffect,
   ConsensusMessage,
   ProposalContent,
+  ReadBlock,
   SlotStatus,
   VerifiedBlock,
 } from "./types.ts";
@@ -54,7 +57,8 @@ export type Proposal =
 export type CreateRule = (parts: CommitterParts) => DecisionRule;
 
 export type RestoreRecord =
-  | { readonly kind: "block"; readonly bytes: Uint8Array }
+  /** `digest`: of a block that `readBlock` finds; without one its bytes stay in memory. */
+  | { readonly kind: "block"; readonly bytes: Uint8Array; readonly digest?: Hex | undefined }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
 
 export class Consensus {
@@ -79,14 +83,15 @@ export class Consensus {
   readonly #bundles: Bundles;
   readonly #outputLog: OutputLog;
   #lastOwn: BlockRef | undefined;
-  #lastOwnBytes: Uint8Array | undefined;
   #finalFloor = Number.POSITIVE_INFINITY;
   #behindAtMs = Number.NEGATIVE_INFINITY;
+  /** It stays in memory: peers are reminded of it, and a log that is cut keeps it. */
+  #lastOwnBlock: VerifiedBlock | undefined;
 
   /** `createRule`: for simulators. Throws ConsensusError `badConfig`. */
   constructor(config: ConsensusConfig, createRule: CreateRule = (parts) => new Committer(parts)) {
     validateConfig(config);
-    const { self, retainedRounds, activityWindow, limits, checkpoint } = config;
+    const { self, retainedRounds, activityWindow, limits, checkpoint, readBlock } = config;
     const n = config.members.length;
     this.#config = config;
     this.#n = n;
@@ -99,7 +104,16 @@ export class Consensus {
       committedRound: checkpoint?.committedRound ?? 0,
     });
     const genesis = this.#codec.genesisBlocks();
-    this.#dag = new Dag({ n, self, retainedRounds, genesis, floor: this.#linearizer.floor, checkpoint });
+    this.#dag = new Dag({
+      n,
+      self,
+      retainedRounds,
+      genesis,
+      floor: this.#linearizer.floor,
+      checkpoint,
+      find: readBlock === undefined ? undefined : (digest) => this.#find(readBlock, digest),
+      budget: limits.maxHeldBytes,
+    });
     this.#votes = new Votes(n, this.#quorum);
     this.#activity = new Activity(n, this.#quorum, activityWindow, checkpoint);
     this.#coins = new CoinPool(config.coin, this.#quorum);
@@ -114,7 +128,7 @@ export class Consensus {
     });
     this.#outputLog = new OutputLog(checkpoint);
     this.#exposure = new Exposure(this.#dag, n);
-    this.#pending = new Pending(limits.maxPendingPerPeer, n);
+    this.#pending = new Pending(limits.maxPendingPerPeer, n, (ref) => this.#fetcher.want(ref, ref.author, 0, false));
     this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs, (ref) => this.#bundles.fetched(ref.author));
     this.#proposer = new Proposer(this.#dag, this.#exposure, limits);
     this.#pacing = new Pacing(n);
@@ -131,8 +145,8 @@ export class Consensus {
       coins: this.#coins,
       arrived: (from, author) => this.#bundles.arrived(from, author),
       behind: (round, nowMs, effects) => this.#reportBehind(round, nowMs, effects),
-      accept: (block, nowMs, effects) => {
-        this.#enter(block, nowMs);
+      accept: (block, nowMs, effects, isReadable) => {
+        this.#enter(block, nowMs, isReadable);
         effects.push({ kind: "accepted", block });
       },
     });
@@ -188,12 +202,12 @@ export class Consensus {
 
   /** Sizes of everything that others can make grow (docs/limits.md), for metrics and for tests of the bounds. */
   get sizes() {
-    const sunk = this.#dag.sunk;
     return {
       blocks: this.#dag.size,
-      sunk: sunk.blocks,
-      sunkBytes: sunk.bytes,
+      sunk: this.#dag.sunk,
+      heldBytes: this.#dag.bytes,
       pending: this.#pending.size,
+      pendingBytes: this.#pending.bytes,
       awaited: this.#pending.awaited,
       wanted: this.#fetcher.size,
       refused: this.#intake.refused,
@@ -201,9 +215,9 @@ export class Consensus {
     };
   }
 
-  /** A held block, also one that sank below the floor not long ago. */
+  /** A held block, also one that sank below the floor not long ago. Its content may have to be read back (stored-block.ts). */
   block(ref: Pick<BlockRef, "digest">): VerifiedBlock | undefined {
-    return this.#dag.lookup(ref.digest);
+    return ref.digest === this.#lastOwnBlock?.digest ? this.#lastOwnBlock : this.#dag.lookup(ref.digest);
   }
 
   /** Accepted blocks of a round in order of acceptance. */
@@ -306,10 +320,10 @@ export class Consensus {
     for (const round of this.#peers.coinsToRequest(this.#coins.wanted, nowMs)) {
       effects.push({ kind: "send", to: "all", message: { kind: "coinRequest", round } });
     }
-    if (this.#lastOwnBytes !== undefined) {
+    if (this.#lastOwnBlock !== undefined) {
       const patienceMs = Math.min(Math.max(RETRY_MIN_MS, 4 * this.#pacing.delayMs), RETRY_MAX_MS);
       for (const peer of this.#peers.toRemind(this.lastOwnRound, patienceMs, nowMs)) {
-        effects.push({ kind: "send", to: peer, message: { kind: "block", bytes: this.#lastOwnBytes } });
+        effects.push({ kind: "send", to: peer, message: { kind: "block", bytes: this.#lastOwnBlock.bytes } });
       }
     }
     return effects;
@@ -317,27 +331,34 @@ export class Consensus {
 
   /** A peer (re)connected: it gets the last own block and asks for what it lacks below it. */
   connected(peer: number, nowMs: number): ConsensusEffect[] {
-    if (peer === this.#config.self || this.#lastOwnBytes === undefined) return [];
+    if (peer === this.#config.self || this.#lastOwnBlock === undefined) return [];
     this.#peers.sentTo(peer, nowMs);
-    return [{ kind: "send", to: peer, message: { kind: "block", bytes: this.#lastOwnBytes } }];
+    return [{ kind: "send", to: peer, message: { kind: "block", bytes: this.#lastOwnBlock.bytes } }];
   }
 
   /**
-   * Replays the log after a restart, in the order in which it was written. Emits `output` and `exposed` again and nothing
+   * Replays the log after a restart, in the order in which it was written. Delivers `output` and `exposed` again and nothing
    * else; afterwards the last own block is known, so that no round is signed twice. Signatures are checked again: a flipped
    * bit on disk must not enter the DAG. Throws ConsensusError when a record is not what was written.
    */
-  restore(records: Iterable<RestoreRecord>): ConsensusEffect[] {
-    const restored: ConsensusEffect[] = [];
+  restore(records: Iterable<RestoreRecord>, deliver: (effect: ConsensusEffect) => void = () => {}): void {
     for (const record of records) {
       const effects: ConsensusEffect[] = [];
       if (record.kind === "coin") {
         if (record.round > this.floor) this.#restoreCoin(record.round, record.signature);
-      } else this.#restoreBlock(record.bytes, effects);
+      } else this.#restoreBlock(record, effects);
       this.#settle(0, effects);
-      for (const effect of effects) if (effect.kind === "output" || effect.kind === "exposed") restored.push(effect);
+      for (const effect of effects) if (effect.kind === "output" || effect.kind === "exposed") deliver(effect);
+      this.shed();
     }
-    return restored;
+  }
+
+  /**
+   * Lets go of the bytes of blocks beyond `maxHeldBytes`. To be called before a step, when all that was accepted before can be read back;
+   * whoever never calls it holds all.
+   */
+  shed(): void {
+    this.#dag.shed();
   }
 
   /**
@@ -375,8 +396,8 @@ export class Consensus {
   }
 
   /** A block enters the DAG: everything that is derived from it once. */
-  #enter(block: VerifiedBlock, nowMs: number): void {
-    const entry = this.#dag.add(block);
+  #enter(block: VerifiedBlock, nowMs: number, isReadable = true): void {
+    const entry = this.#dag.add(block, isReadable);
     this.#votes.observe(entry, Math.max(this.#dag.floor, this.#config.checkpoint?.round ?? 0));
     if (this.#dag.at(entry.round, entry.author).length > 1) this.#exposure.invalidate();
     this.#exposure.observe(entry);
@@ -437,7 +458,7 @@ export class Consensus {
   #enterOwn(entry: DagBlock): void {
     if (entry.round <= this.lastOwnRound) return;
     this.#lastOwn = refOf(entry);
-    this.#lastOwnBytes = entry.block.bytes;
+    this.#lastOwnBlock = entry.block;
     this.#proposer.link(entry);
     this.#exposure.invalidate();
   }
@@ -450,6 +471,7 @@ export class Consensus {
       this.#reportCoins(effects);
       for (const output of outputs) {
         this.#outputLog.add(output);
+        for (const { blocks } of output.commits) for (const { digest } of blocks) this.#dag.spare(digest);
         effects.push({ kind: "output", output });
       }
       const before = this.#dag.floor;
@@ -551,8 +573,22 @@ export class Consensus {
     this.#coins.restore(round, signature);
   }
 
-  #restoreBlock(bytes: Uint8Array, effects: ConsensusEffect[]): void {
+  /** What comes back from the log is checked like anything foreign: it may have been damaged there. */
+  #find(readBlock: ReadBlock, digest: Hex): VerifiedBlock | undefined {
+    const bytes = readBlock(digest);
+    if (bytes === undefined) return undefined;
+    try {
+      const block = this.#codec.decode(bytes);
+      return block.digest === digest ? block : undefined;
+    } catch (error) {
+      if (!isClocklessError(error)) throw error;
+      return undefined;
+    }
+  }
+
+  #restoreBlock(record: RestoreRecord & { readonly kind: "block" }, effects: ConsensusEffect[]): void {
     const { self } = this.#config;
+    const { bytes, digest } = record;
     const slot = slotOfBytes(bytes);
     const isSunk = slot !== undefined && slot.round <= this.floor;
     // Of what lies below a checkpoint only our own last block matters: the next one names it, and no round up to it is signed again.
@@ -564,6 +600,6 @@ export class Consensus {
     if (isSunk) {
       this.#lastOwn = refOf(block);
       this.#dag.keepSunk(block);
-    } else this.#intake.restore(block, effects);
+    } else this.#intake.restore(block, effects, digest === block.digest);
   }
 }

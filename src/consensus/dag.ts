@@ -1,12 +1,13 @@
 /**
  * The blocks this member has accepted, as a graph above the floor. Every ancestor of a held block is held, or at or below
- * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable (bytes only) for
- * another K rounds, as many as a bound on their bytes lets, for members that are behind.
+ * the floor, or output before the checkpoint that this member started from. Blocks that sank below the floor stay servable for another K
+ * rounds, for members that are behind. Where their bytes are is another matter (block-memory.ts).
  */
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
 import { slotKey } from "./block.ts";
-import { MAX_SUNK_BYTES } from "./limits.ts";
+import { BlockMemory } from "./block-memory.ts";
+import type { FindBlock } from "./stored-block.ts";
 import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
 
 /** How many rounds above a slot its windows reach: v ∈ {r+1, r+2, r+3}. */
@@ -14,7 +15,12 @@ export const WINDOWS = 3;
 
 /** An accepted block with what was derived from its ancestors once. */
 export interface DagBlock {
-  readonly block: VerifiedBlock;
+  /** A StoredBlock when its bytes left memory. */
+  block: VerifiedBlock;
+  /** Bytes of the block, wherever they are. */
+  readonly size: number;
+  /** The log finds it by its digest. */
+  readonly isReadable: boolean;
   readonly round: number;
   readonly author: number;
   readonly digest: Hex;
@@ -50,12 +56,10 @@ export class Dag {
   readonly #byDigest = new Map<Hex, DagBlock>();
   readonly #bySlot = new Map<number, DagBlock[]>();
   readonly #byRound = new Map<number, DagBlock[]>();
-  /** Sunk blocks: servable, otherwise forgotten. Undefined: known to have been held, but there was no room for it. */
-  readonly #sunk = new Map<Hex, VerifiedBlock | undefined>();
-  readonly #sunkByRound = new Map<number, Hex[]>();
-  #sunkBytes = 0;
-  /** Sunk blocks of rounds below are not servable any more. */
-  #lowestServed: number;
+  /** Sunk blocks: servable, otherwise forgotten. */
+  readonly #sunk = new Map<Hex, DagBlock>();
+  readonly #sunkByRound = new Map<number, DagBlock[]>();
+  readonly #memory: BlockMemory;
   /** Rounds in which somebody has twins. */
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
@@ -77,6 +81,10 @@ export class Dag {
     readonly floor: number;
     /** A checkpoint's last round and output blocks, where one is started from. */
     readonly checkpoint?: Pick<ConsensusCheckpoint, "round" | "output"> | undefined;
+    /** Where a block is read from whose bytes left memory; without it none leave. */
+    readonly find?: FindBlock | undefined;
+    /** Bytes of blocks that stay in memory. */
+    readonly budget?: number;
   }) {
     this.#n = options.n;
     this.#self = options.self;
@@ -84,11 +92,11 @@ export class Dag {
     this.#floor = options.floor;
     this.#lowestHeld = Math.max(0, options.floor + 1);
     this.#lowestSunk = this.#lowestHeld;
-    this.#lowestServed = this.#lowestHeld;
+    this.#memory = new BlockMemory(options.budget ?? Number.POSITIVE_INFINITY, options.find);
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
     this.#newest = new Array<number>(options.n).fill(0);
     this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
-    if (options.floor < 0) for (const block of options.genesis) this.add(block);
+    if (options.floor < 0) for (const block of options.genesis) this.add(block, false);
   }
 
   get floor(): number {
@@ -108,8 +116,14 @@ export class Dag {
     return this.#byDigest.size;
   }
 
-  get sunk(): { readonly blocks: number; readonly bytes: number } {
-    return { blocks: this.#sunk.size, bytes: this.#sunkBytes };
+  /** Sunk blocks that are servable. */
+  get sunk(): number {
+    return this.#sunk.size;
+  }
+
+  /** Bytes of held and sunk blocks in memory. */
+  get bytes(): number {
+    return this.#memory.bytes;
   }
 
   get(digest: Hex): DagBlock | undefined {
@@ -134,7 +148,7 @@ export class Dag {
 
   /** Held or sunk: what a fetch can be answered with. */
   lookup(digest: Hex): VerifiedBlock | undefined {
-    return this.#byDigest.get(digest)?.block ?? this.#sunk.get(digest);
+    return (this.#byDigest.get(digest) ?? this.#sunk.get(digest))?.block;
   }
 
   /**
@@ -147,14 +161,12 @@ export class Dag {
 
   /** Of rounds below nothing can be served. */
   get lowestServed(): number {
-    return this.#lowestServed;
+    return this.#lowestSunk;
   }
 
   /** Held or sunk blocks of a round. */
   servable(round: number): readonly VerifiedBlock[] {
-    const sunk = this.#sunkByRound.get(round);
-    if (sunk === undefined) return this.round(round).map((entry) => entry.block);
-    return sunk.map((digest) => this.#sunk.get(digest)).filter((block) => block !== undefined);
+    return (this.#sunkByRound.get(round) ?? this.round(round)).map((entry) => entry.block);
   }
 
   /**
@@ -167,11 +179,25 @@ export class Dag {
 
   /** A block at or below the floor that others may still ask us for: our own last one, from before a checkpoint. */
   keepSunk(block: VerifiedBlock): void {
-    this.#sunk.set(block.digest, block);
+    this.#sunk.set(block.digest, leafOf(block));
   }
 
-  /** Adds a block all of whose parents are satisfied; never one that is known or at or below the floor. */
-  add(block: VerifiedBlock): DagBlock {
+  /** A block was output: its bytes are the first to leave memory. */
+  spare(digest: Hex): void {
+    const entry = this.get(digest) ?? this.#sunk.get(digest);
+    if (entry !== undefined) this.#memory.spare(entry);
+  }
+
+  /** Lets go of bytes beyond the budget. Not in the middle of a step: what was just accepted must be readable first. */
+  shed(): void {
+    this.#memory.shed();
+  }
+
+  /**
+   * Adds a block all of whose parents are satisfied; never one that is known or at or below the floor. `isReadable`: false for a block
+   * that the log does not find by its digest.
+   */
+  add(block: VerifiedBlock, isReadable = true): DagBlock {
     const isOutput = this.#outputBefore.has(block.digest);
     assert(!this.#byDigest.has(block.digest), "block added twice");
     assert(block.round > this.#floor, "block at or below the floor");
@@ -193,22 +219,17 @@ export class Dag {
       if (i === 0 || ref.round === block.round - 1) voters.push(parent);
     }
     const added: DagBlock = {
-      block,
-      round: block.round,
-      author: block.author,
-      digest: block.digest,
+      ...leafOf(block),
+      isReadable,
       parents,
       voters,
       support: supportTable(this.#n, block.round, voters),
-      certified: [],
       ownSeen,
       unknownBelow: isOutput ? -1 : unknownBelow,
       isOutput,
-      isInOwnCone: false,
-      isVouched: false,
-      knownBy: undefined,
     };
     this.#byDigest.set(block.digest, added);
+    this.#memory.hold(added);
     if (this.at(block.round, block.author).length > 0) this.#exposedRounds.add(block.round);
     push(this.#bySlot, slotKey(block.round, block.author), added);
     push(this.#byRound, block.round, added);
@@ -234,47 +255,61 @@ export class Dag {
         dropped.push(entry);
         this.#byDigest.delete(entry.digest);
         this.#bySlot.delete(slotKey(entry.round, entry.author));
-        this.#sunk.set(entry.digest, entry.block);
-        this.#sunkBytes += entry.block.bytes.length;
-        push(this.#sunkByRound, entry.round, entry.digest);
+        this.#sunk.set(entry.digest, entry);
+        this.#memory.spare(entry);
+        push(this.#sunkByRound, entry.round, entry);
         // Blocks above still point here; cut what is below, or the whole history would stay reachable.
         entry.parents = NONE;
         entry.voters = NONE;
         entry.certified = [];
         for (const row of entry.support) row.length = 0;
+        entry.knownBy = undefined;
       }
       this.#byRound.delete(this.#lowestHeld);
       this.#exposedRounds.delete(this.#lowestHeld);
     }
     const forgotten = Math.min(this.#lowestHeld - 1 - this.#retainedRounds, this.#servedFloor);
     for (; this.#lowestSunk <= forgotten; this.#lowestSunk++) this.#forgetSunk(this.#lowestSunk);
-    // Only what a checkpoint replaces: while nothing is certified, the rest is the only way forward of whoever is behind.
-    const droppable = Math.min(this.#lowestHeld - 1, this.#servedFloor);
-    while (this.#sunkBytes > MAX_SUNK_BYTES && this.#lowestServed <= droppable) this.#dropSunk(this.#lowestServed++);
     for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);
     return dropped;
   }
 
-  /** They were here: a reference to one of them is not invented. Who needs their bytes goes on from a checkpoint. */
-  #dropSunk(round: number): void {
-    for (const digest of this.#sunkByRound.get(round) ?? []) {
-      this.#sunkBytes -= this.#sunk.get(digest)?.bytes.length ?? 0;
-      this.#sunk.set(digest, undefined);
-    }
-  }
-
   #forgetSunk(round: number): void {
-    this.#dropSunk(round);
-    for (const digest of this.#sunkByRound.get(round) ?? []) this.#sunk.delete(digest);
+    for (const entry of this.#sunkByRound.get(round) ?? []) {
+      this.#memory.forget(entry);
+      this.#sunk.delete(entry.digest);
+    }
     this.#sunkByRound.delete(round);
-    this.#lowestServed = Math.max(this.#lowestServed, round + 1);
   }
 
   /** Every held block, oldest round first. */
   *blocks(): IterableIterator<DagBlock> {
     for (let round = this.#lowestHeld; round <= this.#highestRound; round++) yield* this.round(round);
   }
+}
+
+/** A block as it is without its ancestors. */
+function leafOf(block: VerifiedBlock): DagBlock {
+  const { round, author, digest } = block;
+  return {
+    block,
+    size: block.bytes.length,
+    isReadable: true,
+    round,
+    author,
+    digest,
+    parents: NONE,
+    voters: NONE,
+    support: [],
+    certified: [],
+    ownSeen: 0,
+    unknownBelow: -1,
+    isOutput: false,
+    isInOwnCone: false,
+    isVouched: false,
+    knownBy: undefined,
+  };
 }
 
 /**

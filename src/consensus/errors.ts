@@ -24,6 +24,8 @@ export type ConsensusErrorCode =
   | "notAMember"
   /** Not what the certified commit commits to, or too little of it to go on from. */
   | "badCheckpoint"
+  /** The log does not give back a block that the order needs: this member cannot go on. */
+  | "blockLost"
   /** A configuration that contradicts itself. */
   | "badConfig"
   /** Codes of `punish` for messages other than blocks. */

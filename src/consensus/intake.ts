@@ -3,9 +3,9 @@
  */
 import { equalBytes } from "../lib/bytes.ts";
 import { isClocklessError } from "../lib/errors.ts";
-import type { Hex } from "../lib/hex.ts";
+import { bytesToHex, type Hex } from "../lib/hex.ts";
 import { maxFaulty } from "../lib/math.ts";
-import { type BlockCodec, releasedShares, slotOfBytes } from "./block.ts";
+import { type BlockCodec, releasedShares, signatureOf, slotOfBytes } from "./block.ts";
 import type { CoinPool } from "./coin-pool.ts";
 import type { Dag } from "./dag.ts";
 import { refuse } from "./errors.ts";
@@ -13,6 +13,7 @@ import type { Exposure } from "./exposure.ts";
 import type { Fetcher } from "./fetcher.ts";
 import { MAX_REFUSED, MAX_UNREQUESTED_TWINS } from "./limits.ts";
 import type { Pending } from "./pending.ts";
+import { StoredBlock } from "./stored-block.ts";
 import type { BlockRef, BlockSigner, ConsensusConfig, ConsensusEffect, VerifiedBlock } from "./types.ts";
 
 export interface IntakeParts {
@@ -29,7 +30,7 @@ export interface IntakeParts {
   /** At least one honest member is more than K rounds above our newest block. */
   readonly behind: (round: number, nowMs: number, effects: ConsensusEffect[]) => void;
   /** Puts a block whose ancestors are all there into the DAG. */
-  readonly accept: (block: VerifiedBlock, nowMs: number, effects: ConsensusEffect[]) => void;
+  readonly accept: (block: VerifiedBlock, nowMs: number, effects: ConsensusEffect[], isReadable: boolean) => void;
 }
 
 export class Intake {
@@ -64,7 +65,7 @@ export class Intake {
   receive(from: number, bytes: Uint8Array, nowMs: number, effects: ConsensusEffect[]): void {
     const { dag, pending, fetcher, coins, exposure } = this.#parts;
     if (this.#isHeld(bytes)) return;
-    const block = this.#decode(from, bytes, effects);
+    const block = this.#decode(from, ownMemory(bytes), effects);
     if (block === undefined) return;
     if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block.digest)) return;
     const isAwaited = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
@@ -107,7 +108,7 @@ export class Intake {
   }
 
   /** A block of the own log, signature checked: written in causal order, so its ancestors are here or below the floor. */
-  restore(block: VerifiedBlock, effects: ConsensusEffect[]): void {
+  restore(block: VerifiedBlock, effects: ConsensusEffect[], isReadable: boolean): void {
     const { dag, coins } = this.#parts;
     if (block.round <= dag.floor || dag.get(block.digest) !== undefined) return;
     const lacking = block.parents.find((ref) => !dag.isSatisfied(ref));
@@ -116,7 +117,7 @@ export class Intake {
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
     this.#exposeTwins(block, effects);
-    this.#acceptAll([block], 0, effects);
+    this.#acceptAll([block], 0, effects, isReadable);
   }
 
   /** The floor rose: some blocks wait for nothing any more. */
@@ -126,12 +127,12 @@ export class Intake {
     fetcher.retain((ref) => pending.isAwaited(ref.digest));
   }
 
-  #acceptAll(blocks: readonly VerifiedBlock[], nowMs: number, effects: ConsensusEffect[]): void {
+  #acceptAll(blocks: readonly VerifiedBlock[], nowMs: number, effects: ConsensusEffect[], isReadable = true): void {
     const { dag, pending, fetcher, accept } = this.#parts;
     const queue = [...blocks];
     for (const block of queue) {
       if (block.round <= dag.floor || dag.get(block.digest) !== undefined) continue;
-      accept(block, nowMs, effects);
+      accept(block, nowMs, effects, isReadable);
       fetcher.drop(block.digest);
       queue.push(...pending.resolve(block.digest));
     }
@@ -143,7 +144,7 @@ export class Intake {
     if (slot === undefined) return false;
     const { dag, pending } = this.#parts;
     return (
-      dag.at(slot.round, slot.author).some((entry) => equalBytes(entry.block.bytes, bytes)) ||
+      dag.at(slot.round, slot.author).some(({ block }) => isSame(block, bytes)) ||
       pending.at(slot.round, slot.author).some((block) => equalBytes(block.bytes, bytes))
     );
   }
@@ -201,6 +202,18 @@ export class Intake {
     if (witnessed > reach) behind(witnessed, nowMs, effects);
     return block.round > witnessed + config.retainedRounds;
   }
+}
+
+/** Not a view of a larger message, which would stay in memory with it and be counted nowhere. What surrounds a lone block is no more than this. */
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > bytes.length + 1_024 ? bytes.slice() : bytes;
+}
+
+/** One signature is good for one block, so that what left memory is told by its own; a forgery that borrows it is ignored like a copy. */
+function isSame(block: VerifiedBlock, bytes: Uint8Array): boolean {
+  return block instanceof StoredBlock
+    ? block.signature === bytesToHex(signatureOf(bytes))
+    : equalBytes(block.bytes, bytes);
 }
 
 function distinct(refs: readonly BlockRef[]): readonly BlockRef[] {

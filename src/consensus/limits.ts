@@ -61,11 +61,11 @@ export const SERVED_BLOCKS = 8;
 export const MAX_FETCH_DEPTH = 255;
 
 /**
- * Blocks below the floor are kept for members that are behind, K rounds of them, and no more bytes than this: K rounds of the largest
- * blocks would be 48 GB at n = 31. Who needs older ones starts from a checkpoint; what is above the two newest certified ones is kept
- * whatever it takes, and blocks carry no payload when that lasts.
+ * Bytes of blocks that wait for ancestors: of what one peer sent unasked (at 20,000 instructions of 512 bytes a second at n = 4, six
+ * seconds of a member's blocks), and of what was asked for; both hold the largest block there may be.
  */
-export const MAX_SUNK_BYTES = 64 * 1024 * 1024;
+export const MAX_PENDING_BYTES_PER_PEER = 16 * 1024 * 1024;
+export const MAX_REQUESTED_BYTES = 64 * 1024 * 1024;
 
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;
@@ -88,6 +88,9 @@ export const DEFAULT_CONSENSUS_LIMITS: ConsensusLimits = {
   maxFetchRefs: 256,
   // Beyond, ordering has stalled (asynchrony): go on with empty blocks, so that memory grows by references only.
   maxUncommittedRounds: 200,
+  // K rounds of the largest blocks would be 48 GB at n = 31. This is ten seconds of 20,000 instructions of 512 bytes a second, and 40 of the
+  // largest blocks: what the order still asks for rarely comes from the log.
+  maxHeldBytes: 128 * 1024 * 1024,
 };
 
 /** K and A of a production committee: 512 rounds are a minute or more of history, 32 rounds a few seconds of absence. */

@@ -1,14 +1,20 @@
 /**
  * Signed blocks that wait for ancestors. What nobody asked for is bounded per sender (the highest rounds go first: low ones
- * unblock more); an ancestor that was asked for is never refused, or two honest members could disagree on what is acceptable.
+ * unblock more); an ancestor that was asked for is never refused, or two honest members could disagree on what is acceptable. Beyond a
+ * bound only its head waits, and it is asked for once more when its turn has come: a malicious author's chain may be as long as K rounds,
+ * and its oldest block withheld.
  */
 import type { Hex } from "../lib/hex.ts";
-import { slotKey } from "./block.ts";
-import { MAX_WIRE_REFS } from "./limits.ts";
+import { refOf, slotKey } from "./block.ts";
+import { MAX_PENDING_BYTES_PER_PEER, MAX_REQUESTED_BYTES, MAX_WIRE_REFS } from "./limits.ts";
 import type { BlockRef, VerifiedBlock } from "./types.ts";
 
+const EMPTY = new Uint8Array(0);
+
 interface Waiting {
+  /** Without content if that had no room. */
   readonly block: VerifiedBlock;
+  readonly isHead: boolean;
   /** The sender whose quota it uses; undefined for a requested ancestor. */
   readonly sender: number | undefined;
   readonly missing: Set<Hex>;
@@ -26,8 +32,13 @@ export class Pending {
   /** Missing ancestor → who waits for it. */
   readonly #awaited = new Map<Hex, { readonly ref: BlockRef; readonly by: Set<Hex> }>();
   readonly #perSender = new Map<number, Set<Hex>>();
+  /** By sender; undefined: of what was asked for. */
+  readonly #bytesOf = new Map<number | undefined, number>();
+  readonly #askAgain: (ref: BlockRef) => void;
 
-  constructor(maxPerSender: number, n: number) {
+  /** `askAgain`: a block of which only the head was kept waits for nothing any more. */
+  constructor(maxPerSender: number, n: number, askAgain: (ref: BlockRef) => void) {
+    this.#askAgain = askAgain;
     this.#maxPerSender = maxPerSender;
     // One block may always name as many as a message can.
     this.#maxMissing = Math.max(maxPerSender * n, MAX_WIRE_REFS);
@@ -35,6 +46,11 @@ export class Pending {
 
   get size(): number {
     return this.#waiting.size;
+  }
+
+  /** Of all that waits. */
+  get bytes(): number {
+    return [...this.#bytesOf.values()].reduce((sum, bytes) => sum + bytes, 0);
   }
 
   /** Ancestors that somebody waits for. */
@@ -66,8 +82,11 @@ export class Pending {
   /** False when the sender's quota is used up by blocks of lower rounds. Nobody needs what is added: see `need`. */
   add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[]): boolean {
     if (sender !== undefined && !this.#makeRoom(sender, block, missing.length)) return false;
+    const isHead = sender === undefined && this.#bytes(undefined) + block.bytes.length > MAX_REQUESTED_BYTES;
+    const kept = isHead ? { ...block, payload: EMPTY, coinShares: [], partials: [], bytes: EMPTY } : block;
     const digests = new Set(missing.map((ref) => ref.digest));
-    this.#waiting.set(block.digest, { block, sender, missing: digests, neededBy: new Set() });
+    this.#waiting.set(block.digest, { block: kept, isHead, sender, missing: digests, neededBy: new Set() });
+    this.#bytesOf.set(sender, this.#bytes(sender) + kept.bytes.length);
     addTo(this.#bySlot, slotKey(block.round, block.author), block.digest);
     if (sender !== undefined) {
       addTo(this.#perSender, sender, block.digest);
@@ -101,7 +120,8 @@ export class Pending {
       if (waiting.sender !== undefined) this.#count(waiting.sender, -1);
       if (waiting.missing.size > 0) continue;
       this.remove(by);
-      ready.push(waiting.block);
+      if (waiting.isHead) this.#askAgain(refOf(waiting.block));
+      else ready.push(waiting.block);
     }
     return ready;
   }
@@ -124,6 +144,7 @@ export class Pending {
     if (waiting === undefined) return;
     const { block, sender, missing } = waiting;
     this.#waiting.delete(digest);
+    this.#bytesOf.set(sender, this.#bytes(sender) - block.bytes.length);
     removeFrom(this.#bySlot, slotKey(block.round, block.author), digest);
     if (sender !== undefined) {
       removeFrom(this.#perSender, sender, digest);
@@ -140,6 +161,10 @@ export class Pending {
     }
   }
 
+  #bytes(sender: number | undefined): number {
+    return this.#bytesOf.get(sender) ?? 0;
+  }
+
   #count(sender: number, change: number): void {
     this.#missingOf.set(sender, (this.#missingOf.get(sender) ?? 0) + change);
   }
@@ -147,7 +172,8 @@ export class Pending {
   #makeRoom(sender: number, incoming: VerifiedBlock, missing: number): boolean {
     const isFull = (): boolean =>
       (this.#perSender.get(sender)?.size ?? 0) >= this.#maxPerSender ||
-      (this.#missingOf.get(sender) ?? 0) + missing > this.#maxMissing;
+      (this.#missingOf.get(sender) ?? 0) + missing > this.#maxMissing ||
+      this.#bytes(sender) + incoming.bytes.length > MAX_PENDING_BYTES_PER_PEER;
     while (isFull()) {
       let highest: VerifiedBlock | undefined;
       for (const digest of this.#perSender.get(sender) ?? []) {

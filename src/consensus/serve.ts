@@ -1,6 +1,7 @@
 /** Answers to other members' questions: blocks they lack, coins they wait for. Reads only. */
 import type { Dag } from "./dag.ts";
 import { MAX_FETCH_DEPTH } from "./limits.ts";
+import { bytesOf, previousOf } from "./stored-block.ts";
 import type { BlockRef, ConsensusLimits, ConsensusMessage, VerifiedBlock } from "./types.ts";
 
 /** Rounds by which members normally differ: the blocks in between are on their way already. */
@@ -24,10 +25,14 @@ export function answerFetch(
   const notFound: BlockRef[] = [];
   let size = 0;
   const isFull = (): boolean => size >= limits.maxBlockBytes || blocks.length >= limits.maxFetchRefs;
-  const give = (block: VerifiedBlock): void => {
-    if (isFull()) return;
-    size += block.bytes.length;
-    blocks.push(block.bytes);
+  /** False when the log does not give it back: that is our trouble, and no reason to stop. */
+  const give = (block: VerifiedBlock): boolean => {
+    if (isFull()) return true;
+    const bytes = bytesOf(block);
+    if (bytes === undefined) return false;
+    size += bytes.length;
+    blocks.push(bytes);
+    return true;
   };
   let highest = 0;
   for (const ref of refs) {
@@ -36,7 +41,7 @@ export function answerFetch(
     // Genesis is implicit: whoever asks for it is not of this committee.
     else if (found.round > 0) {
       highest = Math.max(highest, found.round);
-      give(found);
+      if (!give(found)) notFound.push(ref);
     }
   }
   const isBehind = after > 0 && highest > after + NORMAL_SKEW_ROUNDS;
@@ -57,7 +62,7 @@ function chainBelow(dag: Dag, ref: BlockRef, depth: number, known: Set<string>):
   const chain: VerifiedBlock[] = [];
   let block = dag.lookup(ref.digest);
   while (block !== undefined && chain.length < depth) {
-    const previous: BlockRef | undefined = block.parents[0];
+    const previous: BlockRef | undefined = previousOf(block);
     if (previous === undefined || previous.round === 0 || known.has(previous.digest)) break;
     known.add(previous.digest);
     block = dag.lookup(previous.digest);

@@ -73,9 +73,16 @@ export interface ConsensusConfig {
   readonly limits: ConsensusLimits;
   /** How blocks are signed; default secp256k1 (consensus/signer.ts). Simulators may use a cheap stand-in. Pure. */
   readonly signer?: BlockSigner | undefined;
+  /**
+   * Gives back the bytes of an accepted block by its digest, once the step that accepted it is over; undefined when that fails for
+   * whatever reason (they are checked). Without it the bytes of all blocks stay in memory, whatever `maxHeldBytes` says.
+   */
+  readonly readBlock?: ReadBlock | undefined;
   /** Where to start from instead of genesis: a certified cut of the order (consensus/checkpoint.ts). */
   readonly checkpoint?: ConsensusCheckpoint | undefined;
 }
+
+export type ReadBlock = (digest: Hex) => Uint8Array | undefined;
 
 /** Signing scheme of blocks: pure functions of their arguments. */
 export interface BlockSigner {
@@ -128,6 +135,8 @@ export interface ConsensusLimits {
   readonly maxFetchRefs: number;
   /** Uncommitted rounds beyond which only payload-free blocks are proposed. */
   readonly maxUncommittedRounds: number;
+  /** Bytes of accepted blocks that stay in memory; what is beyond is read back from the log when somebody asks. */
+  readonly maxHeldBytes: number;
 }
 
 /** The unit of the total order: one committed block and everything new below it. */

@@ -180,12 +180,12 @@ export class Member {
     this.#certification.restore(recovered.certificates);
     const output = new Set<Hex>();
     this.#isReplaying = true;
-    for (const effect of this.consensus.restore(recovered.log)) {
+    this.consensus.restore(recovered.log, (effect) => {
       if (effect.kind === "output")
         for (const { blocks } of effect.output.commits) for (const block of blocks) output.add(block.digest);
       this.#perform(effect);
       for (const shown of this.#out.drainShown()) deliver(shown);
-    }
+    });
     this.#isReplaying = false;
     const { signedRound } = recovered;
     this.#isMute = signedRound !== undefined && signedRound !== this.consensus.lastOwnRound;
@@ -200,6 +200,8 @@ export class Member {
 
   /** Takes one input and says what to do, in this order: persist, send, show. Never throws on foreign input. */
   step(input: MemberInput, nowMs: number): MemberEffect[] {
+    // What the steps before asked to persist can be read back by now.
+    this.consensus.shed();
     switch (input.kind) {
       case "message":
         if (input.epoch === this.#epoch.number) this.#receive(input.from, input.bytes, nowMs);

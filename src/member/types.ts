@@ -10,6 +10,7 @@ import type {
   CoinScheme,
   ConsensusLimits,
   OutputRound,
+  ReadBlock,
   VerifiedBlock,
 } from "../consensus/types.ts";
 import type { AttemptView, EpochChange, ReshareScheme } from "../ledger/reconfiguration/types.ts";
@@ -113,6 +114,11 @@ export interface MemberConfig {
   readonly consensusLimits: ConsensusLimits;
   readonly limits: MemberLimits;
   readonly pacing: Pacing;
+  /**
+   * Reads a block that a `persist` effect of an earlier step, or the log that was replayed, had: the blocks of K rounds need not be in
+   * memory then (`maxHeldBytes`). Undefined when that fails. Absent: they all are.
+   */
+  readonly readBlock?: ReadBlock | undefined;
   /** Simulators only: a baseline, or a control that must fail, in place of the decision rule. */
   readonly createRule?: CreateRule | undefined;
 }
@@ -268,7 +274,8 @@ export interface SubmitVerdict {
 /** What a restarted member gets back from its store: the log and what started it are of the epoch in `MemberConfig`. */
 export interface Recovered {
   readonly log: Iterable<
-    | { readonly kind: "block"; readonly bytes: Uint8Array }
+    /** `digest`: of a block that `MemberConfig.readBlock` finds. */
+    | { readonly kind: "block"; readonly bytes: Uint8Array; readonly digest?: Hex | undefined }
     | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array }
   >;
   /** Looks up the sign-once register. */

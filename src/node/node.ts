@@ -100,7 +100,10 @@ export class Node {
     assert(self !== undefined, "a node runs a member of the committee it starts in");
     this.#session = { committee, self };
     this.#checkpoints = member.checkpoint === undefined ? [] : [member.checkpoint];
-    this.#member = new Member(member);
+    this.#member = new Member({
+      ...member,
+      readBlock: (digest) => this.#writes.block(digest) ?? store.block(digest),
+    });
     this.#turns = new Turns((peer, isHeld) => this.#hold(peer, isHeld));
     this.#feeds = new Feeds({
       ...parts,

@@ -2,6 +2,7 @@
 
 import type { VerifiedBlock } from "../consensus/types.ts";
 import type { SettledBatch } from "../ledger/types.ts";
+import type { Hex } from "../lib/hex.ts";
 import type { Checkpoint, PersistWrite } from "../member/types.ts";
 import type { StoreWrite } from "../storage/port.ts";
 import { encodeBatchJson, encodeEntryJson, encodeReceiptJson } from "./batch-json.ts";
@@ -17,13 +18,23 @@ export class WriteCollector {
   #count = 0;
   /** Something is signed or decided with it. */
   #isBinding = false;
+  /** Blocks of the log that is being collected. */
+  #blocks = new Map<Hex, Uint8Array>();
+
+  /** Bytes of a block that waits to be written. */
+  block(digest: Hex): Uint8Array | undefined {
+    return this.#blocks.get(digest);
+  }
 
   get isEmpty(): boolean {
     return this.#count === 0;
   }
 
   persist(write: PersistWrite): void {
-    for (const block of write.blocks) this.#write.log.push({ kind: "block", ...recordOf(block) });
+    for (const block of write.blocks) {
+      this.#write.log.push({ kind: "block", ...recordOf(block) });
+      this.#blocks.set(block.digest, block.bytes);
+    }
     for (const { round, signature } of write.coins) this.#write.log.push({ kind: "coin", round, signature });
     this.#write.register.push(...write.register);
     if (write.register.length > 0) this.#isBinding = true;
@@ -93,6 +104,7 @@ export class WriteCollector {
     };
     this.#truncate = undefined;
     this.#isBinding = false;
+    this.#blocks = new Map();
     this.#write = empty();
     this.#epoch = undefined;
     this.#checkpoint = undefined;
@@ -101,8 +113,8 @@ export class WriteCollector {
   }
 }
 
-function recordOf({ bytes, round }: VerifiedBlock): { readonly bytes: Uint8Array; readonly round: number } {
-  return { bytes, round };
+function recordOf({ bytes, round, digest }: VerifiedBlock) {
+  return { bytes, round, digest };
 }
 
 type Lists = Required<{

@@ -131,6 +131,16 @@ export class Connection {
     return this.guard("reading", () => this.#prepare(sql).get(...values));
   }
 
+  /** As `get`, for what can be done without: a page that cannot be read is no reason to stop. Undefined also when the store failed before. */
+  tryGet(sql: string, ...values: readonly SqlValue[]): Row | undefined {
+    if (this.#state !== "open") return undefined;
+    try {
+      return this.#prepare(sql).get(...values);
+    } catch {
+      return undefined;
+    }
+  }
+
   all(sql: string, ...values: readonly SqlValue[]): Row[] {
     return this.guard("reading", () => this.#prepare(sql).all(...values));
   }

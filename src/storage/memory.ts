@@ -87,6 +87,10 @@ export function createMemoryStore(): Store {
       return sequence === undefined ? newestCheckpoints(checkpoints)[0] : checkpoints.get(sequence);
     },
     log: () => [...open().log],
+    block(digest) {
+      const found = open().log.findLast((record) => record.kind === "block" && record.digest === digest.toLowerCase());
+      return found?.kind === "block" ? found.bytes : undefined;
+    },
     register: (kind, position) => open().register.get(`${kind}/${position}`)?.digest,
     registerTop(kind) {
       const own = [...open().register.values()].filter((entry) => entry.kind === kind);

@@ -37,9 +37,17 @@ export class StoreError extends ClocklessError<StoreErrorCode> {
   }
 }
 
-/** What is replayed into the member at start, in append order. A block without a round is kept until its epoch ends. */
+/**
+ * What is replayed into the member at start, in append order. A block without a round is kept until its epoch ends; one without a digest
+ * is not found by `block`.
+ */
 export type LogRecord =
-  | { readonly kind: "block"; readonly bytes: Uint8Array; readonly round?: number | undefined }
+  | {
+      readonly kind: "block";
+      readonly bytes: Uint8Array;
+      readonly round?: number | undefined;
+      readonly digest?: Hex | undefined;
+    }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
 
 /** Sign-once register: `kind` names what is signed ("block", "batch", …), `position` where (round, sequence, …; 0 ≤ position < 2^256). */
@@ -144,6 +152,11 @@ export interface Store {
 
   /** All log records in append order. Do not write while iterating. */
   log(): Iterable<LogRecord>;
+  /**
+   * Bytes of a block in the log; undefined when it is not there (any more), or cannot be read now: who asks can do without it, and the
+   * store goes on. They are what the disk gives back, for the caller to check.
+   */
+  block(digest: Hex): Uint8Array | undefined;
   /** Digest registered for a position, if any. */
   register(kind: string, position: bigint): Hex | undefined;
   /** Highest registered position of a kind, if any. */

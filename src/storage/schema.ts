@@ -7,7 +7,7 @@
 
 /** `PRAGMA application_id`: "CLKL". A file with another id is no Clockless store and is left alone. */
 export const APPLICATION_ID = 0x434c4b4c;
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 /** Meta names that belong to the store itself. */
 export const RESERVED_META_PREFIX = "store.";
 
@@ -103,5 +103,11 @@ ALTER TABLE log ADD COLUMN sinks INTEGER;
 CREATE INDEX log_by_sinks ON log (sinks) WHERE sinks IS NOT NULL;
 `;
 
+/** Digests of blocks, so that one can be found again. What older versions wrote has none and is gone K rounds later. */
+const TABLES_5 = `
+ALTER TABLE log ADD COLUMN digest BLOB CHECK (digest IS NULL OR length(digest) = 32);
+CREATE INDEX log_by_digest ON log (digest) WHERE digest IS NOT NULL;
+`;
+
 /** By version: what to run on a store of the version before (0: an empty file). */
-export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2, TABLES_3, TABLES_4];
+export const UPGRADES: readonly string[] = [TABLES_1, TABLES_2, TABLES_3, TABLES_4, TABLES_5];

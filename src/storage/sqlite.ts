@@ -152,7 +152,7 @@ class SqliteStore implements Store {
     // By position rather than one open cursor: a cursor would pin the write-ahead log for as long as a replay takes.
     for (let after = 0n; ; ) {
       const rows = this.#db.all(
-        "SELECT position, kind, round, sinks, bytes FROM log WHERE position > ? ORDER BY position LIMIT ?",
+        "SELECT position, kind, round, sinks, digest, bytes FROM log WHERE position > ? ORDER BY position LIMIT ?",
         after,
         LOG_PAGE,
       );
@@ -162,9 +162,15 @@ class SqliteStore implements Store {
         const bytes = bytesOf(row, "bytes");
         yield textOf(row, "kind") === "coin"
           ? { kind: "coin", round: Number(bigintOf(row, "round")), signature: bytes }
-          : { kind: "block", bytes, ...sinksOf(row) };
+          : { kind: "block", bytes, ...sinksOf(row), ...digestOf(row) };
       }
     }
+  }
+
+  block(digest: Hex): Uint8Array | undefined {
+    const key = hexColumn(digest, "digest", 32);
+    const bytes = this.#db.tryGet("SELECT bytes FROM log WHERE digest = ? LIMIT 1", key)?.bytes;
+    return bytes instanceof Uint8Array ? bytes : undefined;
   }
 
   register(kind: string, position: bigint): Hex | undefined {
@@ -280,6 +286,10 @@ class SqliteStore implements Store {
 
 function sinksOf(row: Row): { readonly round?: number } {
   return row.sinks === null ? {} : { round: Number(bigintOf(row, "sinks")) };
+}
+
+function digestOf(row: Row): { readonly digest?: Hex } {
+  return row.digest === null ? {} : { digest: hexOf(row, "digest") };
 }
 
 function asEpoch(row: Row): StoredEpoch {

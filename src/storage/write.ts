@@ -78,10 +78,11 @@ function appendLog(db: Connection, record: LogRecord): void {
   if (kind === "coin" ? !isRound : !isRound && round !== undefined)
     throw new StoreError("badRecord", "A log record's round is a whole number", { details: { kind, round } });
   db.run(
-    "INSERT INTO log (kind, round, sinks, bytes) VALUES (?, ?, ?, ?)",
+    "INSERT INTO log (kind, round, sinks, digest, bytes) VALUES (?, ?, ?, ?, ?)",
     kind,
     kind === "coin" ? record.round : null,
     round ?? null,
+    kind === "coin" || record.digest === undefined ? null : hexColumn(record.digest, "digest", 32),
     kind === "coin" ? record.signature : record.bytes,
   );
 }

@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { COIN_DELAY } from "../../src/consensus/limits.ts";
-import type { VerifiedBlock } from "../../src/consensus/types.ts";
+import type { ConsensusEffect, VerifiedBlock } from "../../src/consensus/types.ts";
 import { configOf, randomOf } from "./support/network.ts";
 import { builderOf, shuffled } from "./support/random-dag.ts";
 import { lastWindowDag, riggedCoin, View, withheldDag } from "./support/view.ts";
@@ -191,7 +191,11 @@ describe("consensus scenarios: order", () => {
     const log: VerifiedBlock[] = [];
     for (const effect of first.feed(dag.blocks)) if (effect.kind === "accepted") log.push(effect.block);
     const again = new Consensus(configOf(4, undefined));
-    const effects = again.restore(log.map((block) => ({ kind: "block", bytes: block.bytes })));
+    const effects: ConsensusEffect[] = [];
+    again.restore(
+      log.map((block) => ({ kind: "block", bytes: block.bytes })),
+      (effect) => effects.push(effect),
+    );
     const outputs = effects.flatMap((effect) => (effect.kind === "output" ? [effect.output] : []));
     expect(outputs).deep.equal(first.outputs);
     expect(again.nextDecision).deep.equal(first.consensus.nextDecision);

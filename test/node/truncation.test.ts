@@ -46,7 +46,7 @@ describe("node: the log is cut at its old end", function () {
   /** What may be held after any number of rounds; all else is a handful. n = 4, K = 64, A = 32, W = 64; 2K rounds are held or sunk. */
   const BOUNDS: readonly (readonly [RegExp, number])[] = [
     [
-      /#dag\.#(?:byDigest|bySlot|sunk)$|#votes\.#tallies$|#committer\.#decided$|#recorder\.#records$|#open\.tail\.records$/,
+      /#dag\.#(?:byDigest|bySlot|sunk|memory\.#spare)$|#votes\.#tallies$|#committer\.#decided$|#recorder\.#records$|#open\.tail\.records$/,
       N * 2 * K,
     ],
     [/#dag\.#(?:byRound|sunkByRound)$|#coins\.#shares$|#outputLog\.#refs$/, 2 * K],
@@ -55,7 +55,7 @@ describe("node: the log is cut at its old end", function () {
     [/#ledger\.fold\.lanes\.(?:recentHashes|recentByBatch)$/, 2 * 64 + 1],
     [/#ledger\.state\.snapshots$/, 64 + 1],
     // Messages of one turn of the event loop: it may be a long one on a busy machine.
-    [/^root\.#(?:queue|writes\.#write\.\w+)$/, 10_000],
+    [/^root\.#(?:queue|writes\.#(?:blocks|write\.\w+))$/, 10_000],
     [/./, 48],
   ];
   const grown = (): string[] =>
@@ -131,7 +131,7 @@ describe("node: the log is cut at its old end", function () {
     writes.truncate(own.round, own);
     expect(writes.take()).to.deep.include({
       truncate: own.round,
-      log: [{ kind: "block", bytes: own.bytes, round: own.round }],
+      log: [{ kind: "block", bytes: own.bytes, round: own.round, digest: own.digest }],
     });
     writes.truncate(own.round - 1, own);
     expect(writes.take()).to.deep.include({ truncate: own.round - 1, log: [] });

@@ -167,6 +167,7 @@ export function forwarding(store: Store): Omit<Store, "close"> {
     snapshot: (epoch) => store.snapshot(epoch),
     checkpoint: (sequence) => store.checkpoint(sequence),
     log: () => store.log(),
+    block: (digest) => store.block(digest),
     register: (kind, position) => store.register(kind, position),
     registerTop: (kind) => store.registerTop(kind),
     meta: (key) => store.meta(key),

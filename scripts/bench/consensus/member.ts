@@ -234,7 +234,7 @@ async function run(options: MemberOptions): Promise<void> {
   loop.enable();
   const timer = setInterval(() => {
     const { user, system } = process.cpuUsage();
-    const { rss, heapUsed, arrayBuffers } = process.memoryUsage();
+    const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
     const { consensus, certifiedSequence } = node.member;
     const statuses = transport.peers();
     tell({
@@ -244,6 +244,8 @@ async function run(options: MemberOptions): Promise<void> {
       cpuUs: user + system,
       rss,
       heapUsed,
+      heapTotal,
+      external,
       arrayBuffers,
       round: consensus.highestRound,
       settledBatches: Number(opaque.sequence),
@@ -252,6 +254,7 @@ async function run(options: MemberOptions): Promise<void> {
       repeated: opaque.repeated,
       pending: opaque.pending,
       heldBlocks: consensus.sizes.blocks,
+      heldBytes: consensus.sizes.heldBytes,
       connected: statuses.filter(({ connected }) => connected).length,
       bytesOut: statuses.reduce((sum, status) => sum + status.bytesOut, 0),
       received: received.take(),

@@ -34,6 +34,10 @@ export interface RunFigures {
     readonly slopeMiBPerMinute: number;
     /** Of that member, once in ten seconds. */
     readonly seriesMiB: readonly number[];
+    /** What its memory consists of, once in ten seconds; all but `held` as the runtime counts it, garbage included. */
+    readonly partsMiB: readonly Readonly<
+      Record<"heapUsed" | "heapTotal" | "external" | "arrayBuffers" | "held", number>
+    >[];
   };
   /** Received by a member in a second, by kind of message. */
   readonly received: Readonly<Record<string, { readonly perSecond: number; readonly bytesPerSecond: number }>>;
@@ -89,6 +93,15 @@ function memoryOf(stats: RunResult["stats"]): RunFigures["memory"] {
     maxMiB: Math.max(...rss),
     slopeMiBPerMinute: worst.slope,
     seriesMiB: rss.filter((_, second) => second % 10 === 0).map(Math.round),
+    partsMiB: worst.series
+      .filter((_, second) => second % 10 === 0)
+      .map(({ heapUsed, heapTotal, external, arrayBuffers, heldBytes }) => ({
+        heapUsed: Math.round(heapUsed / MIB),
+        heapTotal: Math.round(heapTotal / MIB),
+        external: Math.round(external / MIB),
+        arrayBuffers: Math.round(arrayBuffers / MIB),
+        held: Math.round(heldBytes / MIB),
+      })),
   };
 }
 

@@ -24,6 +24,8 @@ export interface MemberStats {
   readonly cpuUs: number;
   readonly rss: number;
   readonly heapUsed: number;
+  readonly heapTotal: number;
+  readonly external: number;
   readonly arrayBuffers: number;
   readonly round: number;
   readonly settledBatches: number;
@@ -32,6 +34,8 @@ export interface MemberStats {
   readonly repeated: number;
   readonly pending: number;
   readonly heldBlocks: number;
+  /** Bytes of accepted blocks in memory. */
+  readonly heldBytes: number;
   readonly connected: number;
   readonly bytesOut: number;
   readonly dropped: number;

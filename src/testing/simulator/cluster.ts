@@ -176,8 +176,10 @@ export class Cluster {
     if (order === undefined) return;
     target.peers = order.peers;
     target.member = this.#try(person, () => {
-      const member = new Member(order.config);
-      const { driver } = target;
+      const { driver, disk } = target;
+      // A malicious member's driver keeps what it likes.
+      const readBlock = driver === undefined ? (digest: Hex) => disk.block(digest) : undefined;
+      const member = new Member({ ...order.config, readBlock });
       const recovered = target.disk.recover();
       member.restore(driver?.recovered?.(recovered) ?? recovered, (effect) => {
         if (driver === undefined) this.#apply(person, effect);

@@ -12,7 +12,7 @@ import type { Random } from "../random.ts";
 import { DiskError, type DiskFaults, SOUND_DISK } from "./disk-faults.ts";
 
 type LogRecord =
-  | { readonly kind: "block"; readonly bytes: Uint8Array }
+  | { readonly kind: "block"; readonly bytes: Uint8Array; readonly digest: Hex }
   | { readonly kind: "coin"; readonly round: number; readonly signature: Uint8Array };
 
 /** What a node keeps of the epoch it is in. */
@@ -91,7 +91,7 @@ export class SimulatedDisk {
       }
       if (kind === "block") this.#signedRound = Math.max(this.#signedRound, Number(position & 0xffff_ffff_ffff_ffffn));
     }
-    for (const { bytes } of write.blocks) this.#log.push({ kind: "block", bytes });
+    for (const { bytes, digest } of write.blocks) this.#log.push({ kind: "block", bytes, digest });
     for (const { round, signature } of write.coins) this.#log.push({ kind: "coin", round, signature });
     this.#certificates.push(...write.certificates);
     if (this.#random?.chance(this.#faults.writeFaultPerMille) === true) {
@@ -267,6 +267,12 @@ export class SimulatedDisk {
   /** Some deal of an attempt that is over, for a dealer that tries to use it again. */
   oldestDeal(): Uint8Array | undefined {
     return this.#deals.values().next().value;
+  }
+
+  /** Bytes of a block of the log, or what has become of them. */
+  block(digest: Hex): Uint8Array | undefined {
+    const found = this.#log.findLast((record) => record.kind === "block" && record.digest === digest);
+    return found?.kind === "block" ? found.bytes : undefined;
   }
 
   /** @throws DiskError when it cannot be read now. */

@@ -6,6 +6,7 @@ import type { ConsensusConfig, ConsensusEffect, ConsensusMessage, OutputRound } 
 import { decodeConsensusMessage, encodeConsensusMessage } from "../../../src/consensus/wire.ts";
 import { utf8ToBytes } from "../../../src/lib/bytes.ts";
 import { keccak256, keccak256Hex } from "../../../src/lib/hash.ts";
+import type { Hex } from "../../../src/lib/hex.ts";
 import { standInAddress, standInCoin, standInSigner } from "./stand-ins.ts";
 
 /** mulberry32: small, seeded, good enough for schedules. */
@@ -42,7 +43,12 @@ export interface Member {
   readonly consensus: Consensus;
   readonly outputs: OutputRound[];
   readonly effects: ConsensusEffect[];
-  readonly log: ({ kind: "block"; bytes: Uint8Array } | { kind: "coin"; round: number; signature: Uint8Array })[];
+  readonly log: (
+    | { kind: "block"; bytes: Uint8Array; digest: Hex }
+    | { kind: "coin"; round: number; signature: Uint8Array }
+  )[];
+  /** Of the log, as `readBlock` finds them. */
+  readonly blocks: Map<Hex, Uint8Array>;
   isDown: boolean;
 }
 
@@ -73,13 +79,7 @@ export class Network {
   constructor(options: NetworkOptions) {
     this.options = options;
     this.random = randomOf(options.seed);
-    this.members = Array.from({ length: options.n }, (_, self) => ({
-      consensus: new Consensus(configOf(options.n, self, options.config?.(self))),
-      outputs: [],
-      effects: [],
-      log: [],
-      isDown: false,
-    }));
+    this.members = Array.from({ length: options.n }, (_, self) => this.#create(self, [], new Map()));
     for (let i = 0; i < options.n; i++) {
       this.at(this.random() * 5, () => this.#tryPropose(i));
       this.#scheduleTick(i);
@@ -108,11 +108,18 @@ export class Network {
   /** Crash and restart from the log. */
   restart(index: number): void {
     const old = this.members[index]!;
-    const consensus = new Consensus(configOf(this.options.n, index, this.options.config?.(index)));
-    const restored = consensus.restore(old.log);
-    const outputs = restored.flatMap((effect) => (effect.kind === "output" ? [effect.output] : []));
-    this.members[index] = { consensus, outputs, effects: [], log: old.log, isDown: false };
+    const member = this.#create(index, old.log, old.blocks);
+    member.consensus.restore(old.log, (effect) => {
+      if (effect.kind === "output") member.outputs.push(effect.output);
+    });
+    this.members[index] = member;
     this.#tryPropose(index);
+  }
+
+  #create(self: number, log: Member["log"], blocks: Member["blocks"]): Member {
+    const readBlock = (digest: Hex): Uint8Array | undefined => blocks.get(digest);
+    const config = configOf(this.options.n, self, { readBlock, ...this.options.config?.(self) });
+    return { consensus: new Consensus(config), outputs: [], effects: [], log, blocks, isDown: false };
   }
 
   send(from: number, to: number, message: ConsensusMessage): void {
@@ -133,8 +140,11 @@ export class Network {
     const member = this.members[index]!;
     for (const effect of effects) {
       member.effects.push(effect);
-      if (effect.kind === "accepted") member.log.push({ kind: "block", bytes: effect.block.bytes });
-      else if (effect.kind === "coin")
+      if (effect.kind === "accepted") {
+        const { bytes, digest } = effect.block;
+        member.log.push({ kind: "block", bytes, digest });
+        member.blocks.set(digest, bytes);
+      } else if (effect.kind === "coin")
         member.log.push({ kind: "coin", round: effect.round, signature: effect.signature });
       else if (effect.kind === "output") member.outputs.push(effect.output);
       else if (effect.kind === "send") {
@@ -143,6 +153,8 @@ export class Network {
         }
       }
     }
+    // As a member does before its next step.
+    member.consensus.shed();
   }
 
   assertAgreement(): void {
