@@ -9,7 +9,8 @@ import { UNIT_MS } from "../simulator/network.ts";
  * round, each half of the others gets one. starve-leaders: whoever the newest revealed coin names has its messages held up by
  * six delays for twelve, at most f authors at a time (with more, rounds themselves would wait, under any rule). early-coin: f members hand their coin shares to the scheduler at once, which therefore knows a coin
  * with n − 2f honest shares and slows whatever would commit its leader for those that do not know it. late-gift (unit delays):
- * f members withhold three rounds of blocks and hand them to one honest member just before the last window.
+ * f members withhold three rounds of blocks and hand them to one honest member just before the last window. anchor-fed (unit
+ * delays): f members hand them to just so many that anchors commit their slots, so that they are never left out (attacks.ts).
  */
 export const SCHEDULES = [
   "unit",
@@ -20,16 +21,21 @@ export const SCHEDULES = [
   "late-gift",
   "starve-leaders",
   "early-coin",
+  "anchor-fed",
 ] as const;
 export type ScheduleName = (typeof SCHEDULES)[number];
 
-export type Malice = "crashed" | "equivocator" | "withholder";
+export type Malice = "crashed" | "equivocator" | "withholder" | "feeder";
 
 export const MALICE: Readonly<Partial<Record<ScheduleName, Malice>>> = {
   crashed: "crashed",
   equivocators: "equivocator",
   "late-gift": "withholder",
+  "anchor-fed": "feeder",
 };
+
+/** Every message takes one delay, and all begin at once. */
+export const isUnit = (name: ScheduleName): boolean => ["unit", "late-gift", "anchor-fed"].includes(name);
 
 /** What the scheduler sees: everything but coins nobody can combine yet. */
 export interface Sight {
@@ -59,6 +65,7 @@ export function createSchedule(name: ScheduleName, random: Random): (sent: Sent,
   switch (name) {
     case "unit":
     case "late-gift":
+    case "anchor-fed":
       return () => UNIT_MS;
     case "uniform":
     case "crashed":
