@@ -70,6 +70,17 @@ export function createFeeder({ n, honest, consensus, post }: Attacker, rank: num
   };
 }
 
+/**
+ * Each block goes to one honest member in time, to another one every round: that one builds on it, and all others have to get it from
+ * there before they can accept what was built.
+ */
+export function createHander({ honest, consensus, post }: Attacker, rank: number): Sending {
+  return (to, message) => {
+    if (message.kind !== "block" && message.kind !== "bundle") post(to, message);
+    else if (to === honest[(consensus.lastOwnRound + rank) % honest.length]) post(to, ownBlock(message), true);
+  };
+}
+
 /** Of a bundle its own block alone, which comes last. */
 function ownBlock(message: ConsensusMessage & { readonly kind: "block" | "bundle" }): ConsensusMessage {
   return message.kind === "bundle" ? { kind: "block", bytes: message.blocks.at(-1)! } : message;

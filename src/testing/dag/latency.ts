@@ -19,7 +19,14 @@ import { maxFaulty, quorumOf } from "../../lib/math.ts";
 import { createRandom, type Random } from "../random.ts";
 import { createEventQueue, type EventQueue } from "../simulator/event-queue.ts";
 import { UNIT_MS } from "../simulator/network.ts";
-import { type Attacker, createEquivocator, createFeeder, createWithholder, type Sending } from "./attacks.ts";
+import {
+  type Attacker,
+  createEquivocator,
+  createFeeder,
+  createHander,
+  createWithholder,
+  type Sending,
+} from "./attacks.ts";
 import { CERTIFIED, CERTIFIED_BOUND, Certificates, type PartialMessage } from "./certificates.ts";
 import { cheapConfig, secretOf } from "./cheap.ts";
 import { type BaselineRule, MahiMahi, type VotedBlock, VotedBlocks, WaveTally } from "./mahi-mahi.ts";
@@ -218,6 +225,7 @@ class Run {
     };
     const post: Sending = (to, message) => this.#post(index, to, message);
     const propose = (): void => this.#propose(this.#nodes[index]!);
+    const rank = [...this.#malicious].indexOf(index);
     switch (malice) {
       case undefined:
       case "crashed":
@@ -225,7 +233,9 @@ class Run {
       case "withholder":
         return { send: createWithholder(attacker), propose };
       case "feeder":
-        return { send: createFeeder(attacker, [...this.#malicious].indexOf(index)), propose };
+        return { send: createFeeder(attacker, rank), propose };
+      case "hander":
+        return { send: createHander(attacker, rank), propose };
       case "equivocator": {
         const take = (message: ConsensusMessage): void =>
           this.#apply(this.#nodes[index]!, consensus.receive(index, message, this.#nowMs));
