@@ -9,6 +9,7 @@
  */
 import type { Dag, DagBlock } from "./dag.ts";
 import { bytesOf } from "./stored-block.ts";
+import type { BlockRef } from "./types.ts";
 
 /** Weight of one block in an author's share of late ones. */
 const SMOOTHING = 1 / 16;
@@ -41,6 +42,17 @@ const LATE_AGAIN_ROUNDS = 2;
  */
 const MAX_LATE_BYTES = 64 * 1024;
 const MAX_LATE_BLOCKS = 64;
+/**
+ * What a peer had to ask us for, its author may hand to one of us after the other, so that every round waits for somebody's fetch: for a
+ * lease, its blocks go to that peer with ours. Each relapse makes the lease so many times as long, up to these rounds.
+ */
+const RELAPSE_FACTOR = 4;
+const MAX_LACKING_ROUNDS = 2048;
+
+interface Lease {
+  readonly until: number;
+  readonly rounds: number;
+}
 
 export class Bundles {
   readonly #dag: Dag;
@@ -51,6 +63,8 @@ export class Bundles {
   readonly #until: number[];
   /** Round of ours up to which an author is expected to bring more blocks late. */
   readonly #lateUntil: number[];
+  /** By peer and author: round of ours up to which the peer is expected not to get the author's blocks from the author. */
+  readonly #lacking: readonly Lease[][];
   #askedUntil = -1;
 
   constructor(dag: Dag, n: number, faulty: number) {
@@ -60,6 +74,7 @@ export class Bundles {
     this.#lateShare = new Array<number>(n).fill(LATE_SHARE);
     this.#until = new Array<number>(n).fill(0);
     this.#lateUntil = new Array<number>(n).fill(0);
+    this.#lacking = Array.from({ length: n }, () => new Array<Lease>(n).fill({ until: 0, rounds: 0 }));
   }
 
   /** The first copy of a block came from this member, unasked. */
@@ -84,6 +99,24 @@ export class Bundles {
     if (late <= this.#faulty) return undefined;
     this.#askedUntil = round + LEASE_ROUNDS;
     return this.#askedUntil;
+  }
+
+  /** A peer had to ask us for these. Of old ones nothing follows: it is catching up. */
+  served(peer: number, refs: readonly BlockRef[]): void {
+    const round = this.#dag.highestRound;
+    for (const { author, round: asked } of refs) {
+      if (asked + LATE_ROUNDS <= round || author >= this.#n) continue;
+      const { until, rounds } = this.#lacking[peer]![author]!;
+      if (until >= round) continue;
+      const isRelapse = rounds > 0 && round < until + RELAPSE_FACTOR * rounds;
+      const lease = isRelapse ? Math.min(RELAPSE_FACTOR * rounds, MAX_LACKING_ROUNDS) : LEASE_ROUNDS;
+      this.#lacking[peer]![author] = { until: round + lease, rounds: lease };
+    }
+  }
+
+  /** Whether a peer lately had to ask us for what it could not accept our blocks without. */
+  isLacking(peer: number, round: number): boolean {
+    return !this.isDisordered && this.#lacking[peer]!.some(({ until }) => until >= round);
   }
 
   /** What arrives is out of order by rounds, here or for at least one honest member: waiting a little makes nothing full. */
@@ -158,23 +191,31 @@ export class Bundles {
     }
     // Whoever made a block in time that builds on a late one has sent that with it.
     for (const entry of relayed) for (const parent of entry.parents) if (late.has(parent)) relayed.add(parent);
-    const sent: DagBlock[] = [];
-    let size = 0;
-    for (const entry of late) {
-      if (relayed.has(entry)) continue;
-      size += entry.size;
-      if (size > MAX_LATE_BYTES || sent.length >= MAX_LATE_BLOCKS) break;
-      sent.push(entry);
-    }
-    return sent;
+    return [...late].filter((entry) => !relayed.has(entry));
   }
 
-  /** The late ancestors that a peer is not known to have, ancestors first, and the own block; once only. */
-  withLate(peer: number, own: DagBlock, late: readonly DagBlock[]): readonly Uint8Array[] {
-    this.#learn(peer, own.round, Math.max(0, late[0]!.round - 1));
-    const lacking = late.filter((entry) => entry.author !== peer && entry.knownBy?.[peer] !== 1);
-    for (const entry of lacking) know(entry, peer);
-    return [...lacking, own].map((entry) => bytesOf(entry.block)).filter((bytes) => bytes !== undefined);
+  /**
+   * The own block, and before it, ancestors first and bounded, of what it has newly brought into our cone (`linked`) what the peer is
+   * not known to have: the late ones, and those of authors whose blocks it had to ask us for. Once only.
+   */
+  withLate(peer: number, own: DagBlock, late: readonly DagBlock[], linked: readonly DagBlock[]): readonly Uint8Array[] {
+    const leases = this.#lacking[peer]!;
+    const isLacking = this.isLacking(peer, own.round);
+    const lacking = linked.filter((entry) => isLacking && entry.round > 0 && leases[entry.author]!.until >= own.round);
+    const candidates = [...new Set([...late, ...lacking])].sort((a, b) => a.round - b.round);
+    const blocks: Uint8Array[] = [];
+    let size = 0;
+    if (candidates.length > 0) this.#learn(peer, own.round, Math.max(0, candidates[0]!.round - 1));
+    for (const entry of candidates) {
+      if (entry.author === peer || entry.author === own.author || entry.knownBy?.[peer] === 1) continue;
+      size += entry.size;
+      if (size > MAX_LATE_BYTES || blocks.length >= MAX_LATE_BLOCKS) break;
+      const bytes = bytesOf(entry.block);
+      if (bytes === undefined) continue;
+      know(entry, peer);
+      blocks.push(bytes);
+    }
+    return [...blocks, own.block.bytes];
   }
 
   /** What a peer's newest block shows that it has, above `lowest`. */

@@ -439,18 +439,16 @@ export class Consensus {
     const message = { kind: "block", bytes: own.block.bytes } as const;
     const isWanted = (peer: number) => peer !== this.#config.self && this.#bundles.isWanted(peer, own.round);
     const peers = [...Array(this.#n).keys()];
-    const late = this.#bundles.late(own, this.#proposer.linked);
-    if (late.length === 0 && !peers.some(isWanted)) {
+    const { linked } = this.#proposer;
+    const late = this.#bundles.late(own, linked);
+    const isPlain = (peer: number) => !isWanted(peer) && !this.#bundles.isLacking(peer, own.round);
+    if (late.length === 0 && peers.every(isPlain)) {
       effects.push({ kind: "send", to: "all", message });
       return;
     }
     for (const to of peers) {
       if (to === this.#config.self) continue;
-      const blocks = isWanted(to)
-        ? this.#bundles.bundle(to, own)
-        : late.length > 0
-          ? this.#bundles.withLate(to, own, late)
-          : [];
+      const blocks = isWanted(to) ? this.#bundles.bundle(to, own) : this.#bundles.withLate(to, own, late, linked);
       effects.push({ kind: "send", to, message: blocks.length > 1 ? { kind: "bundle", blocks } : message });
     }
   }
@@ -523,6 +521,7 @@ export class Consensus {
     if (!this.#peers.mayServe(from, SERVED_BLOCKS * limits.maxBlockBytes, nowMs)) return [];
     const { message, size } = answerFetch(this.#dag, limits, from, refs.slice(0, limits.maxFetchRefs), after, depth);
     this.#peers.served(from, size);
+    this.#bundles.served(from, refs);
     return [{ kind: "send", to: from, message }];
   }
 

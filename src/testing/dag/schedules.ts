@@ -9,7 +9,9 @@ import { UNIT_MS } from "../simulator/network.ts";
  * round, each half of the others gets one. starve-leaders: whoever the newest revealed coin names has its messages held up by
  * six delays for twelve, at most f authors at a time (with more, rounds themselves would wait, under any rule). early-coin: f members hand their coin shares to the scheduler at once, which therefore knows a coin
  * with n − 2f honest shares and slows whatever would commit its leader for those that do not know it. late-gift (unit delays):
- * f members withhold three rounds of blocks and hand them to one honest member just before the last window.
+ * f members withhold three rounds of blocks and hand them to one honest member just before the last window. anchor-fed (unit
+ * delays): f members hand them to just so many that anchors commit their slots, so that they are never left out (attacks.ts). hand-around (unit delays): f members give each
+ * block to one honest member alone, another one in every round.
  */
 export const SCHEDULES = [
   "unit",
@@ -20,16 +22,24 @@ export const SCHEDULES = [
   "late-gift",
   "starve-leaders",
   "early-coin",
+  "anchor-fed",
+  "hand-around",
 ] as const;
 export type ScheduleName = (typeof SCHEDULES)[number];
 
-export type Malice = "crashed" | "equivocator" | "withholder";
+export type Malice = "crashed" | "equivocator" | "withholder" | "feeder" | "hander";
 
 export const MALICE: Readonly<Partial<Record<ScheduleName, Malice>>> = {
   crashed: "crashed",
   equivocators: "equivocator",
   "late-gift": "withholder",
+  "anchor-fed": "feeder",
+  "hand-around": "hander",
 };
+
+/** Every message takes one delay, and all begin at once. */
+export const isUnit = (name: ScheduleName): boolean =>
+  ["unit", "late-gift", "anchor-fed", "hand-around"].includes(name);
 
 /** What the scheduler sees: everything but coins nobody can combine yet. */
 export interface Sight {
@@ -59,6 +69,8 @@ export function createSchedule(name: ScheduleName, random: Random): (sent: Sent,
   switch (name) {
     case "unit":
     case "late-gift":
+    case "anchor-fed":
+    case "hand-around":
       return () => UNIT_MS;
     case "uniform":
     case "crashed":
