@@ -85,7 +85,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       ...{ submitted: traffic.submitted.length, applied, refused: withReceipt.length - applied },
       refusedAtTheDoor: outcomes.length - withReceipt.length,
       resubmitted: traffic.submitted.filter(({ attempts }) => attempts > 1).length,
-      ...{ batches: evidence.batches.size, certificatesVerified, blocksRead: evidence.counts.blocks },
+      ...{ batches: evidence.batches.size, certificates: evidence.certificates.size, certificatesVerified },
+      ...{ diskFailures: members.diskFailures, blocksRead: evidence.counts.blocks },
       ...{ partialsRead: evidence.counts.partials, registered: evidence.counts.registered },
       violations: [...evidence.violations, ...members.violations],
     };
@@ -104,7 +105,7 @@ function createMembers(world: World, { directory, random, disks }: CampaignOptio
   const violations: Violation[] = [];
   const ends: Record<string, Record<string, number>> = {};
   const running: (Life | undefined)[] = Array.from({ length: MEMBERS }, () => undefined);
-  let [lives, lostBytes] = [0, 0];
+  let [lives, lostBytes, diskFailures] = [0, 0, 0];
   const violate: Violate = (what, details) => void violations.push({ what, details });
 
   const start = (member: number, fault: DiskFault): Life => {
@@ -125,6 +126,7 @@ function createMembers(world: World, { directory, random, disks }: CampaignOptio
     const counts = ends[life.fault.kind] ?? {};
     ends[life.fault.kind] = counts;
     counts[end] = (counts[end] ?? 0) + 1;
+    if (end === "cut" || (death.trace?.failedAt !== undefined && life.fault.kind !== "lying")) diskFailures++;
     if (!EXPECTED.has(end)) violate(end, { member, fault: life.fault, code: death.code, signal: death.signal });
     lostBytes += death.lostBytes;
     try {
@@ -160,6 +162,9 @@ function createMembers(world: World, { directory, random, disks }: CampaignOptio
     get lostBytes() {
       return lostBytes;
     },
+    get diskFailures() {
+      return diskFailures;
+    },
     async dieForever() {
       await Promise.all(running.map((_, member) => die(member, random.stream(`member ${member}`))));
     },
@@ -191,8 +196,13 @@ function createMembers(world: World, { directory, random, disks }: CampaignOptio
   };
 }
 
-const EXPECTED: ReadonlySet<string> = new Set(["killed", "terminated", "stopped by itself", "cut"]);
+const EXPECTED: ReadonlySet<string> = new Set([
+  ...["killed", "terminated", "stopped by itself", "cut"],
+  ...["killed after its disk failed", "terminated after its disk failed"],
+  ...["killed before its disk failed", "terminated before its disk failed"],
+]);
 
+/** Of a life whose disk was to fail: whether it did, because a life that ended before that says nothing about failing disks. */
 function endOf({ fault }: Life, { code, signal, trace, at }: Death, by: "SIGKILL" | "SIGTERM" | undefined): string {
   const failedAt = trace?.failedAt;
   const isFailing = fault.kind === "syncError" || fault.kind === "full";
@@ -203,9 +213,12 @@ function endOf({ fault }: Life, { code, signal, trace, at }: Death, by: "SIGKILL
   // Nobody else kills it, and the process that dies on entering a sync leaves no line of it.
   if (fault.kind === "cut" && by === undefined && signal === "SIGKILL") return "cut";
   if (by === undefined) return "ended without a reason";
+  const isToFail = isFailing || fault.kind === "cut";
+  const when = !isToFail ? "" : failedAt === undefined ? " before its disk failed" : " after its disk failed";
   // A process that has hardly begun has no handler yet.
-  if (code === undefined) return signal !== by ? "did not terminate" : by === "SIGKILL" ? "killed" : "terminated";
-  return by === "SIGTERM" && code === EXIT_SIGTERM ? "terminated" : "ended without a reason";
+  if (code === undefined)
+    return signal !== by ? "did not terminate" : `${by === "SIGKILL" ? "killed" : "terminated"}${when}`;
+  return by === "SIGTERM" && code === EXIT_SIGTERM ? `terminated${when}` : "ended without a reason";
 }
 
 function drawFault(random: Random, disks: CampaignReport["disks"]): DiskFault {
@@ -310,8 +323,8 @@ async function verifyCertificates({ test }: World, evidence: Evidence, violate: 
         digest !== undefined &&
         digest === batch?.digest &&
         engines[suite].verify(groupKey, hexToBytes(digest), signature);
-      if (!isRight) violate("badCertificate", { sequence, suite });
-      verified++;
+      if (isRight) verified++;
+      else violate("badCertificate", { sequence, suite });
     }
   }
   return verified;

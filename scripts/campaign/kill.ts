@@ -16,7 +16,7 @@ import { parseArgs } from "node:util";
 import { createRandom } from "../../src/testing/random.ts";
 import { runCampaign } from "./campaign.ts";
 import { whyNoStrace } from "./life.ts";
-import { describeReport } from "./report.ts";
+import { describeReport, isAsExpected } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
@@ -51,6 +51,6 @@ const report = await runCampaign({
   disks: noStrace !== undefined ? "sound" : values.control === undefined ? "faulty" : "lying",
 });
 process.stdout.write(values.json ? `${JSON.stringify(report, undefined, 2)}\n` : describeReport(report));
-const isRight = report.violations.length > 0 === (values.control !== undefined);
+const isRight = isAsExpected(report);
 if (isRight && values.directory === undefined) rmSync(directory, { recursive: true, force: true });
 process.exitCode = isRight ? 0 : 1;

@@ -35,12 +35,17 @@ export interface Death {
   readonly lostBytes: number;
 }
 
+/** Stopped, a process is as good as gone until it is continued. */
+export type Signal = "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT";
+
 export interface Life {
   readonly fault: DiskFault;
   readonly isRunning: boolean;
   /** Resolves after the process is gone, and what its disk lost is gone, too. */
   readonly death: Promise<Death>;
-  kill(signal: "SIGKILL" | "SIGTERM"): void;
+  kill(signal: Signal): void;
+  /** Seconds of processor time of a sound life so far; undefined where the system does not tell. */
+  cpuSeconds(): number | undefined;
 }
 
 const SYNC_MICROSECONDS = 30_000;
@@ -96,7 +101,20 @@ export function startLife(fault: DiskFault, parts: LifeParts): Life {
       const pid = isTraced ? tracedBy(child) : child.pid;
       if (pid !== undefined) kill(pid, signal);
     },
+    cpuSeconds: () => (isRunning && child.pid !== undefined ? cpuSecondsOf(child.pid) : undefined),
   };
+}
+
+/** Linux counts in hundredths. */
+function cpuSecondsOf(pid: number): number | undefined {
+  try {
+    // The command in parentheses may hold anything; the fields after it are numbers.
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  } catch {
+    return undefined;
+  }
 }
 
 function wrapperOf(fault: DiskFault, dataDir: string, traceFile: string): string[] {
@@ -141,7 +159,7 @@ function tracedBy({ pid }: ChildProcess): number | undefined {
   }
 }
 
-function kill(pid: number, signal: "SIGKILL" | "SIGTERM"): void {
+function kill(pid: number, signal: Signal): void {
   try {
     process.kill(pid, signal);
   } catch {

@@ -32,22 +32,35 @@ export function isCertified(
   );
 }
 
+/** When a member makes one. */
+export interface CheckpointPace {
+  /** Least rounds from one to the next; undefined: none are made. */
+  readonly rounds: number | undefined;
+  /**
+   * Or so many bytes of payload, and as many as a snapshot has: whoever starts from one settles again what came since, so under load rounds
+   * alone would have it do so for minutes; and making one takes time, too. Undefined: rounds alone count.
+   */
+  readonly bytes?: number | undefined;
+}
+
 export class Checkpoints {
   readonly #recorder: OrderRecorder;
-  readonly #everyRounds: number | undefined;
+  readonly #pace: CheckpointPace;
   readonly #retainedRounds: number;
   /** Of the newest two that are final: somebody may be starting from the older one. */
   #floors: readonly number[];
   #round = 0;
   /** Of the newest checkpoint that was made. */
   #madeAt: number;
+  /** Of payload, since then. */
+  #bytes = 0;
+  #snapshotBytes = 0;
   /** Made and not yet final. One at a time: a newer one would never be older than its certificates under load. */
   #open: { readonly header: BatchHeader; readonly snapshot: Uint8Array; readonly tail: OrderTail } | undefined;
 
-  /** `everyRounds`: least distance of two checkpoints; undefined: none are made. */
-  constructor(rules: OrderRules, everyRounds: number | undefined, tail: OrderTail | undefined) {
+  constructor(rules: OrderRules, pace: CheckpointPace, tail: OrderTail | undefined) {
     this.#recorder = new OrderRecorder(rules, tail);
-    this.#everyRounds = everyRounds;
+    this.#pace = pace;
     this.#retainedRounds = rules.retainedRounds;
     this.#madeAt = tail?.records.at(-1)?.leader.round ?? 0;
     this.#floors = tail === undefined ? [0] : [this.#floorOf(tail)];
@@ -55,7 +68,7 @@ export class Checkpoints {
 
   /** What lies above is needed by whoever starts from a checkpoint. Undefined: none are made, and nobody can. */
   get servedFloor(): number | undefined {
-    return this.#everyRounds === undefined ? undefined : this.#floors[0];
+    return this.#pace.rounds === undefined ? undefined : this.#floors[0];
   }
 
   /** Of the newest checkpoint that is final: whoever is stuck above it has a way on. */
@@ -64,17 +77,27 @@ export class Checkpoints {
   }
 
   output(output: OutputRound): void {
-    if (this.#everyRounds === undefined) return;
+    if (this.#pace.rounds === undefined) return;
     this.#recorder.add(output);
     this.#round = output.round;
+    for (const { blocks } of output.commits) for (const { payload } of blocks) this.#bytes += payload.length;
   }
 
   /** The ledger stands right after this batch, and the order right after its round. */
   settled(header: BatchHeader, ledger: Ledger): void {
-    if (this.#everyRounds === undefined || this.#round < this.#madeAt + this.#everyRounds) return;
-    if (this.#open !== undefined) return;
+    if (this.#open !== undefined || !this.#isDue) return;
+    const snapshot = ledger.snapshot();
     this.#madeAt = this.#round;
-    this.#open = { header, snapshot: ledger.snapshot(), tail: this.#recorder.tail() };
+    this.#bytes = 0;
+    this.#snapshotBytes = snapshot.length;
+    this.#open = { header, snapshot, tail: this.#recorder.tail() };
+  }
+
+  get #isDue(): boolean {
+    const { rounds, bytes } = this.#pace;
+    if (rounds === undefined) return false;
+    if (this.#round >= this.#madeAt + rounds) return true;
+    return bytes !== undefined && this.#bytes >= Math.max(bytes, this.#snapshotBytes);
   }
 
   /** The open one, once `certificatesOf` its batch are all there. */

@@ -58,7 +58,7 @@ export class Epoch {
     const checkpoint =
       resume === undefined || tail === undefined ? undefined : deriveCheckpoint(tail, resume.commit, rules);
     this.#outputBefore = new Set(checkpoint?.output.map(({ digest }) => digest));
-    this.checkpoints = new Checkpoints(rules, config.checkpointRounds, tail);
+    this.checkpoints = new Checkpoints(rules, { rounds: config.checkpointRounds, bytes: config.checkpointBytes }, tail);
     const consensus: ConsensusConfig = {
       committeeId: committee.id,
       epoch: committee.epoch,

@@ -83,6 +83,8 @@ export interface MemberConfig {
   readonly checkpoint?: Checkpoint | undefined;
   /** Least rounds between two checkpoints that this member makes; undefined: it makes none. A quarter of K leaves room to use one. */
   readonly checkpointRounds?: number | undefined;
+  /** Bytes of payload after which one is made earlier (`CheckpointPace`). */
+  readonly checkpointBytes?: number | undefined;
   /**
    * A batch is made after this many committed rounds without one, so that there is a checkpoint younger than K rounds when nobody
    * trades. Part of the rules: the same at all members. Undefined: never.

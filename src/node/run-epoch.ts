@@ -40,6 +40,8 @@ export const MAX_FRAME_BYTES =
 
 /** K / 4 each: the newest final checkpoint is then half of K old at most, and what lies above its floor is still kept by all. */
 export const CHECKPOINT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
+/** Some 20,000 transfers: what whoever starts from a checkpoint settles again takes a few seconds, however many it missed. */
+const CHECKPOINT_BYTES = 4 * 1024 * 1024;
 /** Part of the committee's rules, like K. */
 const HEARTBEAT_ROUNDS = DEFAULT_RETAINED_ROUNDS / 4;
 
@@ -89,6 +91,7 @@ export async function runEpoch(tools: NodeTools, start: EpochStart | undefined, 
     start,
     checkpoint: loadCheckpoint(store),
     checkpointRounds: CHECKPOINT_ROUNDS,
+    checkpointBytes: CHECKPOINT_BYTES,
     heartbeatRounds: HEARTBEAT_ROUNDS,
     self: index,
     secrets: { identity, shares },

@@ -39,6 +39,11 @@ export class FrameDecoder {
     return this.#announced;
   }
 
+  /** Bytes that came of an unfinished frame, its prefix included; 0 between frames. */
+  get pending(): number {
+    return this.#prefixLength + this.#received;
+  }
+
   /** Feeds a chunk; calls `emit` with each finished frame (fresh memory; empty for a probe). After a fault the stream is lost: nothing more is emitted. */
   push(chunk: Uint8Array, emit: (frame: Uint8Array) => void): FaultCode | undefined {
     let offset = 0;

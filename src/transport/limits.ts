@@ -10,6 +10,11 @@ export interface TransportLimits {
   readonly maxQueuedMessages: number;
   /** Sustained inbound bytes per second of one peer; a peer beyond it is read more slowly, nothing is lost. */
   readonly maxInboundBytesPerSecond: number;
+  /** What waits for a peer that is not connected is dropped after so long: it asks for what it lacks when it is back. */
+  readonly maxOfflineMs: number;
+  /** A frame that a peer has begun may take so long, and its bytes' time at `minFrameBytesPerSecond`; then its stream is closed. */
+  readonly frameGraceMs: number;
+  readonly minFrameBytesPerSecond: number;
   /** First pause between dials in milliseconds; doubles up to `maxBackoffMs`, with jitter. */
   readonly minBackoffMs: number;
   /** Longest pause between dials in milliseconds: how long a healed partition may go unnoticed. */
@@ -35,6 +40,11 @@ export const DEFAULT_LIMITS: TransportLimits = {
   maxQueuedMessages: 16_384,
   // A hundred members at this rate saturate a 25 Gbit/s link; one member cannot take the process for itself.
   maxInboundBytesPerSecond: 32 * 1024 * 1024,
+  // A lost link heals within; a member that was away for longer would spend its return on what is settled (half of it, measured).
+  maxOfflineMs: 5_000,
+  // Longer than a dead connection takes to be noticed; the largest frame takes nine minutes at the least rate.
+  frameGraceMs: 30_000,
+  minFrameBytesPerSecond: 16 * 1024,
   minBackoffMs: 100,
   maxBackoffMs: 10_000,
   dialTimeoutMs: 10_000,

@@ -1,13 +1,16 @@
 /** Everything about one peer: what waits for it, the one outgoing stream, the newest incoming stream, and its accounts. */
 import type { Connection, Stream } from "@libp2p/interface";
 import type { Address } from "../lib/hex.ts";
+import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
 import { FrameDecoder, PROBE } from "./frame.ts";
+import { FrameWatch } from "./frame-watch.ts";
 import type { TransportLimits } from "./limits.ts";
 import type { FaultCode, PeerStatus } from "./port.ts";
 import { Prober } from "./prober.ts";
 import { OutgoingQueue, PieceCutter } from "./queue.ts";
 import { RateMeter, TokenBucket } from "./rate.ts";
-import { updateWindowByHalves } from "./window.ts";
+import { MAX_STREAM_WINDOW_BYTES } from "./stack.ts";
+import { gatherWhilePaused, updateWindowByHalves } from "./window.ts";
 
 /**
  * Small enough for the queue to keep control, large enough for full speed. With yamux's 12 bytes it fits one record of Noise (65,519
@@ -16,6 +19,16 @@ import { updateWindowByHalves } from "./window.ts";
 const PIECE_BYTES = 65_000;
 /** Each frame is charged this on top of its bytes: a flood of one-byte messages costs us calls, not bandwidth. */
 const FRAME_OVERHEAD_BYTES = 64;
+/**
+ * And so is each piece of yamux, whatever it holds: a byte of its own costs decryption, parsing and a turn, some ten microseconds, so that
+ * 8,000 pieces a second are what a peer gets. Honest ones send a piece for what a turn has to say.
+ */
+const PIECE_OVERHEAD_BYTES = 4_096;
+/**
+ * A peer so far in debt, and what a window carries on top, sends pieces faster than anybody has to say something: its stream is closed,
+ * and none is taken while the debt is that high.
+ */
+const MAX_DEBT_MS = 10_000;
 /** An honest peer opens one stream per connection; a burst covers restarts and flapping links. */
 const STREAM_OPENS_PER_SECOND = 1;
 const STREAM_OPENS_BURST = 10;
@@ -27,6 +40,8 @@ export interface PeerLinkOptions {
   readonly limits: TransportLimits;
   readonly onMessage: (bytes: Uint8Array) => void;
   readonly onFault: (code: FaultCode, details: Readonly<Record<string, unknown>>) => void;
+  /** Replaces the system's (tests). */
+  readonly clock?: Clock | undefined;
 }
 
 export class PeerLink {
@@ -36,16 +51,21 @@ export class PeerLink {
   lastError: string | undefined;
 
   readonly #options: PeerLinkOptions;
+  readonly #clock: Clock;
   readonly #queue: OutgoingQueue;
-  readonly #rate = new RateMeter(performance.now());
+  readonly #rate: RateMeter;
   readonly #bytesBucket: TokenBucket;
-  readonly #opensBucket = new TokenBucket(STREAM_OPENS_PER_SECOND, STREAM_OPENS_BURST, performance.now());
+  readonly #opensBucket: TokenBucket;
+  readonly #maxDebtMs: number;
   readonly #cutter: PieceCutter;
   #outgoing: Stream | undefined;
   #prober: Prober | undefined;
   #incoming: Stream | undefined;
+  #watch: FrameWatch | undefined;
+  /** Hands over what came while it was not read. */
+  #release: () => void = () => {};
   #pumpScheduled = false;
-  #resumeTimer: NodeJS.Timeout | undefined;
+  #cancelResume: (() => void) | undefined;
   #mutedUntilMs = 0;
   /** Whoever handles the messages has enough of this peer's for now. */
   #isHeld = false;
@@ -58,8 +78,13 @@ export class PeerLink {
   #faults = 0;
 
   constructor(options: PeerLinkOptions) {
-    const { limits } = options;
+    const { limits, clock = SYSTEM_CLOCK } = options;
+    const now = clock.nowMs();
     this.#options = options;
+    this.#clock = clock;
+    this.#rate = new RateMeter(now);
+    this.#maxDebtMs = MAX_DEBT_MS + (MAX_STREAM_WINDOW_BYTES * 1_000) / limits.maxInboundBytesPerSecond;
+    this.#opensBucket = new TokenBucket(STREAM_OPENS_PER_SECOND, STREAM_OPENS_BURST, now);
     this.index = options.index;
     this.#queue = new OutgoingQueue(limits);
     this.#cutter = new PieceCutter(this.#queue, PIECE_BYTES);
@@ -67,7 +92,7 @@ export class PeerLink {
       limits.maxInboundBytesPerSecond,
       // A burst of a few largest frames is what catching up looks like.
       Math.max(limits.maxInboundBytesPerSecond, 4 * limits.maxFrameBytes),
-      performance.now(),
+      now,
     );
   }
 
@@ -76,7 +101,8 @@ export class PeerLink {
   }
 
   send(bytes: Uint8Array): void {
-    this.#queue.push(bytes);
+    this.#queue.push(bytes, this.#clock.nowMs());
+    if (this.#outgoing === undefined) this.#forgetOld();
     if (this.#outgoing === undefined || this.#pumpScheduled) return;
     // At the end of this turn, not now: messages sent together leave in one system call, and `send` never re-enters the caller.
     this.#pumpScheduled = true;
@@ -86,10 +112,16 @@ export class PeerLink {
     });
   }
 
+  /** Of what a peer missed that was away for long nothing is news: it asks for what it needs when it is back. */
+  #forgetOld(): void {
+    this.#queue.expire(this.#clock.nowMs() - this.#options.limits.maxOfflineMs);
+  }
+
   /** Sends the first probe on a fresh outgoing stream; resolves when the peer answers, rejects when the stream or `signal` ends. */
   greet(stream: Stream, connection: Connection, signal: AbortSignal): Promise<void> {
     this.#prober?.stop();
     const prober = new Prober({
+      clock: this.#clock,
       limits: this.#options.limits,
       request: () => {
         this.#cutter.probe();
@@ -128,6 +160,7 @@ export class PeerLink {
       stream.addEventListener("remoteCloseWrite", () => resolve(), { once: true });
       if (stream.status !== "open") resolve();
     });
+    this.#forgetOld();
     this.#cutter.restart();
     this.#outgoing = stream;
     stream.addEventListener("drain", () => this.#pump());
@@ -159,7 +192,8 @@ export class PeerLink {
 
   /** Reads an incoming stream of this peer. The newest wins: after a crash the peer's old stream may look alive for minutes. */
   accept(stream: Stream): void {
-    if (this.#opensBucket.take(1, performance.now()) > 0) {
+    const now = this.#clock.nowMs();
+    if (this.#opensBucket.take(1, now) > 0 || this.#bytesBucket.take(0, now) > this.#maxDebtMs) {
       stream.abort(new Error("too many streams"));
       this.#fault("rateExceeded", { what: "streams" });
       return;
@@ -167,13 +201,21 @@ export class PeerLink {
     this.#incoming?.abort(new Error("replaced by a newer stream"));
     this.#incoming = stream;
     updateWindowByHalves(stream);
-    clearTimeout(this.#resumeTimer);
-    this.#resumeTimer = undefined;
+    this.#release = gatherWhilePaused(stream, () => this.#charge(stream, PIECE_OVERHEAD_BYTES));
+    this.#cancelResume?.();
+    this.#cancelResume = undefined;
     this.#owesAnswer = false;
-    if (this.#isHeld) stream.pause();
     const decoder = new FrameDecoder(this.#options.limits.maxFrameBytes);
+    const watch = new FrameWatch(this.#clock, this.#options.limits, (bytes, forMs) => {
+      if (this.#incoming !== stream) return;
+      this.#end(stream, "slowFrame", { bytes, forMs: Math.round(forMs), announcedBytes: decoder.announced });
+    });
+    this.#watch?.stop();
+    this.#watch = watch;
+    if (this.#isHeld) this.#pause(stream);
     stream.addEventListener("drain", () => this.#answerProbe(stream));
     stream.addEventListener("close", () => {
+      watch.stop();
       if (this.#incoming === stream) this.#incoming = undefined;
     });
     stream.addEventListener("message", (event) => {
@@ -185,7 +227,7 @@ export class PeerLink {
 
   #read(stream: Stream, decoder: FrameDecoder, chunk: Uint8Array): void {
     if (this.#incoming !== stream) return;
-    const now = performance.now();
+    const now = this.#clock.nowMs();
     let frames = 0;
     let messages = 0;
     const fault = decoder.push(chunk, (frame) => {
@@ -202,13 +244,26 @@ export class PeerLink {
     this.#rate.add(chunk.length, now);
     if (fault !== undefined) {
       const details = { announcedBytes: decoder.announced, maxFrameBytes: this.#options.limits.maxFrameBytes };
-      this.#incoming = undefined;
-      stream.abort(new Error(fault));
-      this.#fault(fault, details);
+      this.#end(stream, fault, details);
       return;
     }
-    const waitMs = this.#bytesBucket.take(chunk.length + frames * FRAME_OVERHEAD_BYTES, now);
-    if (waitMs > 0) this.#slow(stream, waitMs);
+    this.#watch?.received(decoder.pending, frames > 0);
+    this.#charge(stream, chunk.length + frames * FRAME_OVERHEAD_BYTES);
+  }
+
+  /** What a peer sends is paid for, also while it is not read. */
+  #charge(stream: Stream, bytes: number): void {
+    if (this.#incoming !== stream) return;
+    const waitMs = this.#bytesBucket.take(bytes, this.#clock.nowMs());
+    if (waitMs > this.#maxDebtMs) this.#end(stream, "rateExceeded", { what: "debt", waitMs });
+    else if (waitMs > 0) this.#slow(stream, waitMs);
+  }
+
+  /** The stream is lost; the peer opens another one. */
+  #end(stream: Stream, code: FaultCode, details: Readonly<Record<string, unknown>>): void {
+    this.#incoming = undefined;
+    stream.abort(new Error(code));
+    this.#fault(code, details);
   }
 
   /** At most one answer waits: a peer that probes without reading the answers fills no buffer of ours. */
@@ -224,19 +279,25 @@ export class PeerLink {
 
   /** Stops reading for a while; yamux's window then stops the sender, so nothing is lost and nothing piles up here. */
   #slow(stream: Stream, waitMs: number): void {
-    const now = performance.now();
+    const now = this.#clock.nowMs();
     // Reported now and then, not once per chunk: logs are a resource, too.
     if (now - this.#slowReportedMs > RATE_REPORT_INTERVAL_MS) {
       this.#slowReportedMs = now;
       this.#fault("rateExceeded", { what: "bytes", bytesPerSecond: Math.round(this.#rate.perSecond(now)) });
     }
-    if (stream.readStatus === "readable") stream.pause();
+    this.#pause(stream);
     // The rest of a chunk that is being read still adds to the debt: the newest figure counts.
-    clearTimeout(this.#resumeTimer);
-    this.#resumeTimer = setTimeout(() => {
-      this.#resumeTimer = undefined;
+    this.#cancelResume?.();
+    this.#cancelResume = this.#clock.after(waitMs, () => {
+      this.#cancelResume = undefined;
       this.#resume(stream);
-    }, waitMs);
+    });
+  }
+
+  #pause(stream: Stream): void {
+    if (stream.readStatus !== "readable") return;
+    stream.pause();
+    this.#watch?.reading(false);
   }
 
   #fault(code: FaultCode, details: Readonly<Record<string, unknown>>): void {
@@ -246,8 +307,11 @@ export class PeerLink {
 
   /** Nobody else's wish to wait is left. */
   #resume(stream: Stream): void {
-    if (this.#isHeld || this.#resumeTimer !== undefined || this.#incoming !== stream) return;
-    if (stream.readStatus === "paused") stream.resume();
+    if (this.#isHeld || this.#cancelResume !== undefined || this.#incoming !== stream) return;
+    if (stream.readStatus !== "paused") return;
+    this.#watch?.reading(true);
+    this.#release();
+    stream.resume();
   }
 
   hold(isHeld: boolean): void {
@@ -255,17 +319,18 @@ export class PeerLink {
     this.#isHeld = isHeld;
     const stream = this.#incoming;
     if (stream === undefined) return;
-    if (!isHeld) this.#resume(stream);
-    else if (stream.readStatus === "readable") stream.pause();
+    if (isHeld) this.#pause(stream);
+    else this.#resume(stream);
   }
 
   mute(forMs: number): void {
-    this.#mutedUntilMs = performance.now() + Math.min(Math.max(0, forMs), this.#options.limits.maxMuteMs);
+    this.#mutedUntilMs = this.#clock.nowMs() + Math.min(Math.max(0, forMs), this.#options.limits.maxMuteMs);
   }
 
   stop(): void {
     this.#prober?.stop();
-    clearTimeout(this.#resumeTimer);
+    this.#cancelResume?.();
+    this.#watch?.stop();
     this.#incoming?.abort(new Error("stopping"));
     this.#outgoing?.abort(new Error("stopping"));
     this.#incoming = undefined;
@@ -273,7 +338,7 @@ export class PeerLink {
   }
 
   status(): PeerStatus {
-    const now = performance.now();
+    const now = this.#clock.nowMs();
     return {
       index: this.index,
       address: this.#options.address,

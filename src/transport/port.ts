@@ -15,7 +15,7 @@ export class TransportError extends ClocklessError<TransportErrorCode> {
 }
 
 /** Why a peer is misbehaving on the wire, below the protocol. */
-export type FaultCode = "oversizeFrame" | "badProbe" | "rateExceeded";
+export type FaultCode = "oversizeFrame" | "slowFrame" | "badProbe" | "rateExceeded";
 
 export interface TransportHandlers {
   /** One whole message from an authenticated member. `from` is its member index. Must not throw; the bytes belong to the receiver. */
@@ -41,7 +41,7 @@ export interface PeerStatus {
   /** Messages waiting for the network now. */
   readonly queued: number;
   readonly queuedBytes: number;
-  /** Messages given up because the queue was full; the protocol sends them again when asked. */
+  /** Messages given up because the queue was full or the peer away for long; the protocol sends them again when asked. */
   readonly dropped: number;
   /** Faults of this peer since start. */
   readonly faults: number;

@@ -1,8 +1,10 @@
 /** Asks the peer for a sign of life on our outgoing stream: finds connections that died in silence, and measures the round trip. */
+import type { Clock } from "./clock.ts";
 import { PROBE } from "./frame.ts";
 import type { TransportLimits } from "./limits.ts";
 
 export interface ProberOptions {
+  readonly clock: Clock;
   readonly limits: Pick<TransportLimits, "probeIntervalMs" | "probeTimeoutMs">;
   /** Puts a probe on the wire as soon as the stream has room. */
   readonly request: () => void;
@@ -17,7 +19,7 @@ export class Prober {
   #sentMs: number | undefined;
   #answerBytes = 0;
   #roundTripMs: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #cancel: (() => void) | undefined;
   #onFirst: (() => void) | undefined;
 
   constructor(options: ProberOptions) {
@@ -31,16 +33,25 @@ export class Prober {
   /** Starts with a probe that the caller has just sent; calls back on its answer. */
   start(onFirstAnswer: () => void): void {
     this.#onFirst = onFirstAnswer;
-    this.#sentMs = performance.now();
-    this.#timer = setInterval(() => this.#tick(), this.#options.limits.probeIntervalMs);
+    this.#sentMs = this.#options.clock.nowMs();
+    this.#arm();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #arm(): void {
+    const { clock, limits } = this.#options;
+    this.#cancel = clock.after(limits.probeIntervalMs, () => {
+      this.#arm();
+      this.#tick();
+    });
   }
 
   #tick(): void {
-    const now = performance.now();
+    const now = this.#options.clock.nowMs();
     if (this.#sentMs === undefined) {
       this.#sentMs = now;
       this.#options.request();
@@ -60,7 +71,7 @@ export class Prober {
     }
     if (this.#answerBytes < PROBE.length) return;
     this.#answerBytes = 0;
-    this.#roundTripMs = performance.now() - this.#sentMs;
+    this.#roundTripMs = this.#options.clock.nowMs() - this.#sentMs;
     this.#sentMs = undefined;
     this.#onFirst?.();
     this.#onFirst = undefined;

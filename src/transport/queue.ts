@@ -1,11 +1,11 @@
-/** Messages waiting for one peer: first in, first out, bounded in bytes and count; when full the oldest go. */
+/** Messages waiting for one peer: first in, first out, bounded in bytes, count and (while it is not connected) age; the oldest go. */
 import { concatBytes } from "../lib/bytes.ts";
 import { FRAME_PREFIX_BYTES, framePrefix, PROBE } from "./frame.ts";
 
 export class OutgoingQueue {
   readonly #maxBytes: number;
   readonly #maxMessages: number;
-  #messages: (Uint8Array | undefined)[] = [];
+  #messages: ({ readonly bytes: Uint8Array; readonly atMs: number } | undefined)[] = [];
   #head = 0;
   #bytes = 0;
   #dropped = 0;
@@ -25,8 +25,8 @@ export class OutgoingQueue {
     return this.#dropped;
   }
 
-  push(message: Uint8Array): void {
-    this.#messages.push(message);
+  push(message: Uint8Array, nowMs = 0): void {
+    this.#messages.push({ bytes: message, atMs: nowMs });
     this.#bytes += message.length;
     while (this.#bytes > this.#maxBytes || this.length > this.#maxMessages) {
       this.shift();
@@ -34,12 +34,21 @@ export class OutgoingQueue {
     }
   }
 
+  /** Drops what came before `sinceMs`. */
+  expire(sinceMs: number): void {
+    for (let oldest = this.#messages[this.#head]; oldest !== undefined && oldest.atMs < sinceMs; ) {
+      this.shift();
+      this.#dropped++;
+      oldest = this.#messages[this.#head];
+    }
+  }
+
   peek(): Uint8Array | undefined {
-    return this.#messages[this.#head];
+    return this.#messages[this.#head]?.bytes;
   }
 
   shift(): Uint8Array | undefined {
-    const message = this.#messages[this.#head];
+    const message = this.#messages[this.#head]?.bytes;
     if (message === undefined) return undefined;
     this.#messages[this.#head++] = undefined;
     this.#bytes -= message.length;

@@ -21,6 +21,9 @@ import { noiseCrypto } from "./noise-crypto.ts";
 /** yamux streams per connection: one each way, and room for those that are being replaced. */
 export const MAX_STREAMS_PER_CONNECTION = 16;
 
+/** At 100 ms round trip this window carries 40 MB/s; the read buffer must hold a whole window while reading is paused. */
+export const MAX_STREAM_WINDOW_BYTES = 4 * 1024 * 1024;
+
 /** multistream-select messages before encryption: its header and `/noise`, and one refusal each. */
 const MAX_NEGOTIATION_MESSAGES = 4;
 
@@ -33,8 +36,7 @@ export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
   const streamOptions: StreamOptions & { protocol: string } = {
     // Handed to every stream's constructor: a stream that has a protocol is not negotiated.
     protocol,
-    // At 100 ms round trip this window carries 40 MB/s; the read buffer must hold a whole window while reading is paused.
-    maxStreamWindowSize: 4 * 1024 * 1024,
+    maxStreamWindowSize: MAX_STREAM_WINDOW_BYTES,
     maxReadBufferLength: 5 * 1024 * 1024,
   };
   const muxer: Yamux = yamux({

@@ -5,6 +5,7 @@
  * https://github.com/hashicorp/yamux/blob/master/stream.go, sendWindowUpdate).
  */
 import type { Stream } from "@libp2p/interface";
+import type { Uint8ArrayList } from "uint8arraylist";
 
 /** What of a yamux stream this reads; not its public interface, so anything else is left as it is. */
 interface WindowedStream {
@@ -38,4 +39,47 @@ export function updateWindowByHalves(stream: Stream): boolean {
     sendUpdate();
   };
   return true;
+}
+
+interface ReceivingStream {
+  readonly readStatus: string;
+  onData(data: Uint8Array | Uint8ArrayList): void;
+}
+
+function isReceiving(stream: object): stream is ReceivingStream {
+  return "onData" in stream && typeof stream.onData === "function" && "readStatus" in stream;
+}
+
+const GATHERED_BYTES = 64 * 1024;
+
+/**
+ * What a peer sends while it is not read waits in a list, an entry for each piece: a window of single bytes would be four million of them,
+ * a gigabyte, and taking them off the list one by one minutes of one turn. So they are copied together. `onPiece` hears of every piece
+ * of the stream; call what this returns before reading goes on.
+ */
+export function gatherWhilePaused(stream: Stream, onPiece: () => void): () => void {
+  if (!isReceiving(stream)) return () => {};
+  const take = stream.onData.bind(stream);
+  let gathered = new Uint8Array(0);
+  let length = 0;
+  const release = (): void => {
+    if (length > 0) take(gathered.subarray(0, length));
+    gathered = new Uint8Array(0);
+    length = 0;
+  };
+  stream.onData = (data) => {
+    if (data.byteLength > 0) onPiece();
+    if (stream.readStatus !== "paused" || data.byteLength >= GATHERED_BYTES) {
+      release();
+      take(data);
+      return;
+    }
+    if (length + data.byteLength > gathered.length) {
+      release();
+      gathered = new Uint8Array(GATHERED_BYTES);
+    }
+    gathered.set(data instanceof Uint8Array ? data : data.subarray(), length);
+    length += data.byteLength;
+  };
+  return release;
 }

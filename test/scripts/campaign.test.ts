@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { cutPower, readTrace, storeFiles } from "../../scripts/campaign/disk.ts";
 import { whyNoStrace } from "../../scripts/campaign/life.ts";
-import type { CampaignReport } from "../../scripts/campaign/report.ts";
+import { type CampaignReport, isAsExpected } from "../../scripts/campaign/report.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/campaign/kill.ts", import.meta.url));
 
@@ -62,6 +62,18 @@ describe("campaign: power cuts", () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
+  });
+});
+
+describe("campaign: its verdict", () => {
+  const violation = (what: string) => ({ what, details: {} });
+
+  it("is right without violations; of lying disks only when what was durable is gone", () => {
+    expect(isAsExpected({ disks: "faulty", violations: [] })).to.equal(true);
+    expect(isAsExpected({ disks: "faulty", violations: [violation("notSettled")] })).to.equal(false);
+    expect(isAsExpected({ disks: "lying", violations: [] })).to.equal(false);
+    expect(isAsExpected({ disks: "lying", violations: [violation("notSettled")] })).to.equal(false);
+    expect(isAsExpected({ disks: "lying", violations: [violation("registerForgot")] })).to.equal(true);
   });
 });
 

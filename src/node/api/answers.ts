@@ -1,6 +1,7 @@
 /** Writing answers: JSON, typed errors without stack traces, CORS. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ApiError } from "../../api/errors.ts";
+import { type Clock, SYSTEM_CLOCK } from "../../transport/clock.ts";
 
 export interface Cors {
   /** Origins that may read answers in a browser; `*` for all. Requests carry no credentials. */
@@ -43,22 +44,30 @@ export function answerText(
   response.end(body);
 }
 
-export function answerJson(response: ServerResponse, status: number, value: unknown, immutable = false): void {
-  answerText(response, status, "application/json", JSON.stringify(value), immutable);
-}
-
-const CHUNK_BYTES = 64 * 1024;
+/** Of what is sent at once; a smaller answer is left to the system's buffers. */
+export const CHUNK_BYTES = 64 * 1024;
 
 /**
  * Sends bytes as fast as the client takes them and no faster: nothing but the array itself is held. A client that takes nothing for
- * `stallMs` is dropped. Resolves when the answer is out or the client gone.
+ * `stallMs` is dropped, and so is one that is later than that and its bytes at `minBytesPerSecond`. Resolves when the answer is out or
+ * the client gone.
  */
 export async function answerBytes(
   response: ServerResponse,
   bytes: Uint8Array,
-  options: { readonly type: string; readonly stallMs: number; readonly immutable: boolean },
+  options: {
+    readonly status: number;
+    readonly type: string;
+    readonly immutable: boolean;
+    readonly stallMs: number;
+    readonly minBytesPerSecond: number;
+    readonly clock: Clock;
+  },
 ): Promise<void> {
-  response.writeHead(200, {
+  const { clock, stallMs, minBytesPerSecond } = options;
+  const startMs = clock.nowMs();
+  const isLate = (sent: number): boolean => clock.nowMs() - startMs > stallMs + (sent * 1_000) / minBytesPerSecond;
+  response.writeHead(options.status, {
     "content-type": options.type,
     "content-length": bytes.length,
     "cache-control": options.immutable ? "public, max-age=31536000, immutable" : "no-store",
@@ -67,7 +76,7 @@ export async function answerBytes(
   for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
     if (response.destroyed) return;
     const isRoom = response.write(bytes.subarray(at, at + CHUNK_BYTES));
-    if (!isRoom && (await drained(response, options.stallMs)) !== "drained") {
+    if (!isRoom && ((await drained(response, stallMs, clock)) !== "drained" || isLate(at))) {
       response.destroy();
       return;
     }
@@ -76,17 +85,21 @@ export async function answerBytes(
 }
 
 /** Waits until the client has taken what was written. */
-export function drained(response: ServerResponse, stallMs: number): Promise<"drained" | "gone" | "stalled"> {
+export function drained(
+  response: ServerResponse,
+  stallMs: number,
+  clock: Clock = SYSTEM_CLOCK,
+): Promise<"drained" | "gone" | "stalled"> {
   return new Promise((resolve) => {
     const finish = (how: "drained" | "gone" | "stalled"): void => {
-      clearTimeout(timer);
+      cancel();
       response.off("drain", onDrain);
       response.off("close", onClose);
       resolve(how);
     };
     const onDrain = (): void => finish("drained");
     const onClose = (): void => finish("gone");
-    const timer = setTimeout(() => finish("stalled"), stallMs);
+    const cancel = clock.after(stallMs, () => finish("stalled"));
     response.on("drain", onDrain);
     response.on("close", onClose);
   });

@@ -10,18 +10,13 @@ import { ApiError } from "../../api/errors.ts";
 import { openApiDocument } from "../../api/openapi.ts";
 import { API_LIMITS } from "../../api/schema.ts";
 import { assert } from "../../lib/assert.ts";
+import { utf8ToBytes } from "../../lib/bytes.ts";
 import type { Logger } from "../../telemetry/port.ts";
-import {
-  answerBytes,
-  answerError,
-  answerJson,
-  answerPreflight,
-  answerText,
-  applyCors,
-  type Cors,
-  errorJson,
-} from "./answers.ts";
+import { SYSTEM_CLOCK } from "../../transport/clock.ts";
+import { answerError, answerPreflight, answerText, applyCors, CHUNK_BYTES, type Cors, errorJson } from "./answers.ts";
 import { type BodyBudget, createBodyBudget, readJsonBody } from "./body.ts";
+import { createConnections } from "./connections.ts";
+import { createDownloads, type Downloads } from "./downloads.ts";
 import { type Answered, createHandlers, type HandlerContext, type Handlers, matchEndpoint } from "./handlers.ts";
 import { createRateLimiter, type RateLimit, type RateLimiter } from "./rate-limit.ts";
 import { clientAddress, countItems, decodeParameters, queryOf } from "./request.ts";
@@ -38,11 +33,18 @@ export interface ApiServerOptions {
   readonly maxBodyBytes: number;
   /** Of all bodies larger than that together, while they arrive. */
   readonly maxLargeBodyBytes: number;
-  /** Large answers (snapshots, deals) that are being sent at once: each may take its client minutes. */
+  /** Large answers (snapshots, deals) that are being sent at once, and of these to one address. */
   readonly maxDownloads: number;
+  readonly maxDownloadsPerAddress: number;
+  /** Of other answers above 64 KiB together, while they are being sent. */
+  readonly maxLargeAnswerBytes: number;
+  /** A large answer is broken off when it takes longer than `streamStallMs` and its bytes' time at this rate. */
+  readonly minBytesPerSecond: number;
   readonly maxUrlLength: number;
   readonly maxHeaderBytes: number;
   readonly maxConnections: number;
+  /** Not counted with `trustedProxies`: all connections are the proxy's then. */
+  readonly maxConnectionsPerAddress: number;
   readonly maxStreams: number;
   /** From the first byte of a request to its last. */
   readonly requestTimeoutMs: number;
@@ -72,9 +74,15 @@ export const DEFAULT_API_OPTIONS: Omit<ApiServerOptions, "version"> = {
   maxBodyBytes: API_LIMITS.maxBodyBytes,
   maxLargeBodyBytes: 64 << 20,
   maxDownloads: 16,
+  // Several members may sit behind one address, and each asks for one thing at a time.
+  maxDownloadsPerAddress: 8,
+  maxLargeAnswerBytes: 64 << 20,
+  // A snapshot of 100,000 accounts (13 MB) may take fourteen minutes; whoever needs longer never catches up anyhow.
+  minBytesPerSecond: 16 * 1024,
   maxUrlLength: 8192 + 1024, // the longest list of outbox indexes and its path
   maxHeaderBytes: 16 * 1024,
   maxConnections: 1024,
+  maxConnectionsPerAddress: 256,
   maxStreams: 256,
   requestTimeoutMs: 15_000,
   keepAliveTimeoutMs: 5_000,
@@ -111,7 +119,11 @@ export function createApiServer(
     { maxStreams: config.maxStreams, heartbeatMs: config.streamHeartbeatMs, stallMs: config.streamStallMs },
     (reason) => logger.warn("dropped an event stream", { reason }),
   );
-  const sockets = new Set<Socket>();
+  const connections = createConnections({
+    maxConnections: config.maxConnections,
+    maxPerAddress: config.trustedProxies > 0 ? undefined : config.maxConnectionsPerAddress,
+    stallMs: config.streamStallMs,
+  });
   let closing: Promise<void> | undefined;
   const context: ServeContext = {
     view,
@@ -120,10 +132,10 @@ export function createApiServer(
     limiter,
     streams,
     largeBodies: createBodyBudget(config.maxLargeBodyBytes),
-    downloads: { running: 0 },
+    downloads: createDownloads({ ...config, stallMs: config.streamStallMs }, SYSTEM_CLOCK),
     handlers: createHandlers(view),
     openApi: JSON.stringify(openApiDocument(config.version)),
-    isOverloaded: () => sockets.size > config.maxConnections,
+    isOverloaded: (socket) => connections.isTooMany(socket),
     isClosing: () => closing !== undefined,
   };
 
@@ -143,21 +155,21 @@ export function createApiServer(
     },
   );
   server.maxConnections = config.maxConnections + POLITE_REFUSALS;
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  connections.watch(server);
+  const sweeping = setInterval(() => connections.sweep(performance.now()), config.streamStallMs / 4);
+  sweeping.unref();
   server.on("clientError", answerClientError);
 
   return {
     get connections() {
-      return sockets.size;
+      return connections.size;
     },
     get streams() {
       return streams.size;
     },
     listen: () => listen(server, config),
     close(graceMs = DEFAULT_GRACE_MS) {
+      clearInterval(sweeping);
       closing ??= closeServer(server, streams, graceMs);
       return closing;
     },
@@ -171,10 +183,10 @@ interface ServeContext {
   readonly limiter: RateLimiter | undefined;
   readonly streams: Streams;
   readonly largeBodies: BodyBudget;
-  readonly downloads: { running: number };
+  readonly downloads: Downloads;
   readonly handlers: Handlers;
   readonly openApi: string;
-  isOverloaded(): boolean;
+  isOverloaded(socket: Socket): boolean;
   isClosing(): boolean;
 }
 
@@ -211,7 +223,7 @@ async function route(
     response.setHeader("connection", "close");
     throw new ApiError("unavailable", "this member is shutting down");
   }
-  if (context.isOverloaded()) {
+  if (context.isOverloaded(request.socket)) {
     response.setHeader("connection", "close");
     throw new ApiError("tooManyConnections", "too many connections");
   }
@@ -222,9 +234,9 @@ async function route(
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   const search = new URLSearchParams(mark < 0 ? "" : target.slice(mark + 1));
+  const address = clientAddress(request, config.trustedProxies);
   const charge = (requests: number): void => {
-    const retryAfterMs =
-      context.limiter?.take(clientAddress(request, config.trustedProxies), Date.now(), requests) ?? 0;
+    const retryAfterMs = context.limiter?.take(address, Date.now(), requests) ?? 0;
     if (retryAfterMs > 0) throw new ApiError("rateLimited", "too many requests", { details: { retryAfterMs } });
   };
   if (path !== "/healthz" && path !== "/readyz") charge(1);
@@ -251,7 +263,7 @@ async function route(
   const endpoint = ENDPOINTS[id];
   const body = endpoint.method === "POST" ? await bodyOf(context, endpoint.maxBodyBytes, request, response) : undefined;
   // Before anything is read from the disk.
-  if (endpoint.binary) requireRoom(context);
+  if (endpoint.binary) context.downloads.requireRoom(address);
   if (endpoint.chargedItems !== undefined) charge(countItems(body, endpoint.chargedItems));
   const handlerContext = {
     params: decodeParameters(endpoint.params, params, "path"),
@@ -262,14 +274,17 @@ async function route(
   const handler = context.handlers[id] as (context: HandlerContext<EndpointId>) => Promise<Answered<unknown>>;
   const { value, status, encoded } = await handler(handlerContext as HandlerContext<EndpointId>);
   const immutable = endpoint.immutable ?? false;
+  const send = (bytes: Uint8Array, type: string, isOwn: boolean): Promise<void> =>
+    context.downloads.send(response, address, { bytes, type, isOwn, immutable, status: status ?? endpoint.status });
   if (endpoint.binary) {
     assert(value instanceof Uint8Array, "a binary endpoint answers bytes");
-    return download(context, response, value, { type: "application/octet-stream", immutable });
+    return send(value, "application/octet-stream", false);
   }
-  if (encoded !== undefined) return download(context, response, encoded, { type: "application/json", immutable });
+  if (encoded !== undefined) return send(encoded, "application/json", false);
   // CAST: as above; the value is the endpoint's own answer.
-  const json = (endpoint.answer as z.ZodType<unknown>).encode(value);
-  answerJson(response, status ?? endpoint.status, json, immutable);
+  const json = JSON.stringify((endpoint.answer as z.ZodType<unknown>).encode(value));
+  if (json.length > CHUNK_BYTES) return send(utf8ToBytes(json), "application/json", true);
+  answerText(response, status ?? endpoint.status, "application/json", json, immutable);
 }
 
 function bodyOf(
@@ -281,28 +296,6 @@ function bodyOf(
   return endpointMaxBytes === undefined
     ? readJsonBody(request, response, config.maxBodyBytes)
     : readJsonBody(request, response, endpointMaxBytes, largeBodies);
-}
-
-function requireRoom({ config, downloads }: ServeContext): void {
-  if (downloads.running >= config.maxDownloads)
-    throw new ApiError("unavailable", "too many downloads at once", { details: { retryAfterMs: 5_000 } });
-}
-
-/** Sends bytes at the client's pace, to a limited number of clients at once. */
-async function download(
-  context: ServeContext,
-  response: ServerResponse,
-  bytes: Uint8Array,
-  kind: { readonly type: string; readonly immutable: boolean },
-): Promise<void> {
-  const { config, downloads } = context;
-  requireRoom(context);
-  downloads.running++;
-  try {
-    await answerBytes(response, bytes, { ...kind, stallMs: config.streamStallMs });
-  } finally {
-    downloads.running--;
-  }
 }
 
 function toApiError(cause: unknown, request: IncomingMessage, logger: Logger): ApiError {
