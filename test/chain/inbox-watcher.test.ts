@@ -91,9 +91,8 @@ describe("chain: inbox watcher", () => {
   });
 
   for (const kind of ["finalized", "safe"] as const) {
-    it(`follows the ${kind} tag`, async function () {
+    it(`follows the ${kind} tag`, async () => {
       // Tags are in steps of slots; nothing about them is fast on a slow machine.
-      this.timeout(20_000);
       const seen = recorded();
       watch(seen, { finality: { kind } });
       await vault.deposit(5n);

@@ -12,8 +12,7 @@ import { createTestCommittee, createTestGenesis } from "../../src/testing/commit
 import { createRandom } from "../../src/testing/random.ts";
 
 /** A committee of one: it goes from round to round alone, and each round is on disk before the next. */
-describe("a node run by the command, and its disk", function () {
-  this.timeout(240_000);
+describe("a node run by the command, and its disk", () => {
   let directory: string;
   let layout: DevnetLayout;
   let life: Life | undefined;

@@ -80,8 +80,7 @@ function faultsOf({ stderr }: Outcome): readonly CeremonyFault[] {
   return (JSON.parse(line) as { error: { details: { faults: CeremonyFault[] } } }).error.details.faults; // CAST: output.ts
 }
 
-describe("clockless committee reshare", function () {
-  this.timeout(120_000);
+describe("clockless committee reshare", () => {
   let fixture: Fixture;
   let desk: Desk;
   let files: string;

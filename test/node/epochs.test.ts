@@ -64,8 +64,7 @@ function createFolder(identity: Uint8Array, first: Shares | undefined): Folder {
   };
 }
 
-describe("node: what a change asks of a node, over stand-in cryptography", function () {
-  this.timeout(60_000);
+describe("node: what a change asks of a node, over stand-in cryptography", () => {
   let test: TestCommittee;
   let genesis: LedgerGenesis;
   let network: MemoryNetwork;

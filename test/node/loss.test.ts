@@ -16,8 +16,7 @@ import { createWorld, N, type World } from "./world.ts";
 
 const LOST = 1;
 
-describe("node: a restored backup and a lost disk", function () {
-  this.timeout(240_000);
+describe("node: a restored backup and a lost disk", () => {
   let directory: string;
   let world: World;
 

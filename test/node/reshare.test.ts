@@ -103,8 +103,7 @@ class Chain {
   }
 }
 
-describe("node: the committee changes under real cryptography", function () {
-  this.timeout(180_000);
+describe("node: the committee changes under real cryptography", () => {
   let directory: string;
   let test: TestCommittee;
   let genesis: LedgerGenesis;

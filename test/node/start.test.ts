@@ -27,8 +27,7 @@ const N = 4;
 const PASSWORD: PasswordSource = { kind: "environment", name: "P", environment: { P: "a password" } };
 const LIGHT = { password: PASSWORD, strength: "lightForDevnet" } as const;
 
-describe("node: whole nodes with keys, stores, libp2p and APIs", function () {
-  this.timeout(240_000);
+describe("node: whole nodes with keys, stores, libp2p and APIs", () => {
   let directory: string;
   let test: TestCommittee;
   let joinerIdentity: Uint8Array;

@@ -12,8 +12,7 @@ import { createWorld, N, type World } from "./world.ts";
 
 const K = 64;
 
-describe("node: the log is cut at its old end", function () {
-  this.timeout(240_000);
+describe("node: the log is cut at its old end", () => {
   let directory: string;
   let world: World;
 

@@ -18,8 +18,7 @@ import { deployHub } from "../relayer/support/deploy.ts";
 const SEED = 30;
 
 for (const suite of SUITES) {
-  describe(`a hub that is handed over through viem and ethers, ${suite}`, function () {
-    this.timeout(60_000);
+  describe(`a hub that is handed over through viem and ethers, ${suite}`, () => {
     let anvil: Anvil | undefined;
     let world: World;
     let pinned: TrustedCommittee;

@@ -16,8 +16,7 @@ import { deployHub } from "../relayer/support/deploy.ts";
 
 const SEED = 9;
 
-describe("the hub through viem and ethers", function () {
-  this.timeout(30_000);
+describe("the hub through viem and ethers", () => {
   let anvil: Anvil | undefined;
   let world: World;
   let committee: TrustedCommittee;
