@@ -7,11 +7,11 @@ import { expect } from "chai";
 import { parse, stringify } from "yaml";
 import { createApiClient } from "../../src/api/client.ts";
 import { type DevnetLayout, writeDevnet } from "../../src/cli/devnet/committee.ts";
-import { freePorts } from "../../src/cli/devnet/processes.ts";
 import { keccak256Hex } from "../../src/lib/hash.ts";
 import { bytesToHex } from "../../src/lib/hex.ts";
 import { createTestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
+import { freePorts } from "../lib/free-ports.ts";
 import { alertMetrics } from "./support/alerts.ts";
 import { cleanEnvironment, clockless, json, MAIN } from "./support/command.ts";
 

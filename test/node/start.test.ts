@@ -20,7 +20,7 @@ import { createTestCommittee, createTestGenesis, type TestCommittee } from "../.
 import { createRandom } from "../../src/testing/random.ts";
 import { announceEncryptionKey, encryptionSecret } from "../../src/threshold/encryption-key.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
-import { freePorts } from "../transport/mesh.ts";
+import { freePorts } from "../lib/free-ports.ts";
 import { loggerOf, until } from "./support.ts";
 
 const N = 4;

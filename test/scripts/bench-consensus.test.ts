@@ -25,7 +25,7 @@ import { Member } from "../../src/member/member.ts";
 import type { MemberEffect, MemberInput } from "../../src/member/types.ts";
 import { createTestCommittee, createTestGenesis } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
-import { freePorts } from "../transport/mesh.ts";
+import { freePorts } from "../lib/free-ports.ts";
 
 const COMMITTEE: Hex = `0x${"c0".repeat(32)}`;
 const EMPTY = new Uint8Array(0);
