@@ -68,6 +68,8 @@ interface WorldOptions {
   /** In memory by default. */
   readonly openStore?: (index: number, committee: Committee) => Store;
   readonly heartbeatRounds?: number | undefined;
+  /** Messages that a member keeps for another that is away; the oldest go. */
+  readonly maxQueuedMessages?: number;
 }
 
 export interface World {
@@ -83,12 +85,16 @@ export interface World {
   start(index: number): Promise<Node>;
 }
 
-export function createWorld({ openStore = () => createMemoryStore(), heartbeatRounds }: WorldOptions = {}): World {
+export function createWorld(options: WorldOptions = {}): World {
+  const { openStore = () => createMemoryStore(), heartbeatRounds, maxQueuedMessages } = options;
   const random = createRandom(1, "node");
   const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
   const test = createTestCommitteeWith(N, random, "stand-in", engines);
   const genesis = createTestGenesis(test.committee);
-  const hub = createMemoryHub({ addresses: test.committee.members.map(({ address }) => address) });
+  const hub = createMemoryHub({
+    addresses: test.committee.members.map(({ address }) => address),
+    ...(maxQueuedMessages === undefined ? {} : { limits: { maxQueuedMessages } }),
+  });
   const deposit: InboxEntry = {
     kind: "deposit",
     index: 0n,

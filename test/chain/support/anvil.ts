@@ -9,6 +9,8 @@ export interface Anvil {
   readonly chainId: bigint;
   rpc<T = unknown>(method: string, params?: readonly unknown[]): Promise<T>;
   mine(blocks: number): Promise<void>;
+  /** Waits until what was sent is in a block, where blocks come by themselves: they come a moment after the answer to a sender. */
+  mined(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -67,6 +69,11 @@ export async function startAnvil(options: AnvilOptions = {}): Promise<Anvil | un
     rpc,
     async mine(blocks) {
       await rpc("anvil_mine", [`0x${blocks.toString(16)}`]);
+    },
+    async mined() {
+      if (!(await rpc<boolean>("anvil_getAutomine"))) return;
+      while (Number((await rpc<{ pending: string }>("txpool_status")).pending) > 0)
+        await new Promise((resolve) => setTimeout(resolve, 10));
     },
     stop: () => stopGroup(child),
   };
