@@ -83,7 +83,7 @@ export default defineConfig({
     },
   },
   test: {
-    mocha: { timeout: 120_000 },
+    mocha: { timeout: 600_000 },
     solidity: {
       // Profiles do not inherit from each other: each states its own runs. `intense` is for nightly runs.
       profiles: {

@@ -8,9 +8,7 @@ import { createEngines } from "../../src/threshold/engines.ts";
 import { validateThresholdKey } from "../../src/threshold/key.ts";
 import { SUITES } from "../../src/threshold/types.ts";
 
-describe("a ceremony in one process", function () {
-  this.timeout(120_000);
-
+describe("a ceremony in one process", () => {
   it("makes a committee whose members hold its shares, and the same from the same randomness", async () => {
     const make = () => {
       const random = createRandom(5n);

@@ -46,8 +46,7 @@ function faultsOf({ stderr }: Outcome): readonly CeremonyFault[] {
   return error.details.faults;
 }
 
-describe("clockless committee", function () {
-  this.timeout(300_000);
+describe("clockless committee", () => {
   let home: string;
   let files: string;
   let membersFile: string;

@@ -91,8 +91,7 @@ describe("the documents", () => {
     }
   });
 
-  it("show TypeScript that compiles against the SDK", function () {
-    this.timeout(120_000);
+  it("show TypeScript that compiles against the SDK", () => {
     // Inside the repository, so that packages resolve; the name says what it is if a run is cut short.
     const folder = mkdtempSync(join(ROOT, "node_modules", ".readme-"));
     try {

@@ -47,8 +47,7 @@ interface Row {
   readonly epoch?: string;
 }
 
-describe("clockless keys import and list", function () {
-  this.timeout(120_000);
+describe("clockless keys import and list", () => {
   let home: string;
   let from: string;
   let keys: string;

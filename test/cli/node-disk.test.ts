@@ -6,14 +6,13 @@ import { expect } from "chai";
 import { type Death, type DiskFault, type Life, startLife, whyNoStrace } from "../../scripts/campaign/life.ts";
 import { createApiClient } from "../../src/api/client.ts";
 import { type DevnetLayout, writeDevnet } from "../../src/cli/devnet/committee.ts";
-import { freePorts } from "../../src/cli/devnet/processes.ts";
 import { DATABASE_FILE } from "../../src/storage/sqlite.ts";
 import { createTestCommittee, createTestGenesis } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
+import { freePorts } from "../lib/free-ports.ts";
 
 /** A committee of one: it goes from round to round alone, and each round is on disk before the next. */
-describe("a node run by the command, and its disk", function () {
-  this.timeout(240_000);
+describe("a node run by the command, and its disk", () => {
   let directory: string;
   let layout: DevnetLayout;
   let life: Life | undefined;

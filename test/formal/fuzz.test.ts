@@ -33,8 +33,7 @@ describe(`formal: fuzzing DAGs (seed ${seed})`, () => {
     ["two-f-plus-one", 5],
   ];
   for (const [rule, n] of controls) {
-    it(`control ${rule} forks`, function () {
-      this.timeout(120_000);
+    it(`control ${rule} forks`, () => {
       const { failure } = fuzzDags({ seed, dags: BOUND, rule, sizes: [n] });
       expect(failure, "the control must fail").not.equal(undefined);
       console.info(`      DAG ${failure?.dag} of seed ${seed}: ${failure?.what}`);

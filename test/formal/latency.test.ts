@@ -83,8 +83,7 @@ describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})
     expect(run()).deep.equal(run());
   });
 
-  it("uniform delays and f crashed, n = 10: below the promise, and below Mahi-Mahi", function () {
-    this.timeout(120_000);
+  it("uniform delays and f crashed, n = 10: below the promise, and below Mahi-Mahi", () => {
     for (const [schedule, most] of [
       ["uniform", 4.2],
       ["crashed", 4.6],

@@ -7,8 +7,7 @@ import { createNativeKeyAgreement } from "../../src/keys/native-agreement.ts";
 import type { PasswordSource } from "../../src/keys/port.ts";
 import { bytesToHex } from "../../src/lib/hex.ts";
 
-describe("keys/encryption-key-file", function () {
-  this.timeout(30_000);
+describe("keys/encryption-key-file", () => {
   const directory = mkdtempSync(join(tmpdir(), "clockless-encryption-"));
   const path = join(directory, "encryption.json");
   const password: PasswordSource = { kind: "prompt", ask: async () => "a password" };

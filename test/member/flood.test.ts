@@ -187,9 +187,7 @@ async function createWorld(n: number) {
 }
 
 for (const n of [4, 7]) {
-  describe(`member: ${maxFaulty(n)} of ${n} members flood with the worst of every kind`, function () {
-    this.timeout(60_000);
-
+  describe(`member: ${maxFaulty(n)} of ${n} members flood with the worst of every kind`, () => {
     it("holds no more than the formulas say, and settles on", async () => {
       const world = await createWorld(n);
       const f = maxFaulty(n);

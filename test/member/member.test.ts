@@ -168,6 +168,6 @@ describe("member", () => {
     const startedMs = cpuMs();
     const bytes = encodeMessage(0n, { kind: "certificatesWanted", from: 0n });
     for (let i = 0; i < 1000; i++) member.step({ kind: "message", epoch: 0n, from: 1, bytes }, 0);
-    expect(cpuMs() - startedMs).to.be.below(2000);
+    expect(cpuMs() - startedMs).to.be.below(20_000);
   });
 });

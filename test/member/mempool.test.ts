@@ -116,9 +116,9 @@ describe("mempool", () => {
     const mempool = create();
     for (let nonce = 0n; nonce < 8_000n; nonce++) mempool.add(idOf(nonce), signed(nonce), Number(nonce % 4n), 1);
     const startedMs = cpuMs();
-    for (let i = 0; i < 100_000; i++) mempool.hasWork(2);
-    // 8,000 entries looked at 100,000 times take seconds.
-    expect(cpuMs() - startedMs).to.be.below(500);
+    for (let i = 0; i < 1_000_000; i++) mempool.hasWork(2);
+    // Milliseconds; 8,000 entries looked at a million times take half a minute.
+    expect(cpuMs() - startedMs).to.be.below(10_000);
   });
 
   it("says what others should hold as well: what no block of ours brought to the order in time, each once", () => {

@@ -12,7 +12,7 @@ import { type RunningNode, startNode } from "../../src/node/start.ts";
 import { createTestCommittee, createTestGenesis, type TestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
-import { freePorts } from "../transport/mesh.ts";
+import { freePorts } from "../lib/free-ports.ts";
 import { loggerOf, until } from "./support.ts";
 
 const N = 4;

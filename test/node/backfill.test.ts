@@ -13,8 +13,7 @@ import { TEST_ASSET, TEST_CHAIN_ID } from "../../src/testing/committee.ts";
 import { until } from "./support.ts";
 import { ACCOUNT, createWorld, N, OWNER, OWNER_SECRET, type World } from "./world.ts";
 
-describe("node: batches that it did not settle itself", function () {
-  this.timeout(120_000);
+describe("node: batches that it did not settle itself", () => {
   let world: World;
   let newest: bigint;
   const stop = new AbortController();

@@ -28,8 +28,7 @@ describe("node: batches in the store", () => {
     expect(decodeBatchHead(json)).to.deep.equal({ header, digest, stateParts, destinations, counts });
   });
 
-  it("take whatever a batch holds: text that breaks lines, and more receipts than members could carry before", function () {
-    this.timeout(30_000);
+  it("take whatever a batch holds: text that breaks lines, and more receipts than members could carry before", () => {
     const batch = settled();
     const receipt: Receipt = { ...batch.receipts[0]!, figures: { odd: 'a\n"b\u2028' } };
     const many: SettledBatch = { ...batch, receipts: new Array<Receipt>(120_000).fill(receipt) };

@@ -64,8 +64,7 @@ function createFolder(identity: Uint8Array, first: Shares | undefined): Folder {
   };
 }
 
-describe("node: what a change asks of a node, over stand-in cryptography", function () {
-  this.timeout(60_000);
+describe("node: what a change asks of a node, over stand-in cryptography", () => {
   let test: TestCommittee;
   let genesis: LedgerGenesis;
   let network: MemoryNetwork;
@@ -249,6 +248,7 @@ describe("node: what a change asks of a node, over stand-in cryptography", funct
     silent = new Set([1, 2, 3]);
     await approve(propose(1n, 1n, all()));
     await until("it dealt", () => nodes[0]!.member.ledger.epochs?.attempt?.dealt.length === 1);
+    await until("all were asked for theirs", () => dealt.length === 4);
     const text = stores[0]!.meta("reshare/deal");
     expect(dealt.sort()).to.deep.equal([0, 1, 2, 3]);
     await nodes[0]!.stop();
@@ -261,7 +261,9 @@ describe("node: what a change asks of a node, over stand-in cryptography", funct
     silent = new Set();
     await approve(propose(1n, 2n, all()));
     await until("the second attempt went through", () => areIn([0, 1, 2, 3], 1n));
-    expect(dealt.sort()).to.deep.equal([0, 0, 1, 1, 2, 2, 3, 3]);
+    // The attempt needs three: whoever is last may learn of it when it is over.
+    expect(dealt.length).to.be.within(7, 8);
+    for (const dealer of [0, 1, 2, 3]) expect(dealt.filter((each) => each === dealer).length).to.be.at.most(2);
   });
 
   it("lets a member that dies between the end of one epoch and the next come back with what it had", async () => {

@@ -16,8 +16,7 @@ import { createWorld, N, type World } from "./world.ts";
 
 const LOST = 1;
 
-describe("node: a restored backup and a lost disk", function () {
-  this.timeout(240_000);
+describe("node: a restored backup and a lost disk", () => {
   let directory: string;
   let world: World;
 
@@ -32,6 +31,7 @@ describe("node: a restored backup and a lost disk", function () {
     });
     for (let index = 0; index < N; index++) await world.start(index);
     await rounds(10);
+    await until("the one that will be lost takes part", () => blocksAtPeer().length > 0);
   });
   afterEach(async () => {
     await Promise.all(world.nodes.map((node) => node.stop()));
@@ -66,19 +66,20 @@ describe("node: a restored backup and a lost disk", function () {
   it("a backup that nobody declared is found out before anything is signed with it", async () => {
     const backup = join(directory, "backup");
     await atRest((folder) => cpSync(folder, backup, { recursive: true }));
+    const backedUp = world.nodes[LOST]!.member.consensus.lastOwnRound;
     await world.start(LOST);
-    await rounds(20);
+    await until("it signs on", () => (blocksAtPeer().at(-1)?.round ?? 0) > backedUp + 3);
     await atRest((folder) => {
       rmSync(folder, { recursive: true });
       cpSync(backup, folder, { recursive: true });
     });
-    const before = blocksAtPeer().at(-1)!.round;
+    const before = world.nodes[LOST]!.member.consensus.lastOwnRound;
     await world.start(LOST);
     await until("it stops", () => world.fatal.length > 0);
     expect(world.fatal[0]).to.be.instanceOf(NodeStateError).with.property("code", "staleStore");
     expect(String((world.fatal[0] as NodeStateError).shortMessage)).to.include("clockless node declare-loss");
     await rounds(10);
-    expect(blocksAtPeer().at(-1)?.round ?? before).to.equal(before);
+    expect(blocksAtPeer().at(-1)?.round ?? before).to.be.at.most(before);
     nobodySawTwo();
   });
 
@@ -94,7 +95,7 @@ describe("node: a restored backup and a lost disk", function () {
   it("once declared, the member follows and serves, and signs nothing in this epoch, over restarts", async () => {
     await atRest((folder) => rmSync(folder, { recursive: true }));
     declareLoss(world.stores[LOST]!);
-    const before = blocksAtPeer().at(-1)!.round;
+    const before = world.nodes[LOST]!.member.consensus.lastOwnRound;
     for (const through of [undefined, 0n]) {
       if (through !== undefined) saveLoss(world.stores[LOST]!, through);
       const { member } = await world.start(LOST);
@@ -107,7 +108,7 @@ describe("node: a restored backup and a lost disk", function () {
       await world.nodes[LOST]!.stop();
     }
     const newest = blocksAtPeer().at(-1)?.round ?? before;
-    expect(newest).to.equal(before);
+    expect(newest).to.be.at.most(before);
     // What it took from others is theirs: nothing of it is in its register.
     expect(world.stores[LOST]!.registerTop("block")).to.equal(undefined);
     expect(world.stores[LOST]!.registerTop("batch")).to.equal(undefined);

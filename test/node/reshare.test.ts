@@ -103,8 +103,7 @@ class Chain {
   }
 }
 
-describe("node: the committee changes under real cryptography", function () {
-  this.timeout(180_000);
+describe("node: the committee changes under real cryptography", () => {
   let directory: string;
   let test: TestCommittee;
   let genesis: LedgerGenesis;
@@ -314,7 +313,7 @@ describe("node: the committee changes under real cryptography", function () {
     const last = transfer(2n, nodes[0]!.member.ledger.sequence);
     expect((await reborn.submit([last]))[0]!.code).to.equal("accepted");
     await until("it takes part again", () => nodes.every((_, index) => codeOf(index, last) === "applied"));
-    expect(reborn.member.ledger.digest).to.equal(nodes[0]!.member.ledger.digest);
+    await until("all have one ledger", () => reborn.member.ledger.digest === nodes[0]!.member.ledger.digest);
     expect(fatal).to.deep.equal([]);
   });
 });

@@ -20,15 +20,14 @@ import { createTestCommittee, createTestGenesis, type TestCommittee } from "../.
 import { createRandom } from "../../src/testing/random.ts";
 import { announceEncryptionKey, encryptionSecret } from "../../src/threshold/encryption-key.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
-import { freePorts } from "../transport/mesh.ts";
+import { freePorts } from "../lib/free-ports.ts";
 import { loggerOf, until } from "./support.ts";
 
 const N = 4;
 const PASSWORD: PasswordSource = { kind: "environment", name: "P", environment: { P: "a password" } };
 const LIGHT = { password: PASSWORD, strength: "lightForDevnet" } as const;
 
-describe("node: whole nodes with keys, stores, libp2p and APIs", function () {
-  this.timeout(240_000);
+describe("node: whole nodes with keys, stores, libp2p and APIs", () => {
   let directory: string;
   let test: TestCommittee;
   let joinerIdentity: Uint8Array;

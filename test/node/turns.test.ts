@@ -5,8 +5,8 @@ import { costOf, largestCost } from "../../src/member/cost.ts";
 import type { MemberInput } from "../../src/member/types.ts";
 import { encodeMessage } from "../../src/member/wire.ts";
 import { MAX_LANE_BYTES, MAX_LANE_MESSAGES, QUANTUM, Turns } from "../../src/node/turns.ts";
+import { seed } from "../seed.ts";
 
-const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const epoch = 0n;
 
 /** A message that looks as if it held so many blocks. */

@@ -85,6 +85,10 @@ describe("chain: transaction manager (on the relayer's journal)", () => {
 
   const minedNonce = async () =>
     Number(await anvil.rpc<string>("eth_getTransactionCount", [createSigner(KEY).address, "latest"]));
+  /** Mining by itself, anvil mines soon after it took a transaction, not before it says so. */
+  const untilMined = async (count: number): Promise<void> => {
+    while ((await minedNonce()) < count) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
   const kinds = (events: TransactionEvent[]) => events.map((event) => event.kind);
   const request = (value: bigint, purpose = `store ${value}`) => ({
     purpose,
@@ -95,6 +99,7 @@ describe("chain: transaction manager (on the relayer's journal)", () => {
   it("sends once, follows the receipt to finality and no further", async () => {
     const { manager: sender, events } = manager();
     await sender.submit(request(7n));
+    await untilMined(1);
     await sender.tend();
     expect(kinds(events)).to.deep.equal(["broadcast", "mined"]);
     await anvil.mine(2);
@@ -201,11 +206,13 @@ describe("chain: transaction manager (on the relayer's journal)", () => {
     await setup.manager.tend();
     await setup.manager.submit(request(1n));
     expect(kinds(setup.events)).to.deep.equal(["balance", "balance", "broadcast"]);
+    await untilMined(1);
   });
 
   it("sends again what a reorg took back", async () => {
     const setup = manager();
     await setup.manager.submit(request(5n));
+    await untilMined(1);
     await setup.manager.tend();
     await anvil.rpc("evm_setAutomine", [false]);
     await anvil.rpc("anvil_reorg", [1, []]);
@@ -225,6 +232,7 @@ describe("chain: transaction manager (on the relayer's journal)", () => {
     await anvil.rpc("anvil_dropAllTransactions");
     await anvil.rpc("evm_setAutomine", [true]);
     await anvil.rpc("eth_sendTransaction", [{ from: setup.manager.address, to: target, data: callWith(9n).data }]);
+    await untilMined(1);
     await setup.manager.tend();
     expect(kinds(setup.events)).to.deep.equal(["broadcast"]);
     await anvil.mine(2);

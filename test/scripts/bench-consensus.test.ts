@@ -25,7 +25,7 @@ import { Member } from "../../src/member/member.ts";
 import type { MemberEffect, MemberInput } from "../../src/member/types.ts";
 import { createTestCommittee, createTestGenesis } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
-import { freePorts } from "../transport/mesh.ts";
+import { freePorts } from "../lib/free-ports.ts";
 
 const COMMITTEE: Hex = `0x${"c0".repeat(32)}`;
 const EMPTY = new Uint8Array(0);
@@ -93,7 +93,8 @@ describe("scripts/bench/consensus: network", () => {
       for (let at = 0; at < sent.length; at += 7_000) client.write(sent.subarray(at, at + 7_000));
       await done;
       expect(Buffer.concat(got).equals(sent)).to.equal(true);
-      expect(firstMs! - sentMs).to.be.at.least(2 * oneWayMs - 1);
+      // Timers may be a millisecond early, each way.
+      expect(firstMs! - sentMs).to.be.at.least(2 * oneWayMs - 4);
     } finally {
       client.destroy();
       proxy.close();

@@ -18,8 +18,7 @@ import { deployHub } from "../relayer/support/deploy.ts";
 const SEED = 30;
 
 for (const suite of SUITES) {
-  describe(`a hub that is handed over through viem and ethers, ${suite}`, function () {
-    this.timeout(60_000);
+  describe(`a hub that is handed over through viem and ethers, ${suite}`, () => {
     let anvil: Anvil | undefined;
     let world: World;
     let pinned: TrustedCommittee;
@@ -88,7 +87,7 @@ for (const suite of SUITES) {
     it("does the same with ethers, byte for byte, and as a prepared call for any sender", async () => {
       const handovers = await clockless.getHandovers();
       const [first, second] = handovers;
-      const provider = new JsonRpcProvider(anvil!.url, undefined, { cacheTimeout: -1 });
+      const provider = new JsonRpcProvider(anvil!.url, undefined, { cacheTimeout: -1, pollingInterval: 20 });
       try {
         const connected = connectHub(await provider.getSigner(1), { hub, committee: () => clockless.committee });
         const client = await viemClient(clockless.committee);

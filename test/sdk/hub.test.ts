@@ -16,8 +16,7 @@ import { deployHub } from "../relayer/support/deploy.ts";
 
 const SEED = 9;
 
-describe("the hub through viem and ethers", function () {
-  this.timeout(30_000);
+describe("the hub through viem and ethers", () => {
   let anvil: Anvil | undefined;
   let world: World;
   let committee: TrustedCommittee;
@@ -51,7 +50,7 @@ describe("the hub through viem and ethers", function () {
     expect((await client.getHubHead()).sequence).to.equal(0n);
     const acceptance = await clockless.getAcceptance(CHAIN_ID);
     expect((await client.simulateAccept({ acceptance })).status).to.equal("accepted");
-    const waiting = client.waitForAcceptance({ sequence: 1n, timeoutMs: 10_000 });
+    const waiting = client.waitForAcceptance({ sequence: 1n, timeoutMs: 300_000 });
     const receipt = await waitForTransactionReceipt(client, { hash: await client.submitAccept({ acceptance }) });
     expect(receipt.status).to.equal("success");
     const head = await waiting;
@@ -76,7 +75,7 @@ describe("the hub through viem and ethers", function () {
     const sequence = world.settle({ payouts: 1 });
     world.certify(sequence);
     const clockless = createClockless({ apis: [(await start(world)).client], committee });
-    const provider = new JsonRpcProvider(anvil!.url, undefined, { cacheTimeout: -1 });
+    const provider = new JsonRpcProvider(anvil!.url, undefined, { cacheTimeout: -1, pollingInterval: 20 });
     try {
       const connected = connectHub(await provider.getSigner(1), { hub, committee });
       const viemClient = createClient({ transport: http(anvil!.url) }).extend(clocklessActions({ hub, committee }));
@@ -84,7 +83,7 @@ describe("the hub through viem and ethers", function () {
       expect(connected.prepareAccept({ acceptance })).to.deep.equal(viemClient.prepareAccept({ acceptance }));
       expect((await connected.simulateAccept({ acceptance })).status).to.equal("accepted");
       await (await connected.submitAccept({ acceptance })).wait();
-      const head = await connected.waitForAcceptance({ sequence, timeoutMs: 10_000, pollingIntervalMs: 20 });
+      const head = await connected.waitForAcceptance({ sequence, timeoutMs: 300_000, pollingIntervalMs: 20 });
       expect(head).to.deep.equal(await viemClient.getHubHead());
       const delivery = await clockless.getDelivery(CHAIN_ID, { sequence: head.sequence, from: 2n, limit: 1 });
       expect(connected.prepareDeliver({ delivery, head })).to.deep.equal(viemClient.prepareDeliver({ delivery, head }));

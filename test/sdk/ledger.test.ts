@@ -105,7 +105,7 @@ describe("the SDK over the real ledger", () => {
     });
     settle([signInstruction(ALICE_SECRET, world.committeeId, instruction)], []);
     const id = instructionId(instruction);
-    const final = await clockless.waitForFinality(id, { timeoutMs: 2_000 });
+    const final = await clockless.waitForFinality(id, { timeoutMs: 300_000 });
     expect(final.receipt.status).to.equal("applied");
 
     const after = await clockless.getAccount(ALICE_ACCOUNT, { minSequence: final.receipt.sequence });

@@ -1,31 +1,16 @@
 /** Builders for the transport's tests: real libp2p nodes on 127.0.0.1 with fixed, well-known keys. */
-import { createServer } from "node:net";
 import { addressOf } from "../../src/lib/ecdsa.ts";
 import type { Hex } from "../../src/lib/hex.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
 import { createLibp2pTransport, type Libp2pTransport, type Libp2pTransportConfig } from "../../src/transport/libp2p.ts";
 import type { FaultCode, PeerConfig, TransportHandlers } from "../../src/transport/port.ts";
 
+export { freePorts } from "../lib/free-ports.ts";
+
 export const COMMITTEE_ID: Hex = `0x${"c1".repeat(32)}`;
 
 export function secretOf(index: number): Uint8Array {
   return new Uint8Array(32).fill(index + 1);
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
-
-export async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) ports.add(await freePort());
-  return [...ports];
 }
 
 export function membersAt(ports: readonly number[]): PeerConfig[] {

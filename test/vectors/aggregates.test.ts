@@ -81,9 +81,7 @@ async function expectVerdicts<T>(
   }
 }
 
-describe("Ethereum's BLS12-381 vectors, many at once", function () {
-  this.timeout(60_000);
-
+describe("Ethereum's BLS12-381 vectors, many at once", () => {
   it("aggregate: sums in G2 on both deal engines; the identity is refused as an addend", async function () {
     const all = readVectorFolder<{ input: string[]; output: string | null }>(this, `${FOLDER}/aggregate`);
     expect(all.length).to.be.above(4);

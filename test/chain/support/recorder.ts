@@ -36,7 +36,7 @@ export function follow(inbox: ChainInbox, into: Recorded): void {
 }
 
 /** Polls a condition; throws when it does not come true in time. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, timeoutMs = 120_000): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`timed out waiting until ${what}`);

@@ -41,8 +41,7 @@ function story(w: World, look: (batch: SettledBatch) => void): void {
 }
 
 describe(`a snapshot of a change of committee (CLOCKLESS_SEED=${seed})`, () => {
-  it("goes on as the original does, from wherever it was taken", function () {
-    this.timeout(120_000);
+  it("goes on as the original does, from wherever it was taken", () => {
     const w = new World(abcd);
     const taken: { snapshot: Uint8Array; batch: SettledBatch; view: EpochsView; inputs: number }[] = [];
     story(w, (batch) => {
@@ -65,8 +64,7 @@ describe(`a snapshot of a change of committee (CLOCKLESS_SEED=${seed})`, () => {
     }
   });
 
-  it("is refused when a bit of it is another, wherever, and by who cannot follow changes", function () {
-    this.timeout(120_000);
+  it("is refused when a bit of it is another, wherever, and by who cannot follow changes", () => {
     const w = new World(abcd);
     const taken: { snapshot: Uint8Array; batch: SettledBatch }[] = [];
     story(w, (batch) => void taken.push({ snapshot: w.ledger.snapshot(), batch }));

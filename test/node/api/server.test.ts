@@ -168,7 +168,7 @@ describe("the API server", () => {
   });
 
   it("answers below HTTP as well: giant headers, garbage, and requests that never finish", async () => {
-    const { port } = await start(createWorld(), { requestTimeoutMs: 200, maxHeaderBytes: 2048 });
+    const { port } = await start(createWorld(), { requestTimeoutMs: 3_000, maxHeaderBytes: 2048 });
     expect(await raw(port, `GET / HTTP/1.1\r\nhost: x\r\nx: ${"a".repeat(4000)}\r\n\r\n`)).to.match(
       /^HTTP\/1\.1 431 .*headersTooLarge/s,
     );
@@ -194,13 +194,13 @@ describe("the API server", () => {
   });
 
   it("limits requests per address but never the health checks", async () => {
-    const { client, url } = await start(createWorld(), { rateLimit: { perSecond: 1, burst: 2 } });
+    const { client, url } = await start(createWorld(), { rateLimit: { perSecond: 0.001, burst: 2 } });
     await client.status();
     await client.status();
     const error = await errorOf(client.status());
     expect(error.code).to.equal("rateLimited");
     expect(error.isTransient).to.equal(true);
-    expect(error.details.retryAfterMs).to.be.within(1, 1000);
+    expect(error.details.retryAfterMs).to.be.within(1, 1_000_000);
     expect((await fetch(`${url}/healthz`)).status).to.equal(200);
   });
 
@@ -208,7 +208,7 @@ describe("the API server", () => {
     const answers: [string, number][] = [];
     const { client, url } = await start(createWorld(), {
       onAnswer: ({ endpoint, status, seconds }) => {
-        expect(seconds).to.be.within(0, 5);
+        expect(seconds).to.be.within(0, 600);
         answers.push([endpoint, status]);
       },
     });
@@ -265,16 +265,18 @@ describe("the API server", () => {
     const waits = new Promise<void>((resolve) => {
       release = resolve;
     });
+    let isSubmitting = false;
     const { server, client, url } = await start({
       ...world,
       submit: async (items) => {
+        isSubmitting = true;
         await waits;
         return world.submit(items);
       },
     });
     const inFlight = client.submit([transfer(world)]);
     const stream = await fetch(`${url}/v1/events`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    while (!isSubmitting) await new Promise((resolve) => setTimeout(resolve, 5));
     const closed = server.close(60_000);
     release?.();
     expect((await inFlight)[0]?.status).to.equal("accepted");

@@ -50,7 +50,7 @@ export async function deployHub(anvil: Anvil, committee: TestCommittee, suite: S
   const send = async (transaction: { to?: Address; data: Hex }) => {
     const hash = await anvil.rpc<Hex>("eth_sendTransaction", [{ from: admin, gas: "0xf00000", ...transaction }]);
     // Anvil mines on its own, but on a busy machine not before it answers.
-    for (let attempt = 0; attempt < 500; attempt++) {
+    for (let attempt = 0; attempt < 10_000; attempt++) {
       type Receipt = { contractAddress?: Address; status: Hex } | null;
       const receipt = await anvil.rpc<Receipt>("eth_getTransactionReceipt", [hash]);
       if (receipt?.status === "0x1") return receipt;
