@@ -77,6 +77,24 @@ export class Certification {
     for (const partial of partials) this.#perform(this.#epoch.certifier.receive(author, partial));
   }
 
+  /**
+   * At the end of a step: makes the certificates that waited long enough for everybody's partials. `lateMs`: by how much this member
+   * lately came too late to what was due.
+   *
+   * Others wait for the first suite's certificates, so those wait only as long as we are behind anyway: whoever has more to do than time
+   * saves work, and for that long more partials are likely to be in the queue. The rest is for chains that take seconds.
+   */
+  release(nowMs: number, lateMs: number): void {
+    const { certifier, committee } = this.#epoch;
+    const first = committee.requiredSuites[0];
+    this.#perform(certifier.release(nowMs, (suite) => (suite === first ? lateMs : this.#retryMs / 2)));
+  }
+
+  /** When `release` has something to do next. */
+  get wakeAtMs(): number | undefined {
+    return this.#epoch.certifier.wakeAtMs;
+  }
+
   receive(from: number, certificate: Certificate): void {
     const digest = headerDigest(certificate.header, this.#epoch.committee.id);
     const verdict = this.#epoch.certifier.receiveCertificate(certificate, digest);
