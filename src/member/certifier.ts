@@ -45,8 +45,8 @@ interface Waits {
   from: bigint;
 }
 
-/** A member that is silent or always late costs one wait in 2⁶ batches. */
-const MAX_BACKOFF = 6;
+/** A member that is silent or always late costs one wait in 2⁴ batches. */
+const MAX_BACKOFF = 4;
 
 export class Certifier {
   readonly #committee: Committee;

@@ -46,7 +46,7 @@ export function epochGenesis(committeeId: Hex, startsFrom: Hex): Hex {
 const PAYLOAD_RESERVE_BYTES = 64 * 1024;
 
 /** Lateness beyond this is a pause, not load. */
-const MAX_LATENESS_MS = 100;
+const MAX_LATENESS_MS = 25;
 const LATENESS_WEIGHT = 1 / 16;
 
 export class Member {
