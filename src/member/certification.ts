@@ -15,6 +15,9 @@ import type { SignOnce } from "./sign-once.ts";
 import type { MemberMessage } from "./types.ts";
 import { encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
 
+/** Behind by half the time that the last partials take to come after the first n − f, it saves time to wait for them. */
+const PATIENCE_PER_LATENESS = 4;
+
 export class Certification {
   readonly #retryMs: number;
   readonly #out: EffectBuffer;
@@ -75,6 +78,26 @@ export class Certification {
 
   receivePartials(author: number, partials: readonly BatchPartial[]): void {
     for (const partial of partials) this.#perform(this.#epoch.certifier.receive(author, partial));
+  }
+
+  /**
+   * At the end of a step: makes the certificates that waited long enough for everybody's partials. `lateMs`: by how much this member
+   * lately came too late to what was due.
+   *
+   * Users wait for the first suite's certificates, so those wait only where we are behind anyway: whoever has more to do than time saves
+   * work. The other suites are for chains that take seconds.
+   */
+  release(nowMs: number, lateMs: number): void {
+    const { certifier, committee } = this.#epoch;
+    const first = committee.requiredSuites[0];
+    this.#perform(
+      certifier.release(nowMs, (suite) => (suite === first ? PATIENCE_PER_LATENESS * lateMs : this.#retryMs / 2)),
+    );
+  }
+
+  /** When `release` has something to do next. */
+  get wakeAtMs(): number | undefined {
+    return this.#epoch.certifier.wakeAtMs;
   }
 
   receive(from: number, certificate: Certificate): void {

@@ -1,11 +1,15 @@
 /**
  * Partials in, certificates out. Every member signs each batch header once per suite; the first n − f partials that
  * interpolate to a valid signature make the certificate. Combination is optimistic: one verification when nobody cheats.
+ *
+ * That verification is most of what a batch costs, and with the partials of all n members it is not needed (threshold/combine.ts). So
+ * a batch that could be certified may wait a little for the last ones: for no longer than the caller's patience, ever more rarely when
+ * that was in vain, and not at all once somebody gave a wrong one.
  */
 import type { BatchHeader, Certificate } from "../batch/types.ts";
 import type { BatchPartial } from "../consensus/types.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
-import { combinePartials } from "../threshold/combine.ts";
+import { canCombineAll, combineAll, combinePartials } from "../threshold/combine.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Engine, Suite } from "../threshold/types.ts";
 
@@ -33,6 +37,17 @@ export interface CertifierResult {
   readonly faults: CertifierFault[];
 }
 
+/** How well waiting for the last partials went in a suite. */
+interface Waits {
+  /** In vain, since it last succeeded. */
+  misses: number;
+  /** The next batch that waits. */
+  from: bigint;
+}
+
+/** A member that is silent or always late costs one wait in 2⁴ batches. */
+const MAX_BACKOFF = 4;
+
 export class Certifier {
   readonly #committee: Committee;
   readonly #engines: Readonly<Record<Suite, Engine>>;
@@ -45,6 +60,14 @@ export class Certifier {
   readonly #certified = new Map<Suite, bigint>();
   /** Members that sent a wrong partial anywhere: theirs are verified before they are combined, so each costs us one retry. */
   readonly #distrusted = new Set<number>();
+  /**
+   * Suites in which a combined signature was verified with the group key in this epoch: the members' shares are shares of that key, which
+   * partials that fit together do not show.
+   */
+  readonly #anchored = new Set<Suite>();
+  readonly #waits = new Map<Suite, Waits>();
+  /** Open batches with n − f partials, and until when they wait for the rest; undefined until the caller says what time it is. */
+  readonly #waiting = new Map<string, number | undefined>();
   #settled: bigint;
 
   /** `settled`: the batch that the committee's epoch starts after, certified by the committee before; 0 in the first epoch. */
@@ -147,6 +170,34 @@ export class Certifier {
     return result;
   }
 
+  /**
+   * Combines what has waited long enough for the last partials. `patience`: for how long that is, in milliseconds, by suite; 0 is not at
+   * all. Call at the end of a step.
+   */
+  release(nowMs: number, patience: (suite: Suite) => number): CertifierResult {
+    const result: CertifierResult = { certificates: [], faults: [] };
+    for (const [key, untilMs] of this.#waiting) {
+      const open = this.#open.get(key);
+      const dueMs = untilMs ?? nowMs + (open === undefined ? 0 : patience(open.suite));
+      if (dueMs > nowMs) this.#waiting.set(key, dueMs);
+      else {
+        this.#waiting.delete(key);
+        if (open === undefined) continue;
+        this.#missed(open);
+        this.#combine(key, open, result);
+      }
+    }
+    return result;
+  }
+
+  /** When `release` has something to do next. */
+  get wakeAtMs(): number | undefined {
+    let earliest: number | undefined;
+    for (const dueMs of this.#waiting.values())
+      if (dueMs !== undefined && (earliest === undefined || dueMs < earliest)) earliest = dueMs;
+    return earliest;
+  }
+
   /** A whole certificate from a peer. True when it closed an open batch; the peer is untrusted, the group key is not. */
   receiveCertificate(certificate: Certificate, digest: Hex): "closed" | "known" | "invalid" {
     const key = keyOf(certificate.header.sequence, certificate.suite);
@@ -156,6 +207,7 @@ export class Certifier {
     const groupKey = hexToBytes(this.#committee.keys[certificate.suite].groupKey);
     if (!this.#engines[certificate.suite].verify(groupKey, open.message, hexToBytes(certificate.signature)))
       return "invalid";
+    this.#anchored.add(certificate.suite);
     this.#close(key, certificate);
     return "closed";
   }
@@ -171,31 +223,51 @@ export class Certifier {
       return;
     }
     open.partials.set(author, partial.signature);
-    const threshold = this.#committee.keys[partial.suite];
-    if (open.partials.size < threshold.threshold) return;
-    const combined = combinePartials(this.#engines[partial.suite], threshold, open.message, open.partials, {
+    const { threshold, publicShares } = this.#committee.keys[partial.suite];
+    if (open.partials.size < threshold) return;
+    if (open.partials.size < publicShares.length && this.#isWorthWaiting(open)) {
+      if (!this.#waiting.has(key)) this.#waiting.set(key, undefined);
+    } else this.#combine(key, open, result);
+  }
+
+  #isWorthWaiting({ header: { sequence }, suite }: Open): boolean {
+    if (this.#distrusted.size > 0 || !this.#anchored.has(suite)) return false;
+    return sequence >= (this.#waits.get(suite)?.from ?? 0n) && canCombineAll(this.#committee.keys[suite]);
+  }
+
+  #missed({ header: { sequence }, suite }: Open): void {
+    const misses = Math.min(MAX_BACKOFF, (this.#waits.get(suite)?.misses ?? 0) + 1);
+    this.#waits.set(suite, { misses, from: sequence + 2n ** BigInt(misses) });
+  }
+
+  #combine(key: string, open: Open, result: CertifierResult): void {
+    const { header, suite, partials, verified } = open;
+    const threshold = this.#committee.keys[suite];
+    const isAll = partials.size === threshold.publicShares.length && canCombineAll(threshold);
+    const fits = isAll && this.#distrusted.size === 0 && this.#anchored.has(suite);
+    if (fits) this.#waits.delete(suite);
+    const combine = fits ? combineAll : combinePartials;
+    const combined = combine(this.#engines[suite], threshold, open.message, partials, {
       distrusted: this.#distrusted,
-      verified: open.verified,
+      verified,
     });
-    for (const good of combined.good) open.verified.add(good);
+    for (const good of combined.good) verified.add(good);
     for (const bad of combined.bad) {
-      open.partials.delete(bad);
+      partials.delete(bad);
       open.bad.add(bad);
       this.#distrusted.add(bad);
-      result.faults.push({
-        member: bad,
-        code: "badPartial",
-        details: { sequence: partial.sequence, suite: partial.suite },
-      });
+      result.faults.push({ member: bad, code: "badPartial", details: { sequence: header.sequence, suite } });
     }
     if (combined.signature === undefined) return;
-    const certificate = { header: open.header, suite: partial.suite, signature: bytesToHex(combined.signature) };
+    this.#anchored.add(suite);
+    const certificate = { header, suite, signature: bytesToHex(combined.signature) };
     this.#close(key, certificate);
     result.certificates.push(certificate);
   }
 
   #close(key: string, certificate: Certificate): void {
     this.#open.delete(key);
+    this.#waiting.delete(key);
     const newest = this.#certified.get(certificate.suite) ?? 0n;
     if (certificate.header.sequence > newest) this.#certified.set(certificate.suite, certificate.header.sequence);
   }

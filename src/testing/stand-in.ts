@@ -63,6 +63,17 @@ export function createStandInEngine(suite: Suite): Engine {
         interpolateAtZero(shares, (bytes) => decode(bytes, signatureLength)),
         signatureLength,
       ),
+    extrapolate: (signatures, threshold) => {
+      const values = signatures.map((bytes) => decode(bytes, signatureLength));
+      let level = values.filter((value) => value !== undefined);
+      if (level.length < values.length || level.length < threshold) return undefined;
+      let sum = 0n;
+      for (let k = 0; k < threshold; k++) {
+        sum = mod(k % 2 === 0 ? sum + level[0]! : sum - level[0]!);
+        level = level.slice(1).map((value, i) => mod(value - level[i]!));
+      }
+      return sum === 0n || level.some((value) => value !== 0n) ? undefined : encode(sum, signatureLength);
+    },
   };
 }
 

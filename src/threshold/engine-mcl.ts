@@ -3,7 +3,7 @@
  * both to the same vectors. Members run it; whoever cannot run WebAssembly uses the reference.
  */
 
-import { bigintToBytes } from "../lib/bytes.ts";
+import { bigintToBytes, equalBytes } from "../lib/bytes.ts";
 import { bytesToHex, type Hex } from "../lib/hex.ts";
 import { ThresholdError } from "./errors.ts";
 import { createMclBls12381 } from "./mcl-bls12381.ts";
@@ -97,6 +97,20 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
     return hashed;
   };
 
+  /** What was combined last, which is what is verified next: decoding it again would be a tenth of verifying. */
+  const combined = mcl.allocate(G1_SIZE);
+  let combinedBytes: Uint8Array = new Uint8Array(0);
+  /** Of a point in `combined` that is in the subgroup and not the identity. */
+  const encodeCombined = (): Uint8Array => {
+    combinedBytes = curve.encodeSignature(combined);
+    return combinedBytes.slice();
+  };
+  /** Valid until the next call. */
+  const decodeSignature = (signature: Uint8Array): Pointer | undefined => {
+    if (equalBytes(signature, combinedBytes)) return combined;
+    return curve.decodeSignature(point, signature) ? point : undefined;
+  };
+
   const engine: Engine = {
     name: "mcl",
     suite,
@@ -122,10 +136,11 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
     verify(publicKey, message, signature) {
       if (message.length !== MESSAGE_LENGTH) return false;
       if (publicKey.length !== curve.publicKeyLength) return false;
-      if (!curve.decodeSignature(point, signature)) return false;
+      const decoded = decodeSignature(signature);
+      if (decoded === undefined) return false;
       const lines = linesOf(publicKey);
       if (lines === undefined) return false;
-      mcl._mclBn_precomputedMillerLoop2(pairing, point, negatedGeneratorLines, hash(message), lines);
+      mcl._mclBn_precomputedMillerLoop2(pairing, decoded, negatedGeneratorLines, hash(message), lines);
       mcl._mclBn_finalExp(pairing, pairing);
       return mcl._mclBnGT_isOne(pairing) === 1;
     },
@@ -149,19 +164,45 @@ export async function createMclEngine(suite: Suite): Promise<Engine> {
           }
           writeScalar(scalars + i * FR_SIZE, bigintToBytes(coefficients[i]!, SCALAR_BYTES));
         });
-        mcl._mclBnG1_mulVec(point, points, scalars, shares.length);
+        mcl._mclBnG1_mulVec(combined, points, scalars, shares.length);
       } finally {
+        combinedBytes = new Uint8Array(0);
         mcl._free(scalars);
         mcl._free(points);
       }
       // Only crafted shares can cancel out; the identity has no encoding here.
-      if (mcl._mclBnG1_isZero(point) === 1) {
+      if (mcl._mclBnG1_isZero(combined) === 1) {
         throw new ThresholdError("invalidPoint", "the shares sum to the identity");
       }
-      if (mcl._mclBnG1_isValidOrder(point) !== 1) {
+      if (mcl._mclBnG1_isValidOrder(combined) !== 1) {
         throw new ThresholdError("invalidPoint", "the shares sum to a point outside the subgroup");
       }
-      return curve.encodeSignature(point);
+      return encodeCombined();
+    },
+
+    // Newton's forward differences, in place: level k of the table has Δᵏ at x = 1 in front. The polynomial's degree is below t exactly if
+    // all of level t vanishes, and then its value at 0 is Σ (−1)ᵏ Δᵏ over the levels below t.
+    extrapolate(signatures, threshold) {
+      const points = mcl.allocate(Math.max(1, signatures.length) * G1_SIZE);
+      const at = (i: number): Pointer => points + i * G1_SIZE;
+      combinedBytes = new Uint8Array(0);
+      try {
+        if (!signatures.every((signature, i) => curve.decodeSignatureOnCurve(at(i), signature))) return undefined;
+        mcl._mclBnG1_clear(combined);
+        let length = signatures.length;
+        for (let level = 0; level < threshold; level++) {
+          if (length === 0) return undefined;
+          if (level % 2 === 0) mcl._mclBnG1_add(combined, combined, at(0));
+          else mcl._mclBnG1_sub(combined, combined, at(0));
+          length--;
+          for (let i = 0; i < length; i++) mcl._mclBnG1_sub(at(i), at(i + 1), at(i));
+        }
+        for (let i = 0; i < length; i++) if (mcl._mclBnG1_isZero(at(i)) !== 1) return undefined;
+      } finally {
+        mcl._free(points);
+      }
+      if (mcl._mclBnG1_isZero(combined) === 1 || mcl._mclBnG1_isValidOrder(combined) !== 1) return undefined;
+      return encodeCombined();
     },
   };
   selfTest(engine);

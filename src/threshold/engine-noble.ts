@@ -121,6 +121,20 @@ export function createNobleEngine(suite: Suite): Engine {
       if (sum.is0()) throw new ThresholdError("invalidPoint", "the shares sum to the identity");
       return curve.encodeSignature(sum);
     },
+
+    extrapolate(signatures, threshold) {
+      const decoded = attempt(() => signatures.map((signature) => curve.decodeSignature(signature)));
+      if (decoded === undefined || decoded.length < threshold) return undefined;
+      let sum: G1 | undefined;
+      let level = decoded;
+      for (let k = 0; k < threshold; k++) {
+        const first = k % 2 === 0 ? level[0]! : level[0]!.negate();
+        sum = sum === undefined ? first : sum.add(first);
+        level = level.slice(1).map((point, i) => point.subtract(level[i]!));
+      }
+      if (sum === undefined || sum.is0() || !level.every((point) => point.is0())) return undefined;
+      return curve.encodeSignature(sum);
+    },
   };
 }
 

@@ -69,6 +69,8 @@ interface MclExports {
   _mclBnG1_isZero(point: Pointer): number;
   _mclBnG1_normalize(out: Pointer, point: Pointer): void;
   _mclBnG1_add(out: Pointer, a: Pointer, b: Pointer): void;
+  _mclBnG1_sub(out: Pointer, a: Pointer, b: Pointer): void;
+  _mclBnG1_clear(point: Pointer): void;
   _mclBnG1_mulCT(out: Pointer, point: Pointer, scalar: Pointer): void;
   _mclBnG1_mulVec(out: Pointer, points: Pointer, scalars: Pointer, count: number): void;
   _mclBnG2_deserialize(out: Pointer, bytes: Pointer, length: number): number;

@@ -40,6 +40,12 @@ export interface Engine {
    * some engines only.
    */
   interpolate(shares: readonly IndexedSignature[]): Uint8Array;
+  /**
+   * Of signatures at x = 1, 2, 3, …: the value at 0 of the polynomial of degree below `threshold` through all of them, by additions
+   * alone. Undefined when there is none, for undecodable points, and for a result that is no signature. Does not verify; who may
+   * believe it is said in combine.ts. Shares outside the subgroup whose components cancel are refused by some engines only.
+   */
+  extrapolate(signatures: readonly Uint8Array[], threshold: number): Uint8Array | undefined;
 }
 
 /** The public half of one Shamir-shared key. */
