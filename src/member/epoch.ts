@@ -76,6 +76,7 @@ export class Epoch {
       activityWindow,
       limits: config.consensusLimits,
       signer: config.blockSigner,
+      createCodec: config.createCodec,
       checkpoint,
     };
     this.consensus = new Consensus(consensus, config.createRule);
