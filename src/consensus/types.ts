@@ -1,5 +1,6 @@
 /** The vocabulary of the DAG (consensus.md). Rounds and indices are safe integers; digests are 32-byte lower-case hex. */
 import type { Address, Hex } from "../lib/hex.ts";
+import type { BlockCodec, BlockRules } from "./block.ts";
 
 export interface BlockRef {
   readonly round: number;
@@ -78,6 +79,8 @@ export interface ConsensusConfig {
    * whatever reason (they are checked). Without it the bytes of all blocks stay in memory, whatever `maxHeldBytes` says.
    */
   readonly readBlock?: ReadBlock | undefined;
+  /** How blocks are decoded; default one codec of our own. Simulators let members of one process share what is decoded. Pure. */
+  readonly createCodec?: ((rules: BlockRules) => BlockCodec) | undefined;
   /** Where to start from instead of genesis: a certified cut of the order (consensus/checkpoint.ts). */
   readonly checkpoint?: ConsensusCheckpoint | undefined;
 }

@@ -77,6 +77,7 @@ export class Epoch {
       limits: config.consensusLimits,
       signer: config.blockSigner,
       readBlock: config.readBlock,
+      createCodec: config.createCodec,
       checkpoint,
     };
     this.consensus = new Consensus(consensus, config.createRule);

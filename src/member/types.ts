@@ -8,6 +8,7 @@ import type {
   BatchPartial,
   BlockSigner,
   CoinScheme,
+  ConsensusConfig,
   ConsensusLimits,
   OutputRound,
   ReadBlock,
@@ -123,6 +124,8 @@ export interface MemberConfig {
   readonly readBlock?: ReadBlock | undefined;
   /** Simulators only: a baseline, or a control that must fail, in place of the decision rule. */
   readonly createRule?: CreateRule | undefined;
+  /** Simulators only: `ConsensusConfig.createCodec`. */
+  readonly createCodec?: ConsensusConfig["createCodec"];
 }
 
 export interface MemberLimits {

@@ -27,7 +27,7 @@ export interface Surroundings {
   readonly cluster: Cluster;
   readonly test: TestCommittee;
   readonly random: Random;
-  readonly config: Pick<MemberConfig, "genesis" | "reshare">;
+  readonly config: Pick<MemberConfig, "genesis" | "reshare" | "createCodec">;
   readonly identities: readonly Uint8Array[];
   readonly addresses: readonly Address[];
   /** The secret that a person announced the key of, for an attempt. */

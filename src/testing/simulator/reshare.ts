@@ -28,6 +28,7 @@ import { summarize } from "./latency.ts";
 import { createNetwork, UNIT_MS } from "./network.ts";
 import { SimulatedNode, type Surroundings } from "./reshare-node.ts";
 import { CHANGE_KINDS, type ChangeKind, type PlannedChange, planChange } from "./reshare-plan.ts";
+import { shareCodecs } from "./shared-codec.ts";
 import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -108,6 +109,7 @@ class ReshareSimulation implements Scenario, Surroundings {
       // Nothing expires while the network is bad: what gets lost is a violation.
       genesis: createTestGenesis(this.test.committee, { window: 4096n }),
       reshare: createStandInReshare(this.test.identities),
+      createCodec: shareCodecs(),
     };
     this.#workload = createWorkload(
       this.config.genesis,
@@ -448,7 +450,8 @@ class ReshareSimulation implements Scenario, Surroundings {
 
   /** Whoever is in the newest committee is up, signs, and has the same certified batches; whoever is not has retired. */
   #hasConverged(): boolean {
-    return this.#whyNot() === undefined;
+    // Asked after every event: what takes time to say is said once, at the end.
+    return this.#isDone() && this.#workload.pending.size === 0 && this.#whyNot() === undefined;
   }
 
   #whyNot(): string | undefined {

@@ -29,6 +29,7 @@ import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
 import type { Sight } from "./scheduler.ts";
 import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
+import { shareCodecs } from "./shared-codec.ts";
 import { CONTROL_UNITS, CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
@@ -71,6 +72,7 @@ class Simulation implements Scenario {
   readonly #workload;
   readonly #faults: Faults;
   readonly #cluster: Cluster;
+  readonly #createCodec = shareCodecs();
   readonly #proposedAt = new Map<Hex, number>();
   readonly #samples: number[] = [];
   readonly #catchUp: CatchUp;
@@ -218,6 +220,7 @@ class Simulation implements Scenario {
       blockSigner: identities,
       ...this.#faults.rules,
       createRule: ruleOf(this.#config.rule ?? "ours"),
+      createCodec: this.#createCodec,
       checkpoint: this.#cluster.processes[person]!.disk.checkpoint,
     };
   }
