@@ -122,7 +122,15 @@ function verify({ committee, start, genesis, reshare, rules }: CheckpointContext
     genesisHash: epochGenesis(committee.id, startsFrom),
     ...rules,
   });
-  requireEpoch(Ledger.restore(genesis, header, snapshot, reshare === undefined ? {} : { reshare }), committee);
+  let ledger: Ledger;
+  try {
+    ledger = Ledger.restore(genesis, header, snapshot, reshare === undefined ? {} : { reshare });
+  } catch (error) {
+    if (isClocklessError(error)) throw error;
+    // Whatever foreign bytes did in there: one lying API must not end this process.
+    throw badSnapshot("bytes that are no ledger", { reason: String(error) });
+  }
+  requireEpoch(ledger, committee);
 }
 
 /** The closing batch is certified like any other, but the next epoch's order goes on from it. */
