@@ -32,6 +32,9 @@ export const bytes32 = hexText(/^0x[0-9a-f]{64}$/, "32 bytes, lower-case hex");
 export const address = hexText(/^0x[0-9a-f]{40}$/, "20-byte address, lower-case hex (not checksummed)");
 export const hexBytes = hexText(/^0x(?:[0-9a-f]{2})*$/, "bytes, lower-case hex");
 
+/** Beyond it no number is one of ours, and whatever hashes 32-byte words would throw. */
+const MAX_WORD = (1n << 256n) - 1n;
+
 function decimal(pattern: RegExp, description: string): z.ZodType<bigint> {
   return z
     .codec(
@@ -40,7 +43,7 @@ function decimal(pattern: RegExp, description: string): z.ZodType<bigint> {
         .max(MAX_DIGITS + 1)
         .regex(pattern)
         .describe(description),
-      z.bigint(),
+      z.bigint().min(-MAX_WORD).max(MAX_WORD),
       {
         decode: (text) => BigInt(text),
         encode: (value) => value.toString(),

@@ -77,17 +77,24 @@ export class Mempool {
     if (this.#instructions.get(id)?.value.signature === signature) this.remove(id);
   }
 
-  /** Observations are this member's own words; beyond the limit the oldest is given up (watchers report again). */
+  /**
+   * Observations are this member's own words. Beyond the limit, as after hours in which nothing was ordered, the oldest time or price is
+   * given up, because those are reported again; what a chain's inbox said is told once (node/inbox-feed.ts), and bounded there.
+   */
   observe(observations: readonly Observation[], round: number): void {
     for (const observation of observations) {
       const bytes = encodeObservations([observation]);
       const key = bytesToHex(bytes);
       if (this.#observations.has(key)) continue;
       if (this.#observations.size >= this.#limits.maxPendingObservations) {
-        for (const oldest of this.#observations.keys()) {
-          this.#observations.delete(oldest);
+        let given: Hex | undefined;
+        for (const [oldest, pending] of this.#observations) {
+          given ??= oldest;
+          if (pending.observation.kind === "inbox") continue;
+          given = oldest;
           break;
         }
+        if (given !== undefined) this.#observations.delete(given);
       }
       this.#observations.set(key, { observation, bytes: bytes.length, proposeFrom: round });
     }

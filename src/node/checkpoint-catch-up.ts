@@ -19,6 +19,10 @@ import type { Logger } from "../telemetry/port.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Engine, Suite } from "../threshold/types.ts";
 import type { EpochRecord } from "./epoch-start.ts";
+import { firstOf } from "./first-of.ts";
+
+/** How long one member may take before the next one is asked as well. */
+const HEDGE_MS = 10_000;
 
 export interface CheckpointContext {
   readonly clients: readonly ApiClient[];
@@ -34,6 +38,8 @@ export interface CheckpointContext {
   readonly rules: Pick<OrderRules, "retainedRounds" | "activityWindow">;
   /** Batch that is settled here already: an older checkpoint is of no use. */
   readonly after: bigint;
+  /** Default 10 s. */
+  readonly hedgeMs?: number | undefined;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
@@ -65,33 +71,46 @@ export async function isFarBehind(options: {
   return witnessed > ownRound + margin;
 }
 
-/** One pass over the APIs; undefined when none can prove a checkpoint after `after`. */
+/**
+ * One pass over the APIs; undefined when none can prove a checkpoint after `after`. A member may send its own as slowly as it likes, so
+ * after a while the next one is asked as well, and each for the newest that it has by then: members keep no older ones for long.
+ */
 export async function findCheckpoint(context: CheckpointContext): Promise<Checkpoint | undefined> {
-  const { clients, committee, engines, after, signal } = context;
+  const { clients, after, signal, hedgeMs = HEDGE_MS } = context;
   const heads = await Promise.all(
     clients.map(async (client) => {
       const head = await attempt(context, client, () => client.checkpoint({ signal }));
-      return head === undefined || head.header.sequence <= after ? [] : [{ client, head }];
+      return head === undefined || head.header.sequence <= after ? [] : [{ client, sequence: head.header.sequence }];
     }),
   );
   // The newest first: if it is a lie, that costs one verification.
-  const offers = heads.flat().sort((a, b) => compareBigint(b.head.header.sequence, a.head.header.sequence));
-  for (const { client, head } of offers) {
-    if (!isCertified(head, committee, engines)) {
-      refused(context, client, "its header is not certified by this epoch's committee");
-      continue;
-    }
-    const { sequence } = head.header;
-    const checkpoint = await attempt(context, client, async () => {
-      const order = await client.checkpointPart(sequence, "order", { signal });
-      const snapshot = await client.checkpointPart(sequence, "snapshot", { signal });
-      const whole = { ...head, snapshot, order };
-      verify(context, whole);
-      return whole;
-    });
-    if (checkpoint !== undefined) return checkpoint;
+  const offers = heads.flat().sort((a, b) => compareBigint(b.sequence, a.sequence));
+  const done = new AbortController();
+  const raced = { ...context, signal: AbortSignal.any([signal, done.signal]) };
+  const ask = ({ client }: (typeof offers)[number]) => attempt(raced, client, () => fetchFrom(raced, client));
+  try {
+    return await firstOf(offers, ask, hedgeMs);
+  } finally {
+    done.abort();
   }
-  return undefined;
+}
+
+async function fetchFrom(context: CheckpointContext, client: ApiClient): Promise<Checkpoint | undefined> {
+  const { committee, engines, after, signal } = context;
+  const head = await client.checkpoint({ signal });
+  const { sequence } = head.header;
+  if (sequence <= after) return undefined;
+  if (!isCertified(head, committee, engines)) {
+    refused(context, client, "its header is not certified by this epoch's committee");
+    return undefined;
+  }
+  const order = await client.checkpointPart(sequence, "order", { signal });
+  const snapshot = await client.checkpointPart(sequence, "snapshot", { signal });
+  // Another one was faster, and verifying takes a while.
+  if (signal.aborted) return undefined;
+  const whole = { ...head, snapshot, order };
+  verify(context, whole);
+  return whole;
 }
 
 /** @throws LedgerError badSnapshot; ConsensusError badCheckpoint */
@@ -103,7 +122,15 @@ function verify({ committee, start, genesis, reshare, rules }: CheckpointContext
     genesisHash: epochGenesis(committee.id, startsFrom),
     ...rules,
   });
-  requireEpoch(Ledger.restore(genesis, header, snapshot, reshare === undefined ? {} : { reshare }), committee);
+  let ledger: Ledger;
+  try {
+    ledger = Ledger.restore(genesis, header, snapshot, reshare === undefined ? {} : { reshare });
+  } catch (error) {
+    if (isClocklessError(error)) throw error;
+    // Whatever foreign bytes did in there: one lying API must not end this process.
+    throw badSnapshot("bytes that are no ledger", { reason: String(error) });
+  }
+  requireEpoch(ledger, committee);
 }
 
 /** The closing batch is certified like any other, but the next epoch's order goes on from it. */

@@ -95,9 +95,9 @@ export class Feeds {
 
   /** Tells the member what the ledger is ready for, and keeps the place from which to read again. */
   #report(chainId: bigint, feed: InboxFeed): void {
-    const { ledger, observe, keep } = this.#parts;
+    const { ledger, observe, keep, nowMs } = this.#parts;
     const cursor = ledger.destinations.find((destination) => destination.chainId === chainId)?.inboxCursor ?? 0n;
-    const observations = feed.take(cursor);
+    const observations = feed.take(cursor, nowMs());
     if (observations.length > 0) observe(observations);
     const checkpoint = feed.checkpoint(cursor);
     if (checkpoint === undefined) return;

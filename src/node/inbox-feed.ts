@@ -9,6 +9,11 @@ import { MAX_FORCED_BYTES } from "../ledger/limits.ts";
 import type { Observation } from "../ledger/types.ts";
 import { ClocklessError } from "../lib/errors.ts";
 
+/**
+ * What was told and is not consumed after so long is told again. The ledger takes a member's entries in order only: if a block of ours
+ * sank below the floor and a later one was output, it ignored what that said, and whoever has said it once would wait for ever.
+ */
+export const INBOX_REPEAT_MS = 30_000;
 /** Entries held here although the ledger is not ready for them; a few megabytes at most. */
 const MAX_HELD = 4096;
 /** Entries in one observation: about 10 kB of deposits, so that it always fits a block beside other things. */
@@ -24,6 +29,9 @@ export class InboxFeed {
   /** Next index to hand to the member. */
   #next = 0n;
   #seen = 0n;
+  /** The ledger's cursor when we looked last, and since when it, or what we have told, is what it is. */
+  #cursor = 0n;
+  #unchangedSinceMs = Number.NEGATIVE_INFINITY;
   /** Places in the chain at which entries ended, oldest first. */
   #checkpoints: InboxCursor[] = [];
 
@@ -60,8 +68,11 @@ export class InboxFeed {
     this.#checkpoints.push(cursor);
   }
 
-  /** Observations for everything the ledger, whose cursor is given, is ready to tally and was not told yet. */
-  take(ledgerCursor: bigint): Observation[] {
+  /** Observations for everything the ledger, whose cursor is given, is ready to tally and was not told yet, or told long ago in vain. */
+  take(ledgerCursor: bigint, nowMs: number): Observation[] {
+    if (ledgerCursor !== this.#cursor) this.#unchangedSinceMs = nowMs;
+    this.#cursor = ledgerCursor;
+    if (nowMs - this.#unchangedSinceMs >= INBOX_REPEAT_MS && this.#next > ledgerCursor) this.#next = ledgerCursor;
     // What the ledger has not consumed is kept, because a new epoch forgets who reported what.
     this.#held = this.#held.filter((entry) => entry.index >= ledgerCursor);
     const reach = ledgerCursor + this.#reach;
@@ -69,7 +80,10 @@ export class InboxFeed {
     const observations: Observation[] = [];
     for (const entries of chunksOf(ready)) observations.push({ kind: "inbox", chainId: this.#chainId, entries });
     const last = ready.at(-1);
-    if (last !== undefined) this.#next = last.index + 1n;
+    if (last !== undefined) {
+      this.#next = last.index + 1n;
+      this.#unchangedSinceMs = nowMs;
+    }
     return observations;
   }
 

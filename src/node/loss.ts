@@ -5,7 +5,8 @@
  *
  * Which epochs are lost? One of n − f others is at most one behind a former life that went on to the next epoch first, and then it
  * shows the change that leads there (the batch that closes an epoch is signed by n − f members who have settled it). So: the highest
- * epoch that any of n − f others is in, and the one after it while a change to it is running.
+ * epoch that any of n − f others is in, and the one after it while a change to it is running. Each proves where it is: one that names an
+ * epoch far ahead would otherwise keep this member from signing for ever.
  */
 import type { ApiClient } from "../api/client.ts";
 import { isClocklessError } from "../lib/errors.ts";
@@ -49,15 +50,18 @@ export async function findLostEpochs(options: {
   readonly members: number;
   /** Where our own API answers, if it does. */
   readonly ownUrl: string | undefined;
+  /** Throws a typed error unless this API proves that the epoch began, or the one before. */
+  readonly requireBegun: (client: ApiClient, epoch: bigint) => Promise<void>;
   readonly signal: AbortSignal;
 }): Promise<bigint | undefined> {
-  const { clients, committeeId, members, ownUrl, signal } = options;
+  const { clients, committeeId, members, ownUrl, requireBegun, signal } = options;
   const others = clients.filter(({ url }) => ownUrl === undefined || new URL(url).host !== new URL(ownUrl).host);
   const answers = await Promise.all(
     others.map(async (client) => {
       try {
         const answer = await client.reconfiguration({ signal });
         if (answer.committeeId !== committeeId) return [];
+        await requireBegun(client, answer.epoch);
         return [answer.attempt === undefined ? answer.epoch : answer.epoch + 1n];
       } catch (error) {
         if (!isClocklessError(error)) throw error;

@@ -17,6 +17,7 @@ import { catchUp, type LearnOptions } from "./catch-up.ts";
 import { findCheckpoint, isFarBehind } from "./checkpoint-catch-up.ts";
 import { storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
+import { JoinError, verifyBeginning } from "./epoch-proof.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
 import { joinCommittee } from "./join.ts";
 import { findLostEpochs, loadLoss, saveLoss, signsIn } from "./loss.ts";
@@ -117,9 +118,11 @@ export class Supervisor {
     try {
       while (!this.#signal.aborted) {
         const { node, url } = this.run;
-        const { id, members } = node.committee;
+        const { committee } = node;
+        const { id, members } = committee;
         const through = await findLostEpochs({
           ...{ clients, committeeId: id, members: members.length, ownUrl: url, signal: this.#signal },
+          requireBegun: (client, epoch) => this.#requireBegun(client, committee, epoch),
         });
         if (through !== undefined) {
           saveLoss(store, through);
@@ -133,6 +136,16 @@ export class Supervisor {
     } catch (error) {
       if (!this.#signal.aborted) onFatal(error);
     }
+  }
+
+  /** Between the end of an epoch and its last certificate a member is in the next one and cannot show it yet. @throws JoinError; ApiError */
+  async #requireBegun(client: ApiClient, committee: Committee, epoch: bigint): Promise<void> {
+    if (epoch <= committee.epoch + 1n) return;
+    const call = { signal: this.#signal };
+    const [answer, { handovers }] = await Promise.all([client.epoch("latest", call), client.handovers(call)]);
+    verifyBeginning({ committee, engines: this.#tools.engines }, answer, handovers);
+    if (epoch > answer.committee.epoch + 1n)
+      throw new JoinError("staleEpoch", "a later epoch than it can show the beginning of", { details: { epoch } });
   }
 
   async stop(): Promise<void> {

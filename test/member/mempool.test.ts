@@ -148,6 +148,16 @@ describe("mempool", () => {
     expect(mempool.hasWork(1_000)).to.equal(false);
   });
 
+  it("gives up times, which are told again, before what an inbox said, which is not", () => {
+    const mempool = create({ maxPendingObservations: 4 });
+    const inbox: Observation = { kind: "inbox", chainId: 1n, entries: [] };
+    mempool.observe([inbox], 1);
+    for (let seconds = 1n; seconds <= 100n; seconds++) mempool.observe([{ kind: "time", seconds }], 1);
+    const { observations } = decodePayload(mempool.take(1, 10_000));
+    expect(observations).to.have.length(4);
+    expect(observations).to.deep.include(inbox).and.to.deep.include({ kind: "time", seconds: 100n });
+  });
+
   it("proposes in a new epoch, from round 1, what no block of the old one brought to a decision", () => {
     const mempool = create();
     mempool.add(idOf(0n), signed(0n), undefined, 500);

@@ -3,7 +3,7 @@ import type { InboxEntry } from "../../src/batch/types.ts";
 import { encodeObservations } from "../../src/ledger/codec.ts";
 import { MAX_FORCED_BYTES } from "../../src/ledger/limits.ts";
 import { bytesToHex, ZERO_BYTES32 } from "../../src/lib/hex.ts";
-import { InboxFeed } from "../../src/node/inbox-feed.ts";
+import { INBOX_REPEAT_MS, InboxFeed } from "../../src/node/inbox-feed.ts";
 
 const forced = (index: number, bytes: number): InboxEntry => ({
   kind: "forced",
@@ -17,7 +17,7 @@ describe("node: inbox feed", () => {
     const feed = new InboxFeed(10n, 256n, 0n);
     const entries = Array.from({ length: 100 }, (_, k) => forced(k, k % 3 === 0 ? 40 : MAX_FORCED_BYTES));
     feed.add(entries, cursor(100));
-    const observations = feed.take(0n);
+    const observations = feed.take(0n, 0);
     const told = observations.flatMap((observation) => (observation.kind === "inbox" ? observation.entries : []));
     expect(told.map(({ index }) => index)).to.deep.equal(entries.map(({ index }) => index));
     for (const observation of observations)
@@ -29,14 +29,14 @@ describe("node: inbox feed", () => {
     expect(() => feed.add([forced(0, 1), forced(1, MAX_FORCED_BYTES + 1)], cursor(2))).to.throw("inboxEntryTooLarge");
     expect(feed.seen).to.equal(0n);
     feed.add([forced(0, 1)], cursor(1));
-    expect(feed.take(0n)).to.have.length(1);
+    expect(feed.take(0n, 0)).to.have.length(1);
   });
 
   it("tells everything once, and after a change of the epoch once more what the ledger has not consumed", () => {
     const feed = new InboxFeed(10n, 4n, 0n);
     const indexes = (ledgerCursor: bigint) =>
       feed
-        .take(ledgerCursor)
+        .take(ledgerCursor, 0)
         .flatMap((observation) => (observation.kind === "inbox" ? observation.entries : []))
         .map(({ index }) => Number(index));
     feed.add(
@@ -51,5 +51,21 @@ describe("node: inbox feed", () => {
     expect(indexes(7n)).to.deep.equal([7]);
     feed.reset();
     expect(indexes(8n)).to.deep.equal([]);
+  });
+
+  it("tells again what the ledger has not consumed for long: a later block of ours may have been output without an earlier one", () => {
+    const feed = new InboxFeed(10n, 4n, 0n);
+    const told = (ledgerCursor: bigint, nowMs: number): number =>
+      feed.take(ledgerCursor, nowMs).flatMap((it) => (it.kind === "inbox" ? it.entries : [])).length;
+    feed.add([forced(0, 1), forced(1, 1), forced(2, 1)], cursor(3));
+    expect(told(0n, 1_000)).to.equal(3);
+    expect(told(0n, 999 + INBOX_REPEAT_MS)).to.equal(0);
+    expect(told(0n, 1_000 + INBOX_REPEAT_MS)).to.equal(3);
+    // The ledger gets on: nothing is repeated while it does.
+    expect(told(1n, 500 + 2 * INBOX_REPEAT_MS)).to.equal(0);
+    expect(told(1n, 1_000 + 2 * INBOX_REPEAT_MS)).to.equal(0);
+    expect(told(1n, 500 + 3 * INBOX_REPEAT_MS)).to.equal(2);
+    expect(told(3n, 10 * INBOX_REPEAT_MS)).to.equal(0);
+    expect(told(3n, 20 * INBOX_REPEAT_MS)).to.equal(0);
   });
 });

@@ -6,6 +6,7 @@ import type { ApiClient } from "../../src/api/client.ts";
 import { ApiError } from "../../src/api/errors.ts";
 import type { VerifiedBlock } from "../../src/consensus/types.ts";
 import type { Hex } from "../../src/lib/hex.ts";
+import { JoinError } from "../../src/node/epoch-proof.ts";
 import { NodeStateError } from "../../src/node/errors.ts";
 import { declareLoss, findLostEpochs, loadLoss, saveLoss, signsIn } from "../../src/node/loss.ts";
 import { createMemoryStore } from "../../src/storage/memory.ts";
@@ -133,6 +134,9 @@ describe("node: which epochs a loss costs", () => {
   const find = (clients: readonly ApiClient[]): Promise<bigint | undefined> =>
     findLostEpochs({
       ...{ clients, committeeId, members: 4, ownUrl: "http://own:1" },
+      requireBegun: async (_, epoch) => {
+        if (epoch > 9n) throw new JoinError("badCertificate", "nobody signed that");
+      },
       signal: new AbortController().signal,
     });
 
@@ -140,6 +144,12 @@ describe("node: which epochs a loss costs", () => {
     expect(await find([api("a", 3n), api("b", 4n), api("c", 3n)])).to.equal(4n);
     expect(await find([api("a", 3n), api("b", 4n, true), api("c", 3n)])).to.equal(5n);
     expect(await find([api("a", 4n, true), api("b", 4n), down, api("c", 4n)])).to.equal(5n);
+  });
+
+  it("whoever says it is where it cannot show to be does not count", async () => {
+    const far = api("d", 2n ** 60n);
+    expect(await find([api("a", 3n), far, api("b", 4n), api("c", 3n)])).to.equal(4n);
+    expect(await find([api("a", 3n), far, api("b", 4n)])).to.equal(undefined);
   });
 
   it("is not known while fewer answer; neither our own API nor another committee's counts", async () => {

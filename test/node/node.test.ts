@@ -132,6 +132,7 @@ describe("node: four members with stores and a transport in one process", functi
         rules: { retainedRounds: 64, activityWindow: 32 },
         after,
         logger: silentLogger(),
+        hedgeMs: 20,
         signal: new AbortController().signal,
       });
     const liars = [
@@ -145,6 +146,17 @@ describe("node: four members with stores and a transport in one process", functi
     expect(await find([honest()], others[0]!.member.ledger.sequence)).to.equal(undefined);
     const found = await find([...liars, honest()]);
     expect(found).to.deep.equal(others[0]!.checkpoint());
+    // Whoever says it has the newest and then sends nothing holds up nobody, and what was newest when all were asked may be gone by then.
+    const silent: ApiClient = { ...honest(), checkpointPart: () => new Promise(() => {}) };
+    let asked = 0;
+    const moving: ApiClient = {
+      ...honest(),
+      checkpoint: async (options) => {
+        const head = await honest().checkpoint(options);
+        return asked++ > 0 ? head : { ...head, header: { ...head.header, sequence: head.header.sequence - 1n } };
+      },
+    };
+    expect(await find([silent, moving])).to.deep.equal(found);
 
     await late.stop();
     world.stores[3]!.write({ checkpoint: storedCheckpointOf(found!) });
