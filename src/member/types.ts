@@ -81,7 +81,10 @@ export interface MemberConfig {
   readonly start?: EpochStart | undefined;
   /** Where to go on from within the epoch instead of from its beginning: what it skips is neither replayed nor shown again. */
   readonly checkpoint?: Checkpoint | undefined;
-  /** Least rounds between two checkpoints that this member makes; undefined: it makes none. A quarter of K leaves room to use one. */
+  /**
+   * Least rounds between two checkpoints that this member makes, which asks for `heartbeatRounds`; undefined: it makes none. A quarter of K
+   * leaves room to use one.
+   */
   readonly checkpointRounds?: number | undefined;
   /**
    * A batch is made after this many committed rounds without one, so that there is a checkpoint younger than K rounds when nobody

@@ -83,7 +83,7 @@ export interface World {
   start(index: number): Promise<Node>;
 }
 
-export function createWorld({ openStore = () => createMemoryStore(), heartbeatRounds }: WorldOptions = {}): World {
+export function createWorld({ openStore = () => createMemoryStore(), heartbeatRounds = 64 }: WorldOptions = {}): World {
   const random = createRandom(1, "node");
   const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
   const test = createTestCommitteeWith(N, random, "stand-in", engines);
