@@ -68,6 +68,7 @@ interface WorldOptions {
   /** In memory by default. */
   readonly openStore?: (index: number, committee: Committee) => Store;
   readonly heartbeatRounds?: number | undefined;
+  readonly maxHeldBytes?: number | undefined;
 }
 
 export interface World {
@@ -83,7 +84,11 @@ export interface World {
   start(index: number): Promise<Node>;
 }
 
-export function createWorld({ openStore = () => createMemoryStore(), heartbeatRounds = 64 }: WorldOptions = {}): World {
+export function createWorld({
+  openStore = () => createMemoryStore(),
+  heartbeatRounds = 64,
+  maxHeldBytes = DEFAULT_CONSENSUS_LIMITS.maxHeldBytes,
+}: WorldOptions = {}): World {
   const random = createRandom(1, "node");
   const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
   const test = createTestCommitteeWith(N, random, "stand-in", engines);
@@ -127,7 +132,7 @@ export function createWorld({ openStore = () => createMemoryStore(), heartbeatRo
           checkpointRounds: 4,
           heartbeatRounds,
           signsIn: (epoch) => signsIn(loadLoss(world.stores[index]!), epoch),
-          consensusLimits: DEFAULT_CONSENSUS_LIMITS,
+          consensusLimits: { ...DEFAULT_CONSENSUS_LIMITS, maxHeldBytes },
           limits: DEFAULT_MEMBER_LIMITS,
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
         },
