@@ -128,7 +128,7 @@ export class Consensus {
     });
     this.#outputLog = new OutputLog(checkpoint);
     this.#exposure = new Exposure(this.#dag, n);
-    this.#pending = new Pending(limits.maxPendingPerPeer, n, (ref) => this.#fetcher.want(ref, ref.author, 0, false));
+    this.#pending = new Pending(limits, n, (ref) => this.#fetcher.want(ref, ref.author, 0, false));
     this.#fetcher = new Fetcher(n, self, limits.maxFetchRefs, (ref) => this.#bundles.fetched(ref.author));
     this.#proposer = new Proposer(this.#dag, this.#exposure, limits);
     this.#pacing = new Pacing(n);

@@ -26,6 +26,8 @@ export type ConsensusErrorCode =
   | "badCheckpoint"
   /** The log does not give back a block that the order needs: this member cannot go on. */
   | "blockLost"
+  /** The store holds a certificate that the committee never signed: it is damaged. */
+  | "badCertificate"
   /** A configuration that contradicts itself. */
   | "badConfig"
   /** Codes of `punish` for messages other than blocks. */

@@ -60,13 +60,6 @@ export const SERVED_BLOCKS = 8;
 /** Blocks of one author that are asked for together with a newer one of it; the answer's own bounds hold as well. */
 export const MAX_FETCH_DEPTH = 255;
 
-/**
- * Bytes of blocks that wait for ancestors: of what one peer sent unasked (at 20,000 instructions of 512 bytes a second at n = 4, six
- * seconds of a member's blocks), and of what was asked for; both hold the largest block there may be.
- */
-export const MAX_PENDING_BYTES_PER_PEER = 16 * 1024 * 1024;
-export const MAX_REQUESTED_BYTES = 64 * 1024 * 1024;
-
 /** No committee may configure more: what the message codec accepts before any configuration is known. */
 export const MAX_WIRE_BLOCK_BYTES = 8 * 1024 * 1024;
 export const MAX_WIRE_REFS = 1024;
@@ -84,6 +77,10 @@ export const DEFAULT_CONSENSUS_LIMITS: ConsensusLimits = {
   maxWeakLinks: 64,
   // One peer relays n blocks a round; a peer that is 100 rounds ahead of us at n = 10 fills this, and is asked again.
   maxPendingPerPeer: 1024,
+  // At 20,000 instructions of 512 bytes a second at n = 4: six seconds of a member's blocks.
+  maxPendingBytesPerPeer: 16 * 1024 * 1024,
+  // An answer to a fetch holds no more than two of the largest blocks, and what is fetched rarely waits.
+  maxRequestedBytes: 64 * 1024 * 1024,
   // One request or answer: 256 blocks of 10 KB are below a frame.
   maxFetchRefs: 256,
   // Beyond, ordering has stalled (asynchrony): go on with empty blocks, so that memory grows by references only.

@@ -6,8 +6,8 @@
  */
 import type { Hex } from "../lib/hex.ts";
 import { refOf, slotKey } from "./block.ts";
-import { MAX_PENDING_BYTES_PER_PEER, MAX_REQUESTED_BYTES, MAX_WIRE_REFS } from "./limits.ts";
-import type { BlockRef, VerifiedBlock } from "./types.ts";
+import { MAX_WIRE_REFS } from "./limits.ts";
+import type { BlockRef, ConsensusLimits, VerifiedBlock } from "./types.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -22,8 +22,10 @@ interface Waiting {
   readonly neededBy: Set<number>;
 }
 
+export type PendingLimits = Pick<ConsensusLimits, "maxPendingPerPeer" | "maxPendingBytesPerPeer" | "maxRequestedBytes">;
+
 export class Pending {
-  readonly #maxPerSender: number;
+  readonly #limits: PendingLimits;
   /** Missing ancestors that the blocks of one sender may name: an honest peer's name n each, invented ones come by the hundred. */
   readonly #maxMissing: number;
   readonly #missingOf = new Map<number, number>();
@@ -37,11 +39,11 @@ export class Pending {
   readonly #askAgain: (ref: BlockRef) => void;
 
   /** `askAgain`: a block of which only the head was kept waits for nothing any more. */
-  constructor(maxPerSender: number, n: number, askAgain: (ref: BlockRef) => void) {
+  constructor(limits: PendingLimits, n: number, askAgain: (ref: BlockRef) => void) {
     this.#askAgain = askAgain;
-    this.#maxPerSender = maxPerSender;
+    this.#limits = limits;
     // One block may always name as many as a message can.
-    this.#maxMissing = Math.max(maxPerSender * n, MAX_WIRE_REFS);
+    this.#maxMissing = Math.max(limits.maxPendingPerPeer * n, MAX_WIRE_REFS);
   }
 
   get size(): number {
@@ -82,7 +84,7 @@ export class Pending {
   /** False when the sender's quota is used up by blocks of lower rounds. Nobody needs what is added: see `need`. */
   add(block: VerifiedBlock, sender: number | undefined, missing: readonly BlockRef[]): boolean {
     if (sender !== undefined && !this.#makeRoom(sender, block, missing.length)) return false;
-    const isHead = sender === undefined && this.#bytes(undefined) + block.bytes.length > MAX_REQUESTED_BYTES;
+    const isHead = sender === undefined && this.#bytes(undefined) + block.bytes.length > this.#limits.maxRequestedBytes;
     const kept = isHead ? { ...block, payload: EMPTY, coinShares: [], partials: [], bytes: EMPTY } : block;
     const digests = new Set(missing.map((ref) => ref.digest));
     this.#waiting.set(block.digest, { block: kept, isHead, sender, missing: digests, neededBy: new Set() });
@@ -170,10 +172,15 @@ export class Pending {
   }
 
   #makeRoom(sender: number, incoming: VerifiedBlock, missing: number): boolean {
-    const isFull = (): boolean =>
-      (this.#perSender.get(sender)?.size ?? 0) >= this.#maxPerSender ||
-      (this.#missingOf.get(sender) ?? 0) + missing > this.#maxMissing ||
-      this.#bytes(sender) + incoming.bytes.length > MAX_PENDING_BYTES_PER_PEER;
+    const { maxPendingPerPeer, maxPendingBytesPerPeer } = this.#limits;
+    const isFull = (): boolean => {
+      const waiting = this.#perSender.get(sender)?.size ?? 0;
+      return (
+        waiting >= maxPendingPerPeer ||
+        (this.#missingOf.get(sender) ?? 0) + missing > this.#maxMissing ||
+        (waiting > 0 && this.#bytes(sender) + incoming.bytes.length > maxPendingBytesPerPeer)
+      );
+    };
     while (isFull()) {
       let highest: VerifiedBlock | undefined;
       for (const digest of this.#perSender.get(sender) ?? []) {

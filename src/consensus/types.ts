@@ -135,6 +135,10 @@ export interface ConsensusLimits {
   readonly maxWeakLinks: number;
   /** Blocks waiting for ancestors, per sender. */
   readonly maxPendingPerPeer: number;
+  /** Bytes of these, per sender; one block always fits. */
+  readonly maxPendingBytesPerPeer: number;
+  /** Bytes of blocks that were asked for and wait for ancestors of their own; of what is beyond only the head waits. */
+  readonly maxRequestedBytes: number;
   readonly maxFetchRefs: number;
   /** Uncommitted rounds beyond which only payload-free blocks are proposed. */
   readonly maxUncommittedRounds: number;

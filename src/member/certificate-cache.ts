@@ -41,10 +41,6 @@ export class CertificateCache {
     }
   }
 
-  has(sequence: bigint, suite: Suite): boolean {
-    return this.#bySuite.get(suite)?.has(sequence) ?? false;
-  }
-
   get(sequence: bigint, suite: Suite): Certificate | undefined {
     return this.#bySuite.get(suite)?.get(sequence);
   }

@@ -4,9 +4,11 @@
  */
 import { headerDigest } from "../batch/header.ts";
 import type { BatchHeader, Certificate } from "../batch/types.ts";
+import { ConsensusError } from "../consensus/errors.ts";
 import type { BatchPartial } from "../consensus/types.ts";
 import type { SettledBatch } from "../ledger/types.ts";
-import { SUITES } from "../threshold/types.ts";
+import type { Hex } from "../lib/hex.ts";
+import { SUITES, type Suite } from "../threshold/types.ts";
 import { CertificateCache } from "./certificate-cache.ts";
 import type { CertifierResult } from "./certifier.ts";
 import type { EffectBuffer } from "./effect-buffer.ts";
@@ -38,7 +40,7 @@ export class Certification {
     this.#epoch = epoch;
   }
 
-  /** Certificates from the store: their batches need no partials when the log settles them again. */
+  /** Certificates from the store: their batches need no partials when the log settles them again, which is when they are verified. */
   restore(certificates: Iterable<Certificate>): void {
     for (const certificate of certificates) this.#certificates.restore(certificate);
   }
@@ -63,7 +65,7 @@ export class Certification {
   settled(batch: SettledBatch): void {
     const { header, digest } = batch;
     const { certifier, self, isSigner } = this.#epoch;
-    const result = certifier.settle(header, digest, (suite) => this.#certificates.has(header.sequence, suite));
+    const result = certifier.settle(header, digest, (suite) => this.#isKept(header.sequence, digest, suite));
     if (isSigner && self !== undefined) {
       const isNew = this.#register.mayRegister("batch", header.sequence, digest);
       const partials = this.#epoch.signBatch(batch);
@@ -153,6 +155,20 @@ export class Certification {
     const n = committee.members.length;
     if (this.#nextPeer % n === self) this.#nextPeer++;
     this.#send(this.#nextPeer++ % n, { kind: "certificatesWanted", from: certified + 1n });
+  }
+
+  /**
+   * Whether the store has a batch's certificate. Whoever was given a wrong one would blame us, and a false one would end an epoch; so would
+   * one of another batch. The store never changes a certificate, so there is no going on with a wrong one.
+   */
+  #isKept(sequence: bigint, digest: Hex, suite: Suite): boolean {
+    const certificate = this.#certificates.get(sequence, suite);
+    if (certificate === undefined) return false;
+    if (!this.#epoch.isSigned(certificate, digest))
+      throw new ConsensusError("badCertificate", "the store holds a certificate that the committee never signed", {
+        details: { sequence, suite },
+      });
+    return true;
   }
 
   #perform(result: CertifierResult): void {

@@ -22,6 +22,7 @@ import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { Admission } from "./admission.ts";
 import { Certification } from "./certification.ts";
+import { checkConfig } from "./check-config.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
 import { Epoch } from "./epoch.ts";
 import { Lag } from "./lag.ts";
@@ -89,6 +90,7 @@ export class Member {
 
   /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`, `badCheckpoint`. */
   constructor(config: MemberConfig) {
+    checkConfig(config);
     this.#config = config;
     const { committee, genesis, start, checkpoint, self, secrets, reshare, heartbeatRounds } = config;
     const signatures = new SignatureCache(config.identities);
@@ -178,7 +180,8 @@ export class Member {
   /**
    * Replays what the store kept; call once, before the first step. Delivers batches again (the ledger is rebuilt from the log)
    * and at the end a write for partials that were not registered before the crash. Nothing is sent: peers ask, or connect. If
-   * the epoch closed before the crash, its `epoch` effect comes in the first step.
+   * the epoch closed before the crash, its `epoch` effect comes in the first step. Throws ConsensusError when what the store kept is not
+   * what was written.
    */
   restore(recovered: Recovered, deliver: (effect: MemberEffect) => void): void {
     assert(this.consensus.lastOwnRound === 0, "restore comes before the first step");

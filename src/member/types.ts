@@ -82,7 +82,10 @@ export interface MemberConfig {
   readonly start?: EpochStart | undefined;
   /** Where to go on from within the epoch instead of from its beginning: what it skips is neither replayed nor shown again. */
   readonly checkpoint?: Checkpoint | undefined;
-  /** Least rounds between two checkpoints that this member makes; undefined: it makes none. A quarter of K leaves room to use one. */
+  /**
+   * Least rounds between two checkpoints that this member makes, which asks for `heartbeatRounds`; undefined: it makes none. A quarter of K
+   * leaves room to use one.
+   */
   readonly checkpointRounds?: number | undefined;
   /** Bytes of payload after which one is made earlier (`CheckpointPace`). */
   readonly checkpointBytes?: number | undefined;

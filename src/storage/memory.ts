@@ -88,7 +88,8 @@ export function createMemoryStore(): Store {
     },
     log: () => [...open().log],
     block(digest) {
-      const found = open().log.findLast((record) => record.kind === "block" && record.digest === digest.toLowerCase());
+      if (!isOpen) return undefined;
+      const found = tables.log.findLast((record) => record.kind === "block" && record.digest === digest.toLowerCase());
       return found?.kind === "block" ? found.bytes : undefined;
     },
     register: (kind, position) => open().register.get(`${kind}/${position}`)?.digest,
@@ -162,6 +163,7 @@ function apply(tables: Tables, batch: StoreWrite, undo: (() => void)[]): void {
   for (const record of batch.log ?? []) {
     if (record.round !== undefined && !(Number.isSafeInteger(record.round) && record.round >= 0))
       throw new StoreError("badRecord", "A log record's round is a whole number");
+    if (record.kind === "block" && record.digest !== undefined) hexColumn(record.digest, "digest", 32);
     tables.log.push(copyOf(record));
     undo.push(() => void tables.log.pop());
   }

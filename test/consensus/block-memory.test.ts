@@ -5,11 +5,7 @@ import { assert, expect } from "chai";
 import fc from "fast-check";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
-import {
-  DEFAULT_CONSENSUS_LIMITS,
-  MAX_PENDING_BYTES_PER_PEER,
-  MAX_REQUESTED_BYTES,
-} from "../../src/consensus/limits.ts";
+import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { concatBytes } from "../../src/lib/bytes.ts";
 import type { Hex } from "../../src/lib/hex.ts";
@@ -18,7 +14,14 @@ import { configOf, Network, randomOf } from "./support/network.ts";
 import { builderOf, randomDag, shuffled } from "./support/random-dag.ts";
 
 const asMessage = ({ bytes }: VerifiedBlock): ConsensusMessage => ({ kind: "block", bytes });
-const limitsOf = (maxHeldBytes: number) => ({ ...DEFAULT_CONSENSUS_LIMITS, maxHeldBytes });
+const MAX_PENDING_BYTES = 16 * 1024;
+const MAX_REQUESTED_BYTES = 64 * 1024;
+const limitsOf = (maxHeldBytes: number) => ({
+  ...DEFAULT_CONSENSUS_LIMITS,
+  maxHeldBytes,
+  maxPendingBytesPerPeer: MAX_PENDING_BYTES,
+  maxRequestedBytes: MAX_REQUESTED_BYTES,
+});
 const NOTHING = 1;
 const EVERYTHING = Number.MAX_SAFE_INTEGER;
 
@@ -92,9 +95,9 @@ describe("consensus: blocks that left memory", () => {
         expect(whole.counts.reads).to.equal(0);
         read += bare.counts.reads;
       }),
-      { numRuns: 60 },
+      { numRuns: 20 },
     );
-    expect(read).to.be.greaterThan(1_000);
+    expect(read).to.be.greaterThan(300);
     expect(isOutput).to.equal(true);
   });
 
@@ -111,13 +114,14 @@ describe("consensus: blocks that left memory", () => {
       config: () => ({ limits: limitsOf(budget), retainedRounds: 200 }),
       payload: (self) => new Uint8Array(self === 3 ? full : small).fill(1 + self),
       route: (from, to, _, { nowMs, random, members }) => {
-        largest = Math.max(largest, ...members.map(({ consensus }) => consensus.sizes.heldBytes));
+        // Not of who is in the middle of a step.
+        for (const [self, { consensus }] of members.entries())
+          if (self !== from) largest = Math.max(largest, consensus.sizes.heldBytes);
         return isAway(nowMs) && (from === 2 || to === 2) ? undefined : 20 + 40 * random();
       },
     });
     network.run(4_000);
-    // Between two looks, a step may accept what was waiting; here that is a few blocks of each member.
-    expect(largest).to.be.within(budget / 2, budget + 16 * full);
+    expect(largest).to.be.within(budget / 2, budget);
     network.assertAgreement();
     const [one, back] = [network.members[0]!, network.members[2]!];
     const stored = [...one.blocks.values()].reduce((sum, { length }) => sum + length, 0);
@@ -138,8 +142,8 @@ describe("consensus: blocks that left memory", () => {
   it("are gone from memory: nothing that stays of a block holds on to the message that brought it", () => {
     setFlagsFromString("--expose-gc");
     const collect = runInNewContext("gc") as () => void; // CAST: --expose-gc defines it
-    const PAYLOAD = 256 * 1024;
-    const ROUNDS = 100;
+    const PAYLOAD = 64 * 1024;
+    const ROUNDS = 60;
     const dag = builderOf(4);
     const follower = createFollower(4, 4 * PAYLOAD, 2 * ROUNDS);
     collect();
@@ -158,13 +162,12 @@ describe("consensus: blocks that left memory", () => {
       }
       dag.blocks.splice(0, dag.blocks.length - 4);
       for (const block of dag.blocks) Object.assign(block, { payload: undefined, bytes: undefined });
-      collect();
     }
     follower.consensus.shed();
     collect();
     expect(outputs).to.be.greaterThan(ROUNDS - 8);
     expect(follower.consensus.sizes.blocks).to.equal(4 + 4 * ROUNDS);
-    // 400 blocks of 256 KiB came.
+    // 240 blocks of 64 KiB came.
     expect(process.memoryUsage().arrayBuffers - before).to.be.lessThan(16 * PAYLOAD);
   });
 
@@ -210,13 +213,13 @@ describe("consensus: blocks that left memory", () => {
 
   it("stop a member that cannot do without one", () => {
     const dag = builderOf(4);
-    dag.fullRounds(1, 3);
+    dag.fullRounds(1, 2);
     const follower = createFollower(4, NOTHING);
     for (const block of dag.blocks) follower.receive(block.author, asMessage(block));
     follower.consensus.shed();
     follower.log.clear();
-    dag.fullRounds(4, 4);
-    const outputs = dag.blocks.slice(-4).flatMap((block) => follower.receive(block.author, asMessage(block)));
+    dag.fullRounds(3, 4);
+    const outputs = dag.blocks.slice(-8).flatMap((block) => follower.receive(block.author, asMessage(block)));
     const blocks = outputs.flatMap((effect) =>
       effect.kind === "output" ? effect.output.commits.flatMap((c) => c.blocks) : [],
     );
@@ -258,12 +261,12 @@ function inWindows(blocks: readonly VerifiedBlock[], random: () => number): read
 
 describe("consensus: bytes of blocks that wait for ancestors", function () {
   this.timeout(60_000);
-  const PAYLOAD = 2 * 1024 * 1024;
+  const PAYLOAD = 2 * 1024;
 
   it("are bounded by sender, lowest rounds first, and for what was asked for; all are accepted in the end", () => {
     const dag = builderOf(4);
-    // A chain of author 3 of which nobody has seen the first block.
-    const CHAIN = 60;
+    // A chain of author 3 of which nobody has seen the first block; nobody names its last one.
+    const CHAIN = 42;
     for (let round = 1; round <= CHAIN; round++) {
       dag.round(round, [0, 1, 2]);
       dag.block(3, round, { payload: new Uint8Array(round === 1 ? 0 : PAYLOAD).fill(round) });
@@ -272,12 +275,9 @@ describe("consensus: bytes of blocks that wait for ancestors", function () {
     const honest = dag.blocks.filter(({ author }) => author !== 3);
     const byDigest = new Map(dag.blocks.map((block) => [block.digest, block]));
     const follower = createFollower(4, NOTHING, 200);
-    // Sent unasked, newest first: what is higher gives way.
-    for (const block of [...chain.slice(1)].reverse()) follower.receive(3, asMessage(block));
-    expect(follower.consensus.sizes.pendingBytes).to.be.within(
-      MAX_PENDING_BYTES_PER_PEER - 2 * PAYLOAD,
-      MAX_PENDING_BYTES_PER_PEER,
-    );
+    // Sent unasked, newest first: what is higher gives way. (Those in between are asked for.)
+    for (const block of [...chain.slice(1)].reverse()) if (block.round % 2 === 0) follower.receive(3, asMessage(block));
+    expect(follower.consensus.sizes.pendingBytes).to.be.within(MAX_PENDING_BYTES - 2 * PAYLOAD, MAX_PENDING_BYTES);
     const withheld = chain[0]!.digest;
     let isWithheld = true;
     let largest = 0;
@@ -303,12 +303,12 @@ describe("consensus: bytes of blocks that wait for ancestors", function () {
     // The others' newest blocks name the chain's, and so all of it.
     for (const block of honest) answer(follower.receive(block.author, asMessage(block), nowMs));
     wait(80);
-    expect(largest).to.be.within(MAX_REQUESTED_BYTES - PAYLOAD, MAX_REQUESTED_BYTES + 4 * MAX_PENDING_BYTES_PER_PEER);
+    expect(largest).to.be.within(MAX_REQUESTED_BYTES - PAYLOAD, MAX_REQUESTED_BYTES + 4 * MAX_PENDING_BYTES);
     expect(follower.consensus.highestRound).to.equal(1);
     isWithheld = false;
     wait(200);
     expect(follower.consensus.highestRound).to.equal(CHAIN);
     expect(follower.consensus.sizes).to.deep.include({ pending: 0, pendingBytes: 0, awaited: 0, wanted: 0 });
-    for (const { digest } of chain) expect(follower.consensus.block({ digest })?.digest).to.equal(digest);
+    for (const { digest } of chain.slice(0, -1)) expect(follower.consensus.block({ digest })?.digest).to.equal(digest);
   });
 });

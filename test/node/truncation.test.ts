@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { StoredBlock } from "../../src/consensus/stored-block.ts";
 import { loadCheckpoint } from "../../src/node/checkpoint-record.ts";
 import { WriteCollector } from "../../src/node/records.ts";
 import { signedRoundOf } from "../../src/node/replay.ts";
@@ -11,6 +12,8 @@ import { until } from "./support.ts";
 import { createWorld, N, type World } from "./world.ts";
 
 const K = 64;
+/** Some three rounds of blocks; what is older is read back from the file. */
+const MAX_HELD_BYTES = 8 * 1024;
 
 describe("node: the log is cut at its old end", () => {
   let directory: string;
@@ -21,6 +24,7 @@ describe("node: the log is cut at its old end", () => {
     world = createWorld({
       openStore: (index, { id }) => openSqliteStore({ directory: join(directory, `${index}`), committeeId: id }),
       heartbeatRounds: 4,
+      maxHeldBytes: MAX_HELD_BYTES,
     });
   });
   after(async () => {
@@ -121,6 +125,25 @@ describe("node: the log is cut at its old end", () => {
     await until("own blocks again", () => member.consensus.lastOwnRound > before.consensus.lastOwnRound);
     await rounds(K);
     expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("has its blocks in the file and not in memory, and whoever was away gets them", async () => {
+    const away = world.nodes[3]!.member.consensus.highestRound;
+    await world.nodes[3]!.stop();
+    const others = world.nodes.slice(0, 3);
+    const highest = (): number => Math.min(...others.map(({ member }) => member.consensus.highestRound));
+    await until("rounds went on", () => highest() > away + 24);
+    const { consensus } = others[0]!.member;
+    expect(consensus.sizes.heldBytes).to.be.at.most(2 * MAX_HELD_BYTES);
+    const missed = consensus.blocksAt(away + 8)[0]!;
+    expect(missed).to.be.instanceOf(StoredBlock);
+    expect(missed.bytes).to.deep.equal(world.stores[0]!.block(missed.digest));
+    const { member } = await world.start(3);
+    await until("it has them, too", () => member.consensus.block(missed) !== undefined);
+    await until("own blocks again", () => member.consensus.lastOwnRound > highest() - K);
+    expect(member.consensus.block(missed)!.bytes).to.deep.equal(missed.bytes);
+    expect(world.fatal).to.deep.equal([]);
+    expect(world.behind.size).to.equal(0);
   });
 
   it("writes our newest block again when its round goes: the next one names it, and no round up to it is signed again", () => {

@@ -70,6 +70,7 @@ interface WorldOptions {
   readonly heartbeatRounds?: number | undefined;
   /** Messages that a member keeps for another that is away; the oldest go. */
   readonly maxQueuedMessages?: number;
+  readonly maxHeldBytes?: number | undefined;
 }
 
 export interface World {
@@ -86,7 +87,8 @@ export interface World {
 }
 
 export function createWorld(options: WorldOptions = {}): World {
-  const { openStore = () => createMemoryStore(), heartbeatRounds, maxQueuedMessages } = options;
+  const { openStore = () => createMemoryStore(), heartbeatRounds = 64, maxQueuedMessages } = options;
+  const { maxHeldBytes = DEFAULT_CONSENSUS_LIMITS.maxHeldBytes } = options;
   const random = createRandom(1, "node");
   const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
   const test = createTestCommitteeWith(N, random, "stand-in", engines);
@@ -133,7 +135,7 @@ export function createWorld(options: WorldOptions = {}): World {
           checkpointRounds: 4,
           heartbeatRounds,
           signsIn: (epoch) => signsIn(loadLoss(world.stores[index]!), epoch),
-          consensusLimits: DEFAULT_CONSENSUS_LIMITS,
+          consensusLimits: { ...DEFAULT_CONSENSUS_LIMITS, maxHeldBytes },
           limits: DEFAULT_MEMBER_LIMITS,
           pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
         },

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -50,6 +50,24 @@ for (const [name, open] of [
       store.write({ log: records.slice(0, 70) });
       store.write({ log: records.slice(70) });
       expect([...store.log()]).to.deep.equal(records);
+    });
+
+    it("finds a block of the log by its digest, as long as it is there", () => {
+      const blocks = [1, 2, 3].map(
+        (n): LogRecord => ({ kind: "block", bytes: new Uint8Array(30_000).fill(n), round: n, digest: digest(n) }),
+      );
+      store.write({ log: [{ kind: "block", bytes: Uint8Array.of(0) }, ...blocks], relaxed: true });
+      expect([...store.log()].slice(1)).to.deep.equal(blocks);
+      // Our own newest block may be there twice.
+      store.write({ log: [blocks[1]!], truncate: 2 });
+      expect(store.block(digest(3))).to.deep.equal(new Uint8Array(30_000).fill(3));
+      expect(store.block(digest(2))).to.deep.equal(new Uint8Array(30_000).fill(2));
+      expect(store.block(digest(1))).to.equal(undefined);
+      expect(store.block(digest(9))).to.equal(undefined);
+      store.write({ epoch: { epoch: 1n, json: "{}", snapshot: Uint8Array.of(1), ours: true } });
+      expect(store.block(digest(3))).to.equal(undefined);
+      store.close();
+      expect(store.block(digest(3))).to.equal(undefined);
     });
 
     it("cuts the log at a round before long, but for what has no round or comes with the cut", () => {
@@ -165,6 +183,7 @@ for (const [name, open] of [
         { certificates: [{ sequence: 1n, suite: "bn254", signature: "0xzz" }] },
         { entries: [{ chainId: 1n, hub: "0x01", index: 0n, sequence: 1n, json: "" }] },
         { receipts: [{ instructionId: "0x", sequence: 1n, json: "" }] },
+        { log: [{ kind: "block", bytes: Uint8Array.of(1), digest: "0x01" }] },
       ] satisfies StoreWrite[]) {
         expect(codeOf(() => store.write(write))).to.equal("badRecord");
       }
@@ -383,6 +402,50 @@ describe("storage/sqlite on disk", () => {
   it("refuses a file that is no database, and does not touch it", () => {
     writeFileSync(join(directory, DATABASE_FILE), "not a database, but long enough to be taken for one".repeat(100));
     expect(codeOf(openSqlite)).to.equal("diskFailure");
+  });
+
+  it("goes on when a block of the log cannot be read: who asked does without it", () => {
+    const store = openSqlite();
+    const block = (n: number): LogRecord => ({
+      kind: "block",
+      bytes: new Uint8Array(50_000).fill(n),
+      round: n,
+      digest: digest(n),
+    });
+    store.write({ log: [block(171), block(172)] });
+    store.close();
+    const file = join(directory, DATABASE_FILE);
+    const bytes = readFileSync(file);
+    // Each page that continues a block begins with the number of the next one.
+    let damaged = 0;
+    for (let page = 0; page < bytes.length; page += 4_096) {
+      if (!bytes.subarray(page + 4, page + 4_096).every((byte) => byte === 171)) continue;
+      bytes.writeUInt32BE(0x7fff_ffff, page);
+      damaged++;
+    }
+    expect(damaged).to.be.greaterThan(3);
+    writeFileSync(file, bytes);
+    const again = openSqlite();
+    expect(again.block(digest(171))).to.equal(undefined);
+    expect(again.block(digest(172))).to.deep.equal(new Uint8Array(50_000).fill(172));
+    again.write({ log: [block(173)] });
+    expect(again.block(digest(173))?.length).to.equal(50_000);
+    // A replay needs it all.
+    expect(codeOf(() => [...again.log()])).to.equal("diskFailure");
+    again.close();
+  });
+
+  it("takes over a store of the fourth version, whose blocks it cannot find by their digests", () => {
+    const raw = new DatabaseSync(join(directory, DATABASE_FILE));
+    raw.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 4; ${UPGRADES.slice(0, 4).join("")}`);
+    raw.prepare("INSERT INTO meta (key, value) VALUES (?, ?)").run("store.committeeId", committeeId);
+    raw.exec("INSERT INTO log (kind, bytes, sinks) VALUES ('block', x'07', 5)");
+    raw.close();
+    const store = openSqlite();
+    expect([...store.log()]).to.deep.equal([{ kind: "block", bytes: Uint8Array.of(7), round: 5 }]);
+    store.write({ log: [{ kind: "block", bytes: Uint8Array.of(8), round: 6, digest: digest(8) }] });
+    expect(store.block(digest(8))).to.deep.equal(Uint8Array.of(8));
+    store.close();
   });
 
   it("takes over a store of the first version", () => {

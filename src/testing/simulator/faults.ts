@@ -38,11 +38,19 @@ const CRASH = { everyUnits: 60, downUnits: 40 };
 /** Many times a run, also while others are down. */
 const RESTART = { everyUnits: 40, downUnits: 12 };
 
+/** Some rounds of blocks: what is older is read back from the disk. */
+const SMALL_MEMORY = { ...SIMULATED_MEMBER.consensusLimits, maxHeldBytes: 16 * 1024 };
 /** A restart goes on from a checkpoint, too. */
-const CHECKPOINTING: Rules = { ...SIMULATED_MEMBER, checkpointRounds: 16, heartbeatRounds: 8 };
+const CHECKPOINTING: Rules = {
+  ...SIMULATED_MEMBER,
+  consensusLimits: SMALL_MEMORY,
+  checkpointRounds: 16,
+  heartbeatRounds: 8,
+};
 /** K and A small, so that being away for long is soon over. */
 export const LAGGING_MEMBER: Rules = {
   ...SIMULATED_MEMBER,
+  consensusLimits: SMALL_MEMORY,
   retainedRounds: 16,
   activityWindow: 4,
   checkpointRounds: 4,
