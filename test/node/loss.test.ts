@@ -60,6 +60,8 @@ describe("node: a restored backup and a lost disk", function () {
     change(join(directory, `${LOST}`));
     world.stores[LOST] = open(LOST);
   };
+  /** In the life that has just ended; the others may still have its last block in their queues. */
+  const lastSigned = (): number => world.nodes[LOST]!.member.consensus.lastOwnRound;
   const nobodySawTwo = (): void => {
     for (const { member } of others()) expect([...member.consensus.exposedAuthors]).to.deep.equal([]);
   };
@@ -73,13 +75,13 @@ describe("node: a restored backup and a lost disk", function () {
       rmSync(folder, { recursive: true });
       cpSync(backup, folder, { recursive: true });
     });
-    const before = blocksAtPeer().at(-1)!.round;
+    const before = lastSigned();
     await world.start(LOST);
     await until("it stops", () => world.fatal.length > 0);
     expect(world.fatal[0]).to.be.instanceOf(NodeStateError).with.property("code", "staleStore");
     expect(String((world.fatal[0] as NodeStateError).shortMessage)).to.include("clockless node declare-loss");
     await rounds(10);
-    expect(blocksAtPeer().at(-1)?.round ?? before).to.equal(before);
+    expect(blocksAtPeer().at(-1)?.round ?? before).to.be.at.most(before);
     nobodySawTwo();
   });
 
@@ -95,7 +97,7 @@ describe("node: a restored backup and a lost disk", function () {
   it("once declared, the member follows and serves, and signs nothing in this epoch, over restarts", async () => {
     await atRest((folder) => rmSync(folder, { recursive: true }));
     declareLoss(world.stores[LOST]!);
-    const before = blocksAtPeer().at(-1)!.round;
+    const before = lastSigned();
     for (const through of [undefined, 0n]) {
       if (through !== undefined) saveLoss(world.stores[LOST]!, through);
       const { member } = await world.start(LOST);
@@ -107,8 +109,7 @@ describe("node: a restored backup and a lost disk", function () {
       });
       await world.nodes[LOST]!.stop();
     }
-    const newest = blocksAtPeer().at(-1)?.round ?? before;
-    expect(newest).to.equal(before);
+    expect(blocksAtPeer().at(-1)?.round ?? before).to.be.at.most(before);
     // What it took from others is theirs: nothing of it is in its register.
     expect(world.stores[LOST]!.registerTop("block")).to.equal(undefined);
     expect(world.stores[LOST]!.registerTop("batch")).to.equal(undefined);
