@@ -89,7 +89,7 @@ export class Consensus {
     this.#config = config;
     this.#n = n;
     this.#quorum = quorumOf(n);
-    this.#codec = new BlockCodec(config);
+    this.#codec = config.codec ?? new BlockCodec(config);
     this.#signer = config.signer ?? createBlockSigner();
     this.#linearizer = new Linearizer(retainedRounds, {
       index: checkpoint?.commitIndex ?? 0n,

@@ -1,5 +1,6 @@
 /** The vocabulary of the DAG (consensus.md). Rounds and indices are safe integers; digests are 32-byte lower-case hex. */
 import type { Address, Hex } from "../lib/hex.ts";
+import type { BlockCodec } from "./block.ts";
 
 export interface BlockRef {
   readonly round: number;
@@ -73,6 +74,8 @@ export interface ConsensusConfig {
   readonly limits: ConsensusLimits;
   /** How blocks are signed; default secp256k1 (consensus/signer.ts). Simulators may use a cheap stand-in. Pure. */
   readonly signer?: BlockSigner | undefined;
+  /** Default: one of its own. Simulated members of one process may share one that decodes each block once. */
+  readonly codec?: BlockCodec | undefined;
   /** Where to start from instead of genesis: a certified cut of the order (consensus/checkpoint.ts). */
   readonly checkpoint?: ConsensusCheckpoint | undefined;
 }

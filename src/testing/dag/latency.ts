@@ -4,7 +4,7 @@
  * Measured: from the step in which an honest author makes a block to its output at an honest member, over all honest blocks of the
  * measured stretch and all honest members; ours up to the certificate as well (certificates.ts).
  */
-import { BlockCodec } from "../../consensus/block.ts";
+import type { BlockCodec } from "../../consensus/block.ts";
 import { Consensus } from "../../consensus/consensus.ts";
 import { COIN_DELAY, DEFAULT_ACTIVITY_WINDOW } from "../../consensus/limits.ts";
 import type {
@@ -28,7 +28,7 @@ import {
   type Sending,
 } from "./attacks.ts";
 import { CERTIFIED, CERTIFIED_BOUND, Certificates, type PartialMessage } from "./certificates.ts";
-import { cheapConfig, secretOf } from "./cheap.ts";
+import { cheapConfig, createSharedCodec, secretOf } from "./cheap.ts";
 import { type BaselineRule, MahiMahi, type VotedBlock, VotedBlocks, WaveTally } from "./mahi-mahi.ts";
 import { type RuleLatency, Samples } from "./samples.ts";
 import { createSchedule, isUnit, MALICE, type Malice, type ScheduleName, type Sent, type Sight } from "./schedules.ts";
@@ -135,7 +135,7 @@ class Run {
     const warmUpDelays = schedule === "late-gift" ? activityWindow + 6 : WARM_UP_DELAYS;
     const fromMs = (options.warmUpDelays ?? warmUpDelays) * UNIT_MS;
     this.#toMs = fromMs + delays * UNIT_MS;
-    this.#codec = new BlockCodec(this.#config(undefined));
+    this.#codec = createSharedCodec(n);
     this.#malicious = this.#draw(random.stream("malice"));
     const indices = Array.from({ length: n }, (_, index) => index);
     this.#honest = indices.filter((index) => this.#maliceOf(index) === undefined);
@@ -246,7 +246,13 @@ class Run {
 
   #config(self: number | undefined): ConsensusConfig {
     const { activityWindow = DEFAULT_ACTIVITY_WINDOW } = this.#options;
-    return cheapConfig({ n: this.#n, self, activityWindow, coinLeader: (round) => this.#coinLeader(round) });
+    return cheapConfig({
+      codec: this.#codec,
+      n: this.#n,
+      self,
+      activityWindow,
+      coinLeader: (round) => this.#coinLeader(round),
+    });
   }
 
   #coinLeader(round: number): number {
