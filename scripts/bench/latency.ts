@@ -14,12 +14,14 @@
  */
 import { parseArgs } from "node:util";
 import { installNativeKeccak } from "../../src/keys/native-keccak.ts";
+import { nameOf } from "../../src/testing/dag/baselines.ts";
 import { CERTIFIED, CERTIFIED_BOUND } from "../../src/testing/dag/certificates.ts";
 import { measureDistribution } from "../../src/testing/dag/distribution.ts";
-import { type LatencyResult, measureLatency, nameOf, type Waiting } from "../../src/testing/dag/latency.ts";
+import { type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
 import type { BaselineRule } from "../../src/testing/dag/mahi-mahi.ts";
 import type { RuleLatency } from "../../src/testing/dag/samples.ts";
 import { MALICE, SCHEDULES, type ScheduleName } from "../../src/testing/dag/schedules.ts";
+import type { Waiting } from "../../src/testing/dag/waiting.ts";
 
 /** Means that were promised for n = 10; where a scheduler reads coins: no worse than this rule. */
 const TARGETS: Readonly<Partial<Record<ScheduleName, number | "mahi-mahi w=5 l=3">>> = {
