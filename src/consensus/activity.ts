@@ -34,6 +34,8 @@ export class Activity {
   /** The last recorded round, where this has recorded any. */
   #round: number | undefined;
   #digest: Hex | undefined;
+  /** The last answer of `isActive`: asked for with every block, changed by a round's output alone. */
+  #active: { readonly round: number; readonly authors: readonly boolean[] } | undefined;
 
   constructor(n: number, quorum: number, window: number, past?: OrderPast) {
     this.#n = n;
@@ -79,10 +81,16 @@ export class Activity {
     this.#vectorClock = vectorClock;
     this.#round = round;
     this.#digest = undefined;
+    this.#active = undefined;
   }
 
   /** Of the round after the last recorded one. */
   isActive(round: number): readonly boolean[] {
+    if (this.#active?.round !== round) this.#active = { round, authors: this.#activeAt(round) };
+    return this.#active.authors;
+  }
+
+  #activeAt(round: number): readonly boolean[] {
     const isAbsent = ({ seen }: Standing): boolean => round - seen > this.#window;
     const active = this.#standings.map((standing) => !isAbsent(standing) && round >= standing.until);
     const missing = this.#quorum - active.filter(Boolean).length;

@@ -96,11 +96,8 @@ export class Votes {
     // Fewer than Q are possible only where strong parents sank below the floor; such a round is long decided.
     if (voters.length < this.#quorum) return [];
     const windows: (DagBlock | undefined)[][] = [];
-    for (let k = 1; k <= WINDOWS && block.round - 1 - k >= 1; k++) {
-      const row = new Array<DagBlock | undefined>(this.#n).fill(undefined);
-      for (let author = 0; author < this.#n; author++) row[author] = majority(voters, k - 1, author, this.#quorum);
-      windows.push(row);
-    }
+    for (let k = 0; k < WINDOWS && block.round - 2 - k >= 1; k++)
+      windows.push(certifiedRow(voters, k, this.#n, this.#quorum));
     return windows;
   }
 
@@ -141,22 +138,33 @@ export class Votes {
   }
 }
 
+/** By author, the block that ≥ quorum of the voters support in a row of theirs, or undefined. */
+function certifiedRow(voters: readonly DagBlock[], row: number, n: number, quorum: number): (DagBlock | undefined)[] {
+  // Most often all support what the first one does: counted row by row, because nothing else costs a block as much at n = 31.
+  const first = voters[0]!.support[row]!;
+  const counts = new Uint16Array(n);
+  for (const voter of voters) {
+    const choices = voter.support[row]!;
+    for (let author = 0; author < n; author++) if (choices[author] === first[author]) counts[author]!++;
+  }
+  return first.map((choice, author) =>
+    choice !== undefined && counts[author]! >= quorum ? choice : majority(voters, row, author, quorum),
+  );
+}
+
 /**
- * The block that ≥ quorum of the voters support, or undefined. Voters have distinct authors (rule 4). Boyer–Moore: since
- * quorum > voters / 2 whenever quorum = n − f, only the majority candidate can reach it.
+ * The block that ≥ quorum of the voters support, or undefined. Voters have distinct authors (rule 4), and quorum > voters / 2 whenever
+ * quorum = n − f, so there is at most one, and one of the first voters − quorum + 1 supports it.
  */
 function majority(voters: readonly DagBlock[], row: number, author: number, quorum: number): DagBlock | undefined {
   let candidate: DagBlock | undefined;
-  let lead = 0;
-  for (const voter of voters) {
-    const choice = voter.support[row]![author];
-    if (lead === 0) {
-      candidate = choice;
-      lead = 1;
-    } else lead += choice === candidate ? 1 : -1;
+  for (let i = 0; i + quorum <= voters.length; i++) {
+    const choice = voters[i]!.support[row]![author];
+    if (choice === undefined || choice === candidate) continue;
+    candidate = choice;
+    let count = 0;
+    for (const voter of voters) if (voter.support[row]![author] === choice) count++;
+    if (count >= quorum) return choice;
   }
-  if (candidate === undefined) return undefined;
-  let count = 0;
-  for (const voter of voters) if (voter.support[row]![author] === candidate) count++;
-  return count >= quorum ? candidate : undefined;
+  return undefined;
 }

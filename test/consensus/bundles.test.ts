@@ -1,5 +1,6 @@
 /** Blocks that travel with their ancestors: asked for where messages overtake each other, and only there. */
 import { assert, expect } from "chai";
+import { slotOfBytes } from "../../src/consensus/block.ts";
 import { Consensus } from "../../src/consensus/consensus.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
@@ -144,6 +145,60 @@ describe("consensus: bundles", () => {
     expect(message.blocks.length).equal(3);
     expect(message.blocks.at(-1)).equal(favourite.blocksAt(4)[0]!.bytes);
     expect(message.blocks.reduce((sum, bytes) => sum + bytes.length, 0)).lessThan(64 * 1024 + 10_000);
+  });
+
+  /** Member 0 with all blocks of a round, in whose cone they are new; `peer` then gets what goes with the next own block. */
+  const handed = (rounds: number, payload: Uint8Array, asks: (member: Consensus, round: number) => void) => {
+    const dag = builderOf(4);
+    const member = new Consensus(configOf(4, 0));
+    propose(member);
+    return Array.from({ length: rounds }, (_, i) => {
+      const round = i + 1;
+      for (const author of [1, 2, 3]) {
+        const block = dag.block(author, round, round === 1 ? { payload } : { payload, strong: [1, 2, 3] });
+        member.receive(author, asMessage(block), 0);
+      }
+      asks(member, round);
+      const effects = propose(member);
+      return [1, 2].map((peer) => {
+        const sent = bundleOf(effects, peer);
+        return sent?.kind === "bundle" ? sent.blocks.slice(0, -1) : [];
+      });
+    });
+  };
+  const fetch = (member: Consensus, round: number, author: number) =>
+    member.receive(2, { kind: "fetch", refs: member.blocksAt(round).filter((block) => block.author === author) }, 0);
+
+  it("hand-around: whose blocks a peer had to ask us for, those go to it with ours, for a lease, longer after each relapse", () => {
+    const sent = handed(120, new Uint8Array(0), (member, round) => {
+      if (round === 2 || round === 40) fetch(member, round, 3);
+    });
+    // Of author 3 alone, to the peer that asked alone.
+    for (const [to1, to2] of sent) {
+      expect(to1).deep.equal([]);
+      expect(to2!.length).most(1);
+      for (const bytes of to2!) expect(slotOfBytes(bytes)?.author).equal(3);
+    }
+    const served = sent.flatMap(([, to2], i) => (to2!.length > 0 ? [i + 1] : []));
+    expect(served[0]).within(2, 3);
+    const first = served.filter((round) => round < 40);
+    const second = served.filter((round) => round >= 40);
+    expect(first.length).within(30, 33);
+    expect(second.length).equal(served.length - first.length);
+    expect(second.at(-1)! - second[0]!).greaterThan(70);
+  });
+
+  it("hand-around: what nobody asked for, or is old, or large, does not go along", () => {
+    const ask = (member: Consensus, round: number) => {
+      if (round === 9) fetch(member, 2, 3);
+    };
+    for (const [, to2] of handed(12, new Uint8Array(0), ask)) expect(to2).deep.equal([]);
+    const large = (member: Consensus, round: number) => {
+      if (round === 1) for (const author of [1, 3]) fetch(member, round, author);
+    };
+    const sent = handed(12, new Uint8Array(40_000), large);
+    expect(sent.some(([, to2]) => to2!.length > 0)).equal(true);
+    for (const [, to2] of sent) expect(to2!.reduce((sum, bytes) => sum + bytes.length, 0)).most(64 * 1024);
   });
 
   it("a request costs a bounded number of bytes and rounds, whatever it asks for", () => {

@@ -1,7 +1,8 @@
 import { expect } from "chai";
+import { CERTIFIED, CERTIFIED_BOUND } from "../../src/testing/dag/certificates.ts";
 import { measureDistribution, promisedRounds } from "../../src/testing/dag/distribution.ts";
 import { causalOrder, generateDag, generateView } from "../../src/testing/dag/generate.ts";
-import { CERTIFIED, type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
+import { type LatencyResult, measureLatency } from "../../src/testing/dag/latency.ts";
 import {
   type BaselineRule,
   MahiMahi,
@@ -26,9 +27,17 @@ const of = (result: LatencyResult, rule: string) => result.rules.find((entry) =>
 
 describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})`, () => {
   it("unit delays: exactly 3 for everybody; Mahi-Mahi with all leaders exactly 4 and 5", () => {
-    const result = measureLatency({ n: 4, schedule: "unit", seed, delays: 30, baselines: BASELINES });
+    const result = measureLatency({
+      n: 4,
+      schedule: "unit",
+      seed,
+      delays: 30,
+      baselines: BASELINES,
+      isCertified: true,
+    });
     expect(of(result, "ours")).deep.include({ mean: 3, p50: 3, p99: 3, missing: 0 });
     expect(of(result, CERTIFIED)).deep.include({ mean: 4, p99: 4, missing: 0 });
+    expect(of(result, CERTIFIED_BOUND)).deep.include({ mean: 4, p99: 4, missing: 0 });
     expect(of(result, "mahi-mahi w=4 l=4")).deep.include({ mean: 4, p99: 4 });
     expect(of(result, "mahi-mahi w=5 l=4")).deep.include({ mean: 5, p99: 5 });
     // One leader a round: three of four blocks wait for the next round's.

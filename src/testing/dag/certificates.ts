@@ -160,6 +160,7 @@ const cheapEngine: Engine = {
   isSignature: () => true,
   isPublicKey: () => true,
   interpolate: () => POINT,
+  extrapolate: () => POINT,
 };
 
 function committeeOf(n: number): Committee {

@@ -2,8 +2,9 @@
  * Stand-ins that cost next to nothing, for runs of thousands of blocks in which nobody forges: signatures that anybody could
  * make, and a coin that exists only with Q shares.
  */
-import { DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../../consensus/limits.ts";
-import type { BlockSigner, CoinScheme, ConsensusConfig } from "../../consensus/types.ts";
+import { BlockCodec } from "../../consensus/block.ts";
+import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_CONSENSUS_LIMITS, DEFAULT_RETAINED_ROUNDS } from "../../consensus/limits.ts";
+import type { BlockSigner, CoinScheme, ConsensusConfig, VerifiedBlock } from "../../consensus/types.ts";
 import { bigintToBytes } from "../../lib/bytes.ts";
 import { type Address, bytesToHex } from "../../lib/hex.ts";
 import { quorumOf } from "../../lib/math.ts";
@@ -28,14 +29,42 @@ export function cheapCoin(n: number, self: number | undefined, leader: (round: n
   };
 }
 
+/** For members that share what they send: all of them get the very same bytes, which are decoded and hashed once. */
+class SharedCodec extends BlockCodec {
+  readonly #decoded = new WeakMap<Uint8Array, VerifiedBlock>();
+
+  override seal(...content: Parameters<BlockCodec["seal"]>): VerifiedBlock {
+    const block = super.seal(...content);
+    this.#decoded.set(block.bytes, block);
+    return block;
+  }
+
+  override decode(bytes: Uint8Array): VerifiedBlock {
+    let block = this.#decoded.get(bytes);
+    if (block === undefined) {
+      block = super.decode(bytes);
+      this.#decoded.set(bytes, block);
+    }
+    return block;
+  }
+}
+
+export function createSharedCodec(n: number): BlockCodec {
+  return new SharedCodec(
+    cheapConfig({ n, self: undefined, activityWindow: DEFAULT_ACTIVITY_WINDOW, coinLeader: () => 0 }),
+  );
+}
+
 export function cheapConfig(options: {
+  readonly codec?: BlockCodec;
   readonly n: number;
   readonly self: number | undefined;
   readonly activityWindow: number;
   readonly coinLeader: (round: number) => number;
 }): ConsensusConfig {
-  const { n, self, activityWindow, coinLeader } = options;
+  const { n, self, activityWindow, coinLeader, codec } = options;
   return {
+    createCodec: codec === undefined ? undefined : () => codec,
     committeeId: bytesToHex(bigintToBytes(1n, 32)),
     epoch: 1n,
     genesisHash: bytesToHex(bigintToBytes(2n, 32)),

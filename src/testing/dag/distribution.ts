@@ -13,7 +13,7 @@ import type { ScheduleName } from "./schedules.ts";
 
 /** Within the promised rounds all but one round in so many. */
 const SHARE = 10_000;
-const RUN_DELAYS = 400;
+const RUN_DELAYS = 800;
 
 export interface Distribution {
   readonly samples: number;

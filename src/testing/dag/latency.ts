@@ -4,7 +4,7 @@
  * Measured: from the step in which an honest author makes a block to its output at an honest member, over all honest blocks of the
  * measured stretch and all honest members; ours up to the certificate as well (certificates.ts).
  */
-import { BlockCodec } from "../../consensus/block.ts";
+import type { BlockCodec } from "../../consensus/block.ts";
 import { Consensus } from "../../consensus/consensus.ts";
 import { COIN_DELAY, DEFAULT_ACTIVITY_WINDOW } from "../../consensus/limits.ts";
 import type {
@@ -15,7 +15,7 @@ import type {
   VerifiedBlock,
 } from "../../consensus/types.ts";
 import type { Hex } from "../../lib/hex.ts";
-import { maxFaulty, quorumOf } from "../../lib/math.ts";
+import { maxFaulty } from "../../lib/math.ts";
 import { createRandom, type Random } from "../random.ts";
 import { createEventQueue, type EventQueue } from "../simulator/event-queue.ts";
 import { UNIT_MS } from "../simulator/network.ts";
@@ -27,14 +27,13 @@ import {
   createWithholder,
   type Sending,
 } from "./attacks.ts";
+import { Baselines, nameOf } from "./baselines.ts";
 import { CERTIFIED, CERTIFIED_BOUND, Certificates, type PartialMessage } from "./certificates.ts";
-import { cheapConfig, secretOf } from "./cheap.ts";
-import { type BaselineRule, MahiMahi, type VotedBlock, VotedBlocks, WaveTally } from "./mahi-mahi.ts";
+import { cheapConfig, createSharedCodec, secretOf } from "./cheap.ts";
+import type { BaselineRule } from "./mahi-mahi.ts";
 import { type RuleLatency, Samples } from "./samples.ts";
 import { createSchedule, isUnit, MALICE, type Malice, type ScheduleName, type Sent, type Sight } from "./schedules.ts";
-
-/** adaptive: what ships. never, always: no wait for stragglers, or half a delay for whoever is missing; to compare. */
-export type Waiting = "adaptive" | "never" | "always";
+import { createWaiting, type Waiting } from "./waiting.ts";
 
 export interface LatencyOptions {
   readonly n: number;
@@ -86,13 +85,10 @@ interface Node {
   readonly index: number;
   readonly malice: Malice | undefined;
   readonly consensus: Consensus;
-  readonly tallies: readonly WaveTally<VotedBlock>[];
-  readonly baselines: readonly { readonly rule: string; readonly order: MahiMahi }[];
   coins: number;
   readonly send: Sending;
   readonly propose: () => void;
-  /** With `always`: the round it may build on, and since when. */
-  readySince: { readonly round: number; readonly ms: number } | undefined;
+  readonly waitUntil: ReturnType<typeof createWaiting>;
 }
 
 class Run {
@@ -105,8 +101,7 @@ class Run {
   readonly #lastRounds: number[];
   readonly #delayMs: (sent: Sent, sight: Sight) => number;
   readonly #sight: Sight;
-  readonly #blocks: VotedBlocks<Hex>;
-  readonly #nameOf = new Map<object, Hex>();
+  readonly #baselines: Baselines;
   readonly #samples: Samples;
   readonly #certificates: Certificates | undefined;
   readonly #codec: BlockCodec;
@@ -120,7 +115,9 @@ class Run {
     this.#options = options;
     this.#n = n;
     this.#salt = random.uint32();
-    this.#blocks = new VotedBlocks(n);
+    this.#baselines = new Baselines(n, options.baselines ?? [], (round, waveLength) =>
+      this.#coinLeader(waveLength === 5 ? round : -round),
+    );
     this.#lastRounds = new Array<number>(n).fill(0);
     this.#sight = {
       n,
@@ -135,7 +132,7 @@ class Run {
     const warmUpDelays = schedule === "late-gift" ? activityWindow + 6 : WARM_UP_DELAYS;
     const fromMs = (options.warmUpDelays ?? warmUpDelays) * UNIT_MS;
     this.#toMs = fromMs + delays * UNIT_MS;
-    this.#codec = new BlockCodec(this.#config(undefined));
+    this.#codec = createSharedCodec(n);
     this.#malicious = this.#draw(random.stream("malice"));
     const indices = Array.from({ length: n }, (_, index) => index);
     this.#honest = indices.filter((index) => this.#maliceOf(index) === undefined);
@@ -190,29 +187,10 @@ class Run {
   }
 
   #node(index: number): Node {
-    const { baselines = [] } = this.#options;
     const malice = this.#maliceOf(index);
-    const tallies = ([4, 5] as const)
-      .filter((waveLength) => baselines.some((rule) => rule.waveLength === waveLength))
-      .map((waveLength) => new WaveTally<VotedBlock>(this.#n, waveLength));
     const consensus = new Consensus(this.#config(malice === "equivocator" ? undefined : index));
-    const node: Node = {
-      index,
-      malice,
-      consensus,
-      tallies,
-      baselines: baselines.map((rule) => ({
-        rule: nameOf(rule),
-        // The coin of a wave of five is out when ours is; a wave of four has its own, one round earlier.
-        order: new MahiMahi(tallies.find(({ waveLength }) => waveLength === rule.waveLength)!, rule.leaders, (round) =>
-          this.#coinLeader(rule.waveLength === 5 ? round : -round),
-        ),
-      })),
-      coins: 0,
-      ...this.#behaviour(index, malice, consensus),
-      readySince: undefined,
-    };
-    return node;
+    const waitUntil = createWaiting(this.#options.waiting ?? "adaptive", this.#n, consensus);
+    return { index, malice, consensus, waitUntil, coins: 0, ...this.#behaviour(index, malice, consensus) };
   }
 
   #behaviour(index: number, malice: Malice | undefined, consensus: Consensus): Pick<Node, "send" | "propose"> {
@@ -246,7 +224,13 @@ class Run {
 
   #config(self: number | undefined): ConsensusConfig {
     const { activityWindow = DEFAULT_ACTIVITY_WINDOW } = this.#options;
-    return cheapConfig({ n: this.#n, self, activityWindow, coinLeader: (round) => this.#coinLeader(round) });
+    return cheapConfig({
+      codec: this.#codec,
+      n: this.#n,
+      self,
+      activityWindow,
+      coinLeader: (round) => this.#coinLeader(round),
+    });
   }
 
   #coinLeader(round: number): number {
@@ -273,30 +257,13 @@ class Run {
   #propose(node: Node): void {
     const proposal = node.consensus.proposal(this.#nowMs);
     if (proposal === undefined) return;
-    const untilMs = this.#waitUntil(node, proposal.kind === "wait" ? proposal.untilMs : undefined);
+    const untilMs = node.waitUntil(proposal.kind === "wait" ? proposal.untilMs : undefined, this.#nowMs);
     if (untilMs !== undefined && untilMs > this.#nowMs) {
       this.#events.push(untilMs, { kind: "propose", to: node.index });
       return;
     }
     const content = { payload: new Uint8Array(0), partials: this.#certificates?.content(node.index) ?? [] };
     this.#apply(node, node.consensus.propose(content, secretOf(node.index), this.#nowMs));
-  }
-
-  #waitUntil(node: Node, adaptiveMs: number | undefined): number | undefined {
-    const { waiting = "adaptive" } = this.#options;
-    if (waiting === "never") return undefined;
-    if (waiting === "adaptive") return adaptiveMs;
-    const round = this.#quorumRound(node);
-    if (node.readySince?.round !== round) node.readySince = { round, ms: this.#nowMs };
-    const present = new Set(node.consensus.blocksAt(round).map((block) => block.author));
-    return present.size === this.#n ? undefined : node.readySince.ms + UNIT_MS / 2;
-  }
-
-  #quorumRound(node: Node): number {
-    for (let round = node.consensus.highestRound; ; round--) {
-      if (round === 0) return 0;
-      if (new Set(node.consensus.blocksAt(round).map((block) => block.author)).size >= quorumOf(this.#n)) return round;
-    }
   }
 
   #apply(node: Node, effects: readonly ConsensusEffect[]): void {
@@ -310,26 +277,16 @@ class Run {
       } else if (effect.kind === "output" && node.malice === undefined) this.#output(node, effect.output);
     }
     if (node.malice !== undefined || effects.length === 0) return;
-    for (const { rule, order } of node.baselines) {
-      for (const block of order.advance()) this.#show(node, rule, this.#nameOf.get(block)!);
-    }
+    for (const { rule, digest } of this.#baselines.advance(node.index)) this.#show(node, rule, digest);
   }
 
   #accepted(node: Node, block: VerifiedBlock): void {
-    const { digest, round, author, parents, partials } = block;
+    const { digest, round, author, partials } = block;
     if (author === node.index) {
       this.#lastRounds[author] = Math.max(this.#lastRounds[author]!, round);
       if (node.malice === undefined) this.#samples.made(digest, round, this.#nowMs);
     } else this.#certificates?.accepted(node.index, author, partials, this.#nowMs);
-    if (node.tallies.length === 0) return;
-    const voted = this.#blocks.add(
-      digest,
-      round,
-      author,
-      parents.map((parent) => parent.digest),
-    );
-    this.#nameOf.set(voted, digest);
-    for (const tally of node.tallies) tally.accept(voted);
+    this.#baselines.accepted(node.index, block);
   }
 
   /** What outputs nothing is no batch. */
@@ -355,8 +312,4 @@ class Run {
     const delayMs = this.#delayMs({ from, to, round, linked }, this.#sight) - (isEarly ? 1 : 0);
     this.#events.push(this.#nowMs + delayMs, { kind: "message", from, to, message });
   }
-}
-
-export function nameOf({ waveLength, leaders }: BaselineRule): string {
-  return `mahi-mahi w=${waveLength} l=${leaders}`;
 }
