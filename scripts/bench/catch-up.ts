@@ -2,9 +2,13 @@
  * How long a member takes to come back that was away while the others settled a great many instructions: four `clockless node run`
  * processes, one killed; users load the other three over HTTP; then it is started again and goes on by itself, from a checkpoint that
  * members' APIs prove against the group key. "Caught up" counts from the start of the process until it has settled and certified
- * what the others had when it came, has the same batch digest, and its peers are in the same rounds.
+ * what the others had when it came, is in their round, and an instruction handed to it is certified while another member is stopped: three
+ * of four then have to sign, so it does. Afterwards a batch's digest is compared. What it skipped (batches, receipts) is no part of
+ * that: it fetches it in the background.
  *
- *   npm run bench:catch-up -- [--instructions 1000000 | 50000,100000] [--json]
+ *   npm run bench:catch-up -- [--instructions 1000000 | 50000,100000] [--json] [--profile DIRECTORY]
+ *
+ * A million takes as long as it takes to settle a million: eight minutes at 2,000 a second (two processors).
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,6 +29,7 @@ const { values } = parseArgs({
     instructions: { type: "string", default: "1000000" },
     json: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
+    profile: { type: "string" },
   },
 });
 const counts = values.instructions.split(",").map(Number);
@@ -33,6 +38,8 @@ if (!counts.every((count) => Number.isSafeInteger(count) && count > 0))
 
 const MEMBERS = 4;
 const AWAY = 3;
+/** While the one that was away shows that it signs. */
+const STOPPED = 2;
 const USERS = 8;
 const LANES = 8;
 /** In one POST; a lane has no more than that under way. */
@@ -46,8 +53,14 @@ interface Row {
   readonly rounds: number;
   readonly batches: number;
   readonly catchUpSeconds: number;
-  /** Of that: until the process answered at all. */
+  /** Of that: until the process answered at all; until it was even with the others. The rest: until it signed. */
   readonly startSeconds: number;
+  readonly evenSeconds: number;
+  /** Processor time of its process meanwhile: what does not depend on what else the machine does. */
+  readonly cpuSeconds: number | undefined;
+  /** Batches that it skipped, and those that it settled again. */
+  readonly skipped: number;
+  readonly settledAgain: number;
   readonly ratio: number;
   readonly microsecondsPerInstruction: number;
 }
@@ -73,11 +86,17 @@ try {
     for (const row of rows)
       process.stdout.write(
         `${row.instructions} instructions: away ${row.awaySeconds} s (${row.perSecond}/s, ${row.rounds} rounds, ${row.batches} batches), ` +
-          `back and even after ${row.catchUpSeconds} s (${row.startSeconds} s of them to start): 1/${(1 / row.ratio).toFixed(1)} ` +
-          `of the time away, ${row.microsecondsPerInstruction} µs an instruction\n`,
+          `back, even and signing after ${row.catchUpSeconds} s (answers after ${row.startSeconds} s, even after ${row.evenSeconds} s, ` +
+          `${row.cpuSeconds ?? "?"} s of CPU; ${row.skipped} batches skipped, ${row.settledAgain} settled again): ` +
+          `1/${(1 / row.ratio).toFixed(1)} of the time away, ${row.microsecondsPerInstruction} µs an instruction\n`,
       );
   process.exitCode = rows.every(({ ratio }) => ratio < 0.1) ? 0 : 1;
 } finally {
+  // A profile is written by a process that ends by itself.
+  if (values.profile !== undefined) {
+    lives[AWAY]!.kill("SIGTERM");
+    await lives[AWAY]!.death;
+  }
   for (const life of lives) life.kill("SIGKILL");
   await Promise.all(lives.map((life) => life.death));
   await world.stop();
@@ -94,15 +113,22 @@ async function measure(count: number): Promise<Row> {
   const awaySeconds = (performance.now() - leftMs) / 1000;
   note(`${count} settled in ${awaySeconds.toFixed(1)} s; the fourth member comes back`);
   const backMs = performance.now();
-  lives[AWAY] = start(world, AWAY);
+  const profile = values.profile === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", values.profile];
+  lives[AWAY] = start(world, AWAY, profile);
   const late = clients[AWAY]!;
   await until("it answers", async () => (await late.status()) !== undefined);
   const startSeconds = (performance.now() - backMs) / 1000;
+  const { settledSequence: startsFrom } = await late.status();
   await until("it is even with the others", async () => {
     const [own, other] = await Promise.all([late.status(), clients[0]!.status()]);
     return own.certifiedSequence >= there.settledSequence && own.round + 20 >= other.round;
   });
+  const evenSeconds = (performance.now() - backMs) / 1000;
+  lives[STOPPED]!.kill("SIGSTOP");
+  await settleOne(late);
   const catchUpSeconds = (performance.now() - backMs) / 1000;
+  const cpuSeconds = lives[AWAY]!.cpuSeconds();
+  lives[STOPPED]!.kill("SIGCONT");
   await sameDigest(late, clients[0]!);
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
   return {
@@ -113,6 +139,10 @@ async function measure(count: number): Promise<Row> {
     batches: Number(there.settledSequence - before.settledSequence),
     catchUpSeconds: round(catchUpSeconds, 2),
     startSeconds: round(startSeconds, 2),
+    evenSeconds: round(evenSeconds, 2),
+    cpuSeconds,
+    skipped: Math.max(0, Number(startsFrom - before.settledSequence)),
+    settledAgain: Number(there.settledSequence - startsFrom),
     ratio: round(catchUpSeconds / awaySeconds, 4),
     microsecondsPerInstruction: round((catchUpSeconds / count) * 1e6, 1),
   };
@@ -156,6 +186,19 @@ async function settle(count: number): Promise<void> {
   await until("all of it is certified", async () => (await clients[0]!.status()).certifiedSequence >= settledSequence);
 }
 
+/** Hands one instruction to a member and waits until its batch is certified there. */
+async function settleOne(client: ApiClient): Promise<void> {
+  const nonce = nonces.get("0/0") ?? 0n;
+  const { certifiedSequence } = await again(() => client.status());
+  const signed = sign(0, 0n, nonce, certifiedSequence);
+  nonces.set("0/0", nonce + 1n);
+  await until("the member takes it", async () => (await client.submit([signed]))[0]?.status === "accepted");
+  const owner = ownerOf(world.users[0]!);
+  while ((await again(() => client.lane(owner, 0n))).nextNonce <= nonce) await pause(20);
+  const { settledSequence } = await again(() => client.status());
+  await until("it is certified", async () => (await client.status()).certifiedSequence >= settledSequence);
+}
+
 function sign(user: number, lane: bigint, nonce: bigint, namedBatch: bigint): SignedInstruction {
   const [from, to] = [world.users[user]!, world.users[(user + 1) % USERS]!];
   const instruction = {
@@ -185,7 +228,7 @@ async function hasDeposits(client: ApiClient): Promise<boolean> {
   return chains.every(({ inboxCursor }) => inboxCursor >= BigInt(USERS)) && certifiedSequence >= settledSequence;
 }
 
-function start({ layout, ...rest }: World, member: number): Life {
+function start({ layout, ...rest }: World, member: number, nodeFlags: readonly string[] = []): Life {
   return startLife(
     { kind: "sound" },
     {
@@ -193,6 +236,7 @@ function start({ layout, ...rest }: World, member: number): Life {
       dataDir: rest.dataDir(member),
       logFile: rest.logFile(member),
       traceFile: join(directory, "unused.trace"),
+      nodeFlags,
     },
   );
 }

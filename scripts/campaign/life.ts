@@ -23,6 +23,8 @@ export interface LifeParts {
   readonly logFile: string;
   readonly traceFile: string;
   readonly args?: readonly string[];
+  /** For node itself, e.g. a profiler's. */
+  readonly nodeFlags?: readonly string[];
 }
 
 export interface Death {
@@ -59,12 +61,13 @@ export function whyNoStrace(): string | undefined {
 }
 
 export function startLife(fault: DiskFault, parts: LifeParts): Life {
-  const { configFile, dataDir, logFile, traceFile, args = [] } = parts;
+  const { configFile, dataDir, logFile, traceFile, args = [], nodeFlags = [] } = parts;
   const command = [
     ...wrapperOf(fault, dataDir, traceFile),
     ...[
       process.execPath,
       "--disable-warning=ExperimentalWarning",
+      ...nodeFlags,
       MAIN,
       "node",
       "run",

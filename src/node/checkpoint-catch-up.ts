@@ -3,6 +3,7 @@
  * that any member's API can prove. The committee's certificates sign its header, and the header commits to the ledger and the order.
  */
 import type { ApiClient } from "../api/client.ts";
+import { ApiError } from "../api/errors.ts";
 import { headerDigest } from "../batch/header.ts";
 import { decodeOrderTail, deriveCheckpoint, type OrderRules } from "../consensus/checkpoint.ts";
 import { genesisHash } from "../ledger/genesis.ts";
@@ -101,7 +102,7 @@ async function fetchFrom(context: CheckpointContext, client: ApiClient): Promise
   const { sequence } = head.header;
   if (sequence <= after) return undefined;
   if (!isCertified(head, committee, engines)) {
-    refused(context, client, "its header is not certified by this epoch's committee");
+    refused(context, client, "its header is not certified by this epoch's committee", "warn");
     return undefined;
   }
   const order = await client.checkpointPart(sequence, "order", { signal });
@@ -148,11 +149,13 @@ async function attempt<A>(
   } catch (error) {
     // Anything else is a bug of ours, and must be seen.
     if (!isClocklessError(error)) throw error;
-    if (!context.signal.aborted) refused(context, client, error.shortMessage);
+    // A member may be down, busy, or have none yet, and join.apis may name ourselves. What is wrong in itself is not an accident.
+    const isAccident = error instanceof ApiError && (error.isTransient || error.code === "unknownCheckpoint");
+    if (!context.signal.aborted) refused(context, client, error.shortMessage, isAccident ? "debug" : "warn");
     return undefined;
   }
 }
 
-function refused({ logger }: CheckpointContext, { url }: ApiClient, reason: string): void {
-  logger.warn("cannot use a member's checkpoint; the next one is asked", { api: url, reason });
+function refused({ logger }: CheckpointContext, { url }: ApiClient, reason: string, level: "debug" | "warn"): void {
+  logger[level]("cannot use a member's checkpoint; the next one is asked", { api: url, reason });
 }

@@ -58,6 +58,7 @@ export function createReadying(tell: Tell): Readying {
       } catch (error) {
         // The same deals again would be no better; a broken connection may be.
         if (error instanceof JoinError || error instanceof ThresholdError) readies.asked.add(url);
+        if (error instanceof JoinError && error.code === "wrongDeals") await requireRunning(learner, client, answer);
         throw error;
       }
     });
@@ -75,6 +76,7 @@ export function createReadying(tell: Tell): Readying {
       told.map(async (each) => [each, await handIn(learner, each.client, readies)] as const),
     );
     for (const [each, verdict] of handed) {
+      // Who opens more slowly than n′ − f′ others is not waited for, and not told before.
       if (verdict !== "refused") continue;
       // It knows other deals than whoever we opened with. Each of the two may be the one that lies.
       if (await open(learner, each, readies)) await handIn(learner, each.client, readies);
@@ -192,14 +194,27 @@ async function fetchDeals(
   return qualified;
 }
 
+/**
+ * Deals are served of the attempt while it runs, then of the epoch that it made, and opening takes seconds: whoever went on meanwhile
+ * did not serve wrong deals. A liar that says so saves itself a warning; it is not asked again for this attempt either way.
+ * @throws JoinError staleEpoch, wrongCommittee
+ */
+async function requireRunning(learner: Learner, client: ApiClient, { epoch, attempt }: Told["answer"]): Promise<void> {
+  const now = await client.reconfiguration({ signal: learner.context.signal });
+  if (now.epoch === epoch && now.attempt?.digest === attempt.digest && now.attempt.phase === attempt.phase) return;
+  const details = { epoch, attempt: attempt.proposal.attempt };
+  throw new JoinError("staleEpoch", "the change went on while its deals were opened", { details });
+}
+
 /** Whether one API takes any of our READYs. */
 async function handIn(
   learner: Learner,
   client: ApiClient,
   { transactions }: Readies,
-): Promise<"taken" | "refused" | "unreachable"> {
+): Promise<"taken" | "refused" | "late" | "unreachable"> {
   const { signal } = learner.context;
   const results = await tryClient(learner, client, () => client.submitTransactions(transactions, { signal }));
   if (results === undefined) return "unreachable";
-  return results.some(({ code }) => code === "accepted" || code === "known") ? "taken" : "refused";
+  if (results.some(({ code }) => code === "accepted" || code === "known")) return "taken";
+  return results.every(({ code }) => code === "notCurrent" || code === "unavailable") ? "late" : "refused";
 }

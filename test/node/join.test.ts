@@ -304,6 +304,32 @@ describe("joining a committee", () => {
       expect(seen).to.deep.equal(["refuser refusedReady"]);
     });
 
+    it("blames nobody when the change goes on while it opens: deals are of the epoch then, and its READY comes too late", async () => {
+      const chain = world.almostReady();
+      const honest = hurrying(chain, "honest");
+      let isGone = false;
+      const gone: ApiClient = {
+        ...honest,
+        url: "gone",
+        reconfiguration: async () => {
+          const { attempt, ...answer } = await honest.reconfiguration();
+          return { ...answer, attempt: isGone ? undefined : attempt };
+        },
+        reconfigurationDeals: async (options) => {
+          isGone = true;
+          return { ...(await honest.reconfigurationDeals(options)), of: "epoch" };
+        },
+      };
+      const late: ApiClient = {
+        ...honest,
+        url: "late",
+        submitTransactions: async (all) => all.map(() => ({ code: "notCurrent" })),
+      };
+      const { start, seen } = await joinWith([gone, late, honest]);
+      expect(start.committee.epoch).to.equal(1n);
+      expect(seen).to.deep.equal(["gone staleEpoch"]);
+    });
+
     it("opens a later attempt that supersedes the one it was ready for, and keeps nothing of the first", async () => {
       const chain = world.opening();
       const second = world.propose(2n);

@@ -250,6 +250,26 @@ describe("transport/libp2p", function () {
       await until("it is reported", () => node.faults.some(({ code }) => code === "rateExceeded"));
     });
 
+    for (const isHeld of [false, true])
+      it(`is cut off when it floods with single bytes ${isHeld ? "while it is not read" : "as fast as it is read"}, and others are heard`, async () => {
+        const { members, node, stream } = await member1({ maxInboundBytesPerSecond: 400_000 });
+        const honest = await start(members, 2, { limits: { maxFrameBytes: 100_000, maxQueuedBytes: 200_000 } });
+        stream.send(frame(Uint8Array.of(1)));
+        await until("it is heard", () => node.received.length === 1);
+        node.transport.hold(1, isHeld);
+        let pieces = 0;
+        for (; pieces < 50_000 && stream.status === "open"; pieces++) {
+          stream.send(Uint8Array.of(0));
+          if (pieces % 50 === 49) await new Promise(setImmediate);
+          if (pieces === 500) honest.transport.send(0, Uint8Array.of(5));
+        }
+        expect(stream.status).to.not.equal("open");
+        expect(node.faults.at(-1)).to.deep.equal({ peer: 1, code: "rateExceeded" });
+        await until("the honest message arrived", () => node.received.some(({ from }) => from === 2));
+        // What it sent unread is a few bytes, and the time it has to wait is not the others'.
+        expect(node.transport.peers()[0]!.bytesIn).to.be.at.most(pieces + 5);
+      });
+
     it("is read slowly above its rate, loses nothing, and is reported once", async () => {
       const { node, stream } = await member1({ maxInboundBytesPerSecond: 400_000 });
       const started = performance.now();

@@ -18,7 +18,8 @@ export function saveAccounts(out: ByteWriter, book: Book, ids: readonly AccountI
 }
 
 function saveAccount(out: ByteWriter, account: Account, assets: readonly Hex[]): void {
-  const cash = [...account.cash].sort(([a], [b]) => compareText(a, b));
+  const cash = [...account.cash];
+  if (cash.length > 1) cash.sort(([a], [b]) => compareText(a, b));
   out.list(cash, ([asset, amount]) => out.u32(assets.indexOf(asset)).int(amount));
   const legs = [...account.groups.values()].flatMap((group) => [...group.legs]);
   legs.sort(([a], [b]) => compareText(a, b));

@@ -4,7 +4,7 @@
  */
 import { assert } from "../../lib/assert.ts";
 import { bigintToBytes, bytesToBigint } from "../../lib/bytes.ts";
-import { bytesToHex, type Hex, hexToBytes } from "../../lib/hex.ts";
+import { bytesToHex, digitAt, type Hex } from "../../lib/hex.ts";
 import { LedgerError } from "../codes.ts";
 
 export function badSnapshot(message: string, details: Readonly<Record<string, unknown>> = {}): LedgerError {
@@ -43,15 +43,25 @@ export class ByteWriter {
 
   /** Any integer below 2^1008: one byte with the length of its magnitude and its sign, then the magnitude. */
   int(value: bigint): this {
-    const magnitude = value < 0n ? -value : value;
-    const size = magnitude === 0n ? 0 : Math.ceil(magnitude.toString(16).length / 2);
+    const sign = value < 0n ? 1 : 0;
+    const text = value === 0n ? "" : (sign === 1 ? -value : value).toString(16);
+    const size = (text.length + 1) >> 1;
     assert(size < 127, "integer too large");
-    return this.u8(2 * size + (value < 0n ? 1 : 0)).raw(bigintToBytes(magnitude, size));
+    this.u8(2 * size + sign);
+    // Digits go where they belong: a ledger has millions of them, and it stands still while they are written.
+    let at = this.grow(size) + size;
+    for (let digit = text.length - 1; digit >= 0; digit -= 2)
+      this.bytes[--at] = ((digit > 0 ? digitAt(text, digit - 1) : 0) << 4) | digitAt(text, digit);
+    return this;
   }
 
   /** Hex whose size the reader knows. */
   hex(value: Hex): this {
-    return this.raw(hexToBytes(value));
+    const size = (value.length - 2) >> 1;
+    const start = this.grow(size);
+    for (let i = 0, at = 2; i < size; i++, at += 2)
+      this.bytes[start + i] = (digitAt(value, at) << 4) | digitAt(value, at + 1);
+    return this;
   }
 
   /** Length, then bytes. */
