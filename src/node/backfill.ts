@@ -7,6 +7,7 @@
 import * as z from "zod";
 import type { ApiClient } from "../api/client.ts";
 import type { BatchAnswer } from "../api/schema.ts";
+import { pause } from "../api/sse.ts";
 import * as wire from "../api/wire.ts";
 import { headerDigest } from "../batch/header.ts";
 import { verifyInclusion } from "../batch/merkle.ts";
@@ -164,7 +165,7 @@ export async function backfill(options: BackfillOptions): Promise<void> {
       open === undefined || isLast ? undefined : await fetchProven(options, to - 1n, open.header.previous, undefined);
     const before = isLast ? (below === undefined ? [] : decodeBatchHead(below.json).destinations) : next?.destinations;
     if (open === undefined || before === undefined) {
-      await sleep(options.retryMs ?? RETRY_MS, signal);
+      await pause(options.retryMs ?? RETRY_MS, signal);
       continue;
     }
     const whole =
@@ -173,7 +174,7 @@ export async function backfill(options: BackfillOptions): Promise<void> {
         : await fetchProven(options, to, digest, before);
     if (whole === undefined) {
       open = undefined;
-      await sleep(options.retryMs ?? RETRY_MS, signal);
+      await pause(options.retryMs ?? RETRY_MS, signal);
       continue;
     }
     const left = loadGaps(store).slice(1);
@@ -182,7 +183,7 @@ export async function backfill(options: BackfillOptions): Promise<void> {
     open = next;
     filled++;
     if (isLast) logger.info("fetched the batches that this member did not settle itself", { from, filled });
-    await sleep(options.paceMs ?? PACE_MS, signal);
+    await pause(options.paceMs ?? PACE_MS, signal);
   }
 }
 
@@ -205,16 +206,4 @@ async function fetchProven(
     }
   }
   return undefined;
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -7,6 +7,7 @@
  *   otherwise                            learn from members' APIs when an epoch has us (join.ts)
  */
 import { type ApiClient, createApiClient } from "../api/client.ts";
+import { pause } from "../api/sse.ts";
 import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
@@ -372,16 +373,4 @@ function firstIndex({ config, first, address }: Pick<NodeTools, "config" | "firs
 
 function isAhead({ header }: Checkpoint, sequence: bigint): boolean {
   return header.sequence > sequence;
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -3,6 +3,7 @@
  * run at once, none is trusted; the worst a bad one can do is nothing.
  */
 import { createApiClient } from "../api/client.ts";
+import { pause } from "../api/sse.ts";
 import { createHubClient } from "../chain/hub-client.ts";
 import type { JournalPort, JournalRecord } from "../chain/port.ts";
 import type { RpcTuning } from "../chain/rpc-endpoint.ts";
@@ -199,7 +200,7 @@ class RelayerService implements Relayer {
         this.#logger.error("the relayer stops", { error: String(error) });
         throw error;
       }
-      await sleep(this.#pollingIntervalMs, signal);
+      await pause(this.#pollingIntervalMs, signal);
     }
   }
 }
@@ -221,18 +222,4 @@ function bound(journal: JournalPort): JournalPort {
     update: (record) => journal.update(record),
     open: (chainId, sender) => journal.open(chainId, sender),
   };
-}
-
-/** Resolves early when aborted. */
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

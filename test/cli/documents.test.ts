@@ -25,7 +25,8 @@ describe("the documents", () => {
     for (const document of DOCUMENTS) {
       for (const [, target] of read(document).matchAll(/\]\(([^)]+)\)/g)) {
         if (/^https?:/.test(target!)) continue;
-        const [path, anchor] = target!.split("#") as [string, string | undefined]; // CAST: split gives at least one part
+        const [file, anchor] = target!.split("#") as [string, string | undefined]; // CAST: split gives at least one part
+        const path = file === "" ? document : file;
         expect(existsSync(join(ROOT, path)), `${document} → ${target}`).to.equal(true);
         if (anchor === undefined) continue;
         const anchors = [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>

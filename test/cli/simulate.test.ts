@@ -29,7 +29,7 @@ describe("clockless simulate", () => {
   });
 
   it("refuses options it cannot use", async function () {
-    this.timeout(180_000);
+    this.timeout(600_000);
     const reshare = ["--adversary", "reshare"];
     for (const bad of [
       [...reshare, "--crypto", "real"],
@@ -56,7 +56,7 @@ describe("clockless simulate", () => {
   });
 
   it("runs a campaign: every seed twice, one table, one JSON value", async function () {
-    this.timeout(180_000);
+    this.timeout(600_000);
     const args = ["--campaign", "3", "--seeds", "40", "--members", "4", "--adversary", "none,chaos", "--no-controls"];
     const outcome = await clockless(["simulate", ...args, "--json"]);
     expect(outcome.status, outcome.stderr).to.equal(0);
@@ -71,7 +71,7 @@ describe("clockless simulate", () => {
   });
 
   it("says which runs of a campaign failed, how to run them again, and ends with 6", async function () {
-    this.timeout(180_000);
+    this.timeout(600_000);
     const args = ["--campaign", "8", "--members", "4", "--adversary", "chaos", "--rule", "first-skip", "--no-controls"];
     const outcome = await clockless(["simulate", ...args, "--json"]);
     expect(outcome.status, outcome.stderr).to.equal(6);
@@ -84,7 +84,7 @@ describe("clockless simulate", () => {
   });
 
   it("a campaign stopped by Ctrl-C ends with 130 and still says what it has seen", async function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const outcome = await clockless(["simulate", "--campaign", "100000", "--members", "4", "--json"], {
       onStart: (child) => void setTimeout(() => child.kill("SIGINT"), 8_000),
     });
@@ -93,7 +93,7 @@ describe("clockless simulate", () => {
   });
 
   it("runs Twins scenarios, and the baseline's and broken rules", async function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const twins = await clockless(["simulate", "--twins", "40", "--threads", "1", "--json"]);
     expect(twins.status, twins.stderr).to.equal(0);
     expect(json(twins)).to.include({ passed: true, scenarios: 40, members: 4 });

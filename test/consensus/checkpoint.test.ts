@@ -92,7 +92,7 @@ function codeOf(action: () => unknown): string | undefined {
 describe("consensus: checkpoint from the tail of the order", () => {
   it("on random DAGs, from any boundary, without any block that is output: the same order as everybody's", function () {
     const dags = Number(process.env.CLOCKLESS_DAGS ?? 100);
-    this.timeout(120_000 + 600 * dags);
+    this.timeout(600_000 + 600 * dags);
     let starts = 0;
     let outputs = 0;
     let longTails = 0;

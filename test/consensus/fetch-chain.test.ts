@@ -49,7 +49,7 @@ function roundTrips(m: number): { readonly trips: number; readonly blocks: numbe
 }
 
 describe("consensus: a chain of blocks that nobody heard", function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
 
   it("of m blocks takes about m / 255 round trips, and no block comes much more than once", () => {
     for (const m of [1, 2, 10, 200, 600]) {

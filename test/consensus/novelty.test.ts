@@ -60,7 +60,7 @@ function createWorld() {
 }
 
 describe("consensus: equivocators that grow the DAG", function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
 
   it("hundreds of twins a round, sent to us unasked, cost two blocks a slot and two checks", () => {
     const world = createWorld();

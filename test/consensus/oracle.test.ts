@@ -49,7 +49,7 @@ function oracleOf(dag: RandomDag, blocks: readonly VerifiedBlock[], variant: Var
 
 describe("consensus: incremental committer equals a naive oracle", () => {
   it("on random DAGs with twins, jumps and weak links, any order, any causally closed part", function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     let rounds = 0;
     let skips = 0;
     const property = fc.property(
@@ -109,7 +109,7 @@ describe("consensus: two views never disagree, and every control does", () => {
   }
 
   it("the rule itself: no disagreement", function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     for (const n of [4, 5, 7]) expect(firstFork("rule", n, 40)).equal(undefined);
   });
 
@@ -124,7 +124,7 @@ describe("consensus: two views never disagree, and every control does", () => {
   ];
   for (const [variant, n, first] of controls) {
     it(`control ${variant} forks`, function () {
-      this.timeout(120_000);
+      this.timeout(600_000);
       const seed = firstFork(variant, n, 3000, first);
       expect(seed, "the control must fail").not.equal(undefined);
       console.info(`      forked at DAG ${seed}`);

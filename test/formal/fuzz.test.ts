@@ -10,7 +10,7 @@ const BOUND = 20_000;
 
 describe(`formal: fuzzing DAGs (seed ${seed})`, () => {
   it(`${dags} DAGs with twins, jumps and weak links: no two views disagree, and the shipping code is the reference`, function () {
-    this.timeout(60_000 + 100 * dags);
+    this.timeout(600_000 + 100 * dags);
     const result = fuzzDags({ seed, dags });
     expect(result.failure).equal(undefined);
     // It must have looked at something.

@@ -80,7 +80,7 @@ describe(`formal: latency in message delays, ours and Mahi-Mahi's (seed ${seed})
       const ours = of(measureLatency({ n, schedule, seed, delays: 100 }), "ours").mean;
       const theirs = measureLatency({ n, schedule, seed, delays: 100, baselines, aim: 5 });
       expect(ours).lessThan(of(theirs, "mahi-mahi w=5 l=3").mean);
-    }).timeout(LONG ? 3_600_000 : 300_000);
+    }).timeout(LONG ? 3_600_000 : 600_000);
   }
 
   it("R follows from what an anchor commits with, by committee size", () => {

@@ -71,7 +71,7 @@ function* finishedRounds({ dag }: Case): IterableIterator<number> {
 }
 
 describe(`formal: the lemmas of docs/consensus-proof.md (seed ${seed}, ${dags} DAGs each)`, function () {
-  this.timeout(60_000 + 300 * dags);
+  this.timeout(600_000 + 300 * dags);
 
   it("Sticky: an honest author that supports L in round v supports L in every later round", () => {
     let looked = 0;

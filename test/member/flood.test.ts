@@ -17,7 +17,7 @@ import { bytesToHex } from "../../src/lib/hex.ts";
 import { maxFaulty } from "../../src/lib/math.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
 import { epochGenesis, Member } from "../../src/member/member.ts";
-import type { MemberConfig, MemberInput } from "../../src/member/types.ts";
+import type { MemberInput } from "../../src/member/types.ts";
 import { encodeMessage } from "../../src/member/wire.ts";
 import {
   createTestCommittee,
@@ -28,6 +28,7 @@ import {
 } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { standInAddress } from "../../src/testing/stand-in.ts";
+import { memberConfig } from "./support.ts";
 
 const K = 64;
 const consensusLimits = { ...DEFAULT_CONSENSUS_LIMITS, maxPendingPerPeer: 16 };
@@ -44,22 +45,9 @@ async function createWorld(n: number) {
   const random = createRandom(5n, `flood/${n}`);
   const test = await createTestCommittee(n, random, "stand-in");
   const genesis = createTestGenesis(test.committee);
-  const configOf = (self: number): MemberConfig => ({
-    committee: test.committee,
-    genesis,
-    self,
-    secrets: test.secrets[self]!,
-    engines: test.engines,
-    createCoin: test.createCoin,
-    identities: test.identities,
-    blockSigner: test.identities,
-    retainedRounds: K,
-    activityWindow: 32,
-    consensusLimits,
-    limits,
-    pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 250 },
-  });
-  const members = Array.from({ length: n }, (_, self) => new Member(configOf(self)));
+  const pacing = { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 250 };
+  const overrides = { genesis, retainedRounds: K, consensusLimits, limits, pacing };
+  const members = test.secrets.map((_, self) => new Member(memberConfig(test, self, overrides)));
   const codec = new BlockCodec({
     committeeId: test.committee.id,
     epoch: 0n,

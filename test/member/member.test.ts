@@ -1,18 +1,17 @@
 /** One member among scripted peers. */
 
 import { assert, expect } from "chai";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import { decodePayload } from "../../src/ledger/codec.ts";
 import { accountIdOf, instructionDigest, instructionId } from "../../src/ledger/instruction.ts";
 import type { SignedInstruction } from "../../src/ledger/types.ts";
-import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
 import { Member } from "../../src/member/member.ts";
 import type { MemberEffect } from "../../src/member/types.ts";
 import { decodeMessage, encodeMessage, MAX_INSTRUCTIONS } from "../../src/member/wire.ts";
-import { createTestCommittee, createTestGenesis, TEST_ASSET, type TestCommittee } from "../../src/testing/committee.ts";
+import { createTestCommittee, TEST_ASSET, type TestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { standInAddress } from "../../src/testing/stand-in.ts";
 import { cpuMs } from "../lib/cpu-time.ts";
+import { memberConfig } from "./support.ts";
 
 describe("member", () => {
   let test: TestCommittee;
@@ -21,21 +20,7 @@ describe("member", () => {
   });
 
   function create(self: number): Member {
-    return new Member({
-      committee: test.committee,
-      genesis: createTestGenesis(test.committee),
-      self,
-      secrets: test.secrets[self]!,
-      engines: test.engines,
-      createCoin: test.createCoin,
-      identities: test.identities,
-      blockSigner: test.identities,
-      retainedRounds: 64,
-      activityWindow: 32,
-      consensusLimits: DEFAULT_CONSENSUS_LIMITS,
-      limits: DEFAULT_MEMBER_LIMITS,
-      pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 500 },
-    });
+    return new Member(memberConfig(test, self));
   }
 
   /** A transfer by a signer of its own, naming a batch. */

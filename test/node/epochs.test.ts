@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { EpochKeys } from "../../src/keys/epoch-keys.ts";
 import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
 import { makeApproval } from "../../src/ledger/reconfiguration/make.ts";
@@ -7,7 +6,6 @@ import type { Proposal } from "../../src/ledger/reconfiguration/types.ts";
 import type { LedgerGenesis } from "../../src/ledger/types.ts";
 import { assert } from "../../src/lib/assert.ts";
 import { bytesToHex, type Hex } from "../../src/lib/hex.ts";
-import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
 import type { Shares } from "../../src/member/types.ts";
 import { loadEpochRecord, loadEpochStart } from "../../src/node/epoch-start.ts";
 import { createNodeMetrics } from "../../src/node/metrics.ts";
@@ -28,6 +26,7 @@ import {
   openStandInShare,
 } from "../../src/testing/stand-in-reshare.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../src/transport/memory.ts";
+import { memberConfig } from "../member/support.ts";
 import { loggerOf, until } from "./support.ts";
 
 const N = 4;
@@ -122,23 +121,11 @@ describe("node: what a change asks of a node, over stand-in cryptography", () =>
     const self = committee.members.findIndex(({ address }) => address === standInAddress(identity));
     const shares = await keys.shares(committee.epoch);
     const node = new Node({
-      member: {
-        committee,
-        genesis,
-        start: from,
-        self,
-        secrets: { identity, shares },
-        engines,
-        createCoin: test.createCoin,
+      member: memberConfig(test, self, {
+        ...{ committee, genesis, start: from, secrets: { identity, shares } },
         reshare: createStandInReshare(test.identities),
-        identities: test.identities,
-        blockSigner: test.identities,
-        retainedRounds: 64,
-        activityWindow: 32,
-        consensusLimits: DEFAULT_CONSENSUS_LIMITS,
-        limits: DEFAULT_MEMBER_LIMITS,
         pacing: { busyIntervalMs: 1, idleIntervalMs: 20, retryMs: 100 },
-      },
+      }),
       transport: network.endpoint(
         committee.members.map(({ address }) => address),
         self,

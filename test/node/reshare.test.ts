@@ -47,11 +47,8 @@ import { SUITES } from "../../src/threshold/types.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
 import { createMemoryNetwork, type MemoryNetwork } from "../../src/transport/memory.ts";
 import { loggerOf, until } from "./support.ts";
+import { ACCOUNT, N, OWNER, OWNER_SECRET } from "./world.ts";
 
-const N = 4;
-const OWNER_SECRET = createRandom(99, "owner").bytes(32);
-const OWNER = addressOf(OWNER_SECRET);
-const ACCOUNT = accountIdOf(OWNER);
 const PASSWORD: PasswordSource = { kind: "environment", name: "P", environment: { P: "a password" } };
 const STRENGTH = { password: PASSWORD, strength: "lightForDevnet" } as const;
 

@@ -15,7 +15,6 @@ import {
 import { percentilesOf, Samples, slopeOf } from "../../scripts/bench/consensus/statistics.ts";
 import { verifyCertificate } from "../../src/batch/certificate.ts";
 import { headerDigest } from "../../src/batch/header.ts";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { Commit, OutputRound, VerifiedBlock } from "../../src/consensus/types.ts";
 import { assemblePayload } from "../../src/ledger/codec.ts";
 import { keccak256 } from "../../src/lib/hash.ts";
@@ -23,9 +22,10 @@ import { bytesToHex, type Hex, ZERO_BYTES32 } from "../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
 import { Member } from "../../src/member/member.ts";
 import type { MemberEffect, MemberInput } from "../../src/member/types.ts";
-import { createTestCommittee, createTestGenesis } from "../../src/testing/committee.ts";
+import { createTestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { freePorts } from "../lib/free-ports.ts";
+import { memberConfig } from "../member/support.ts";
 
 const COMMITTEE: Hex = `0x${"c0".repeat(32)}`;
 const EMPTY = new Uint8Array(0);
@@ -210,22 +210,8 @@ describe("scripts/bench/consensus: opaque content", () => {
     const test = await createTestCommittee(4, createRandom(3n), "stand-in");
     const members = test.committee.members.map((_, self) => {
       const content = create(test.committee.id);
-      const config = {
-        committee: test.committee,
-        genesis: createTestGenesis(test.committee),
-        opaque: content.opaque,
-        self,
-        secrets: test.secrets[self]!,
-        engines: test.engines,
-        createCoin: test.createCoin,
-        identities: test.identities,
-        blockSigner: test.identities,
-        retainedRounds: 64,
-        activityWindow: 32,
-        consensusLimits: DEFAULT_CONSENSUS_LIMITS,
-        limits: DEFAULT_MEMBER_LIMITS,
-        pacing: { busyIntervalMs: 0, idleIntervalMs: 1_000, retryMs: 500 },
-      };
+      const pacing = { busyIntervalMs: 0, idleIntervalMs: 1_000, retryMs: 500 };
+      const config = memberConfig(test, self, { opaque: content.opaque, pacing });
       return { ...content, member: new Member(config), certified: new Set<bigint>() };
     });
     const queue: { to: number; input: MemberInput }[] = [];

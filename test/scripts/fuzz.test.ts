@@ -8,7 +8,7 @@ const executions = isLong ? 10_000_000 : 4_000;
 const seed = isLong ? Date.now() % 2 ** 31 : 1;
 
 describe("decoders under coverage-guided fuzzing", function () {
-  this.timeout(isLong ? 4 * 3_600_000 : 300_000);
+  this.timeout(isLong ? 4 * 3_600_000 : 600_000);
 
   it(`finds nothing wrong in about ${executions} runs (seed ${seed})`, async () => {
     const reports = await fuzz({ executions, seed, threads: isLong ? 2 : 1 });

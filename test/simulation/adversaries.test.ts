@@ -53,7 +53,7 @@ describe("simulator: adversaries", () => {
 
   for (const adversary of [...ADVERSARIES.filter((name) => name !== "reshare"), ...COMBINATIONS]) {
     it(`"${adversary}" neither forks nor stalls n = 4 (${2 * SEEDS} seeds) and n = 7 (${SEEDS})`, function () {
-      this.timeout(60_000 * SEEDS);
+      this.timeout(600_000 * SEEDS);
       for (let seed = 1; seed <= 2 * SEEDS; seed++) expectSound({ adversary, seed: BigInt(seed), rounds: 30 });
       for (let seed = 1; seed <= SEEDS; seed++) expectSound({ adversary, seed: BigInt(seed), members: 7, rounds: 12 });
     });
@@ -68,13 +68,13 @@ describe("simulator: adversaries", () => {
   });
 
   it("converges although nothing was certified for longer than K rounds while a member was away", function () {
-    this.timeout(30_000);
+    this.timeout(600_000);
     // The malicious member makes blocks, but no valid partials: what the absent one lacked was dropped, and no checkpoint came after it.
     expectSound({ adversary: "garbage+lag", seed: 1n, rounds: 90 });
   });
 
   it("brings members back that were away for several K, past a liar each time", function () {
-    this.timeout(60_000);
+    this.timeout(600_000);
     for (const [seed, members] of [
       [200n, 4],
       [201n, 5],
@@ -140,7 +140,7 @@ describe("simulator: adversaries", () => {
     };
     for (const control of CONTROLS) {
       it(control, function () {
-        this.timeout(240_000);
+        this.timeout(600_000);
         const { runs, what, once } = found[control];
         const shows = (options: Options) => what.test(run({ ...options, control }).violations[0] ?? "");
         const shown = once === true ? [runs.find(shows)] : runs.filter(shows);

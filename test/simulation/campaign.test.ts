@@ -54,14 +54,14 @@ describe("campaign", () => {
   }
 
   it("what failed once does not fail again", async function () {
-    this.timeout(300_000);
+    this.timeout(600_000);
     const configs = REGRESSIONS.map(({ config }) => config);
     expectPassed(await runAll(configs, { ...options, signal: never, controls: [] }));
   });
 
   for (const name of CONTROL_NAMES.filter((control) => !SLOW.includes(control)))
     it(`control ${name} fails as it must`, function () {
-      this.timeout(300_000);
+      this.timeout(600_000);
       expect(runControl(name)).to.include({ name, failedAsItMust: true });
     });
 
@@ -90,7 +90,7 @@ describe("campaign", () => {
   });
 
   it("cut off, it says what it has seen", async function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const stop = new AbortController();
     const plan = { runs: 100_000, from: 1n, adversaries: ["none"], sizes: [4] };
     const progress = (text: string): void => {
@@ -104,7 +104,7 @@ describe("campaign", () => {
   });
 
   it("a failing rule is found, made smaller, and the command it prints shows the failure again", async function () {
-    this.timeout(300_000);
+    this.timeout(600_000);
     const plan = { runs: 3, from: 1n, adversaries: ["chaos"], sizes: [7], rules: ["first-skip"] };
     const report = await runCampaign(plan, { ...options, signal: never, controls: [] });
     expect(report.passed).to.equal(false);

@@ -43,7 +43,7 @@ describe("simulator: shipping members in virtual time", () => {
   });
 
   it("under chaos half of all blocks are output within six delays at n = 10, not sixteen", function () {
-    this.timeout(60_000);
+    this.timeout(600_000);
     const { latency, violations } = run({ seed: 3n, members: 10, adversary: "chaos", rounds: 50 });
     expect(violations).to.deep.equal([]);
     expect(latency.p50).to.be.lessThan(6);
@@ -56,7 +56,7 @@ describe("simulator: shipping members in virtual time", () => {
   });
 
   it("runs with the real keys of both suites as well", async function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const report = run({ seed: 5n, rounds: 12, owners: 2, engines: await createEngines("fast") });
     expect(report.violations).to.deep.equal([]);
     expect(report.certificates).to.equal(2 * report.batches);

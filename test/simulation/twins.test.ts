@@ -21,7 +21,7 @@ describe("Twins: partitions by round, and identities that run twice", () => {
   });
 
   it("seven members with two twins", function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     const { failure, commits } = runTwins({ n: 7, rounds: 7, seed: 1 }, 0, 10);
     expect(failure).to.equal(undefined);
     expect(commits).to.be.greaterThan(100);
@@ -35,13 +35,13 @@ describe("Twins: partitions by round, and identities that run twice", () => {
 
   for (const rule of ["twin-skip", "early-skip", "first-skip"])
     it(`control ${rule} is found`, function () {
-      this.timeout(120_000);
+      this.timeout(600_000);
       const { failure } = runTwins({ n: 4, rounds: 8, seed: 1, createRule: ruleOf(rule) }, 0, 500);
       expect(failure?.what).to.match(/^agreement|Commit beside Skip|decided in two ways/);
     });
 
   it("control: one more twin than the protocol bears is found", function () {
-    this.timeout(120_000);
+    this.timeout(600_000);
     expect(runTwins({ n: 4, rounds: 8, twins: 2, seed: 1 }, 0, 300).failure).to.not.equal(undefined);
   });
 });

@@ -14,7 +14,7 @@ const PAYLOAD = 2_000;
 const script = fileURLToPath(new URL("./writer.ts", import.meta.url));
 
 describe("storage/crash", function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
   let directory: string;
   let children: ChildProcess[] = [];
 

@@ -79,7 +79,7 @@ function altered<T extends string>(hex: T, position = hex.length - 3): T {
 }
 
 describe("threshold/ceremony", function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
   let tools: CeremonyTools;
   let engines: Awaited<ReturnType<typeof createEngines>>;
   let roster: Roster;

@@ -40,7 +40,7 @@ import { expectCode, flipBit, seeded, engines as signingEngines } from "./suppor
 const KEYS = makeRecipients("ceremony", 4).secrets;
 
 describe("deals: attacks and controls", function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   describe("a deal made for one context is refused in every other", () => {
     const base = ceremonyContext("bn254", 4, 3, FEW_ROUNDS);

@@ -8,7 +8,7 @@ import { dealEngines } from "./deal-support.ts";
 import { expectCode, seeded, engines as signingEngines } from "./support.ts";
 
 describe("deals: the group on both engines", function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
 
   for (const suite of SUITES) {
     describe(suite, () => {

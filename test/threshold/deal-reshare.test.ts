@@ -155,7 +155,7 @@ function reshare(
 }
 
 describe("deals: resharing", function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   it("(4,3) → (7,5) → (10,7) → (4,3) → (31,21) keeps the key on both suites, with f malicious dealers at each step", async () => {
     const engines = await dealEngines();

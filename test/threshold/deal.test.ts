@@ -43,7 +43,7 @@ async function deal(context: DealContext, dealer = 0, label = "dealt"): Promise<
 }
 
 describe("deal", function () {
-  this.timeout(120_000);
+  this.timeout(600_000);
 
   for (const suite of SUITES) {
     describe(`${suite} with full parameters`, () => {

@@ -260,7 +260,7 @@ describe("threshold/engines", () => {
       });
 
       it("more keys than the fast engine keeps change nothing", function () {
-        this.timeout(60_000);
+        this.timeout(600_000);
         const message = seeded("cache");
         const keys = Array.from({ length: 300 }, (_, i) => ({
           key: mcl.publicKey(bigintToBytes(BigInt(i + 1), 32)),

@@ -7,7 +7,7 @@ import { type PeerConfig, TransportError, type TransportHandlers } from "../../s
 import { freePorts, isConnected, membersAt, secretOf, startNode, type TestNode, until } from "./mesh.ts";
 
 describe("transport: another list of members", function () {
-  this.timeout(60_000);
+  this.timeout(600_000);
   let nodes: TestNode[] = [];
   let members: PeerConfig[];
 

@@ -3,7 +3,7 @@ import { createMemoryHub } from "../../src/transport/memory.ts";
 import { freePorts, isConnected, membersAt, startNode, type TestNode, until } from "./mesh.ts";
 
 describe("transport: a peer that is held", function () {
-  this.timeout(30_000);
+  this.timeout(600_000);
   const running: TestNode[] = [];
   afterEach(async () => {
     await Promise.all(running.splice(0).map(({ transport }) => transport.stop()));

@@ -41,7 +41,7 @@ async function startProxy(port: number, target: number) {
 }
 
 describe("transport/libp2p on a hostile network", function () {
-  this.timeout(30_000);
+  this.timeout(600_000);
   const running: { stop(): unknown }[] = [];
 
   async function start(...args: Parameters<typeof startNode>): Promise<TestNode> {

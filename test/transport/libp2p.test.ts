@@ -11,7 +11,7 @@ import { hardenedStack } from "../../src/transport/stack.ts";
 import { COMMITTEE_ID, freePorts, isConnected, membersAt, secretOf, startNode, type TestNode, until } from "./mesh.ts";
 
 describe("transport/libp2p", function () {
-  this.timeout(30_000);
+  this.timeout(600_000);
   const running: { stop(): unknown }[] = [];
 
   async function start(...args: Parameters<typeof startNode>): Promise<TestNode> {

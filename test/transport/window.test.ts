@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { freePorts, isConnected, membersAt, startNode, until } from "./mesh.ts";
 
 describe("transport/window", function () {
-  this.timeout(30_000);
+  this.timeout(600_000);
   const closers: (() => unknown)[] = [];
 
   afterEach(async () => {

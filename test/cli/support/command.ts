@@ -1,5 +1,8 @@
 /** Runs the real command in a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const MAIN = fileURLToPath(new URL("../../../src/cli/main.ts", import.meta.url));
@@ -19,10 +22,14 @@ export interface RunOptions {
   readonly onStart?: (child: ChildProcess) => void;
 }
 
+/** Compiled code, from one run of the command for the next: most of what a short one does is compile itself. */
+const compiled = mkdtempSync(join(tmpdir(), "clockless-compiled-"));
+process.on("exit", () => rmSync(compiled, { recursive: true, force: true }));
+
 /** A clean environment: what the tester has set must not decide what is tested. */
 export function cleanEnvironment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("CLOCKLESS_"));
-  return { ...Object.fromEntries(kept), ...extra };
+  return { ...Object.fromEntries(kept), NODE_COMPILE_CACHE: compiled, ...extra };
 }
 
 export function clockless(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {

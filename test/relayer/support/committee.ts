@@ -11,14 +11,15 @@ import { AppendOnlyTree } from "../../../src/batch/tree.ts";
 import type { BatchHeader, Certificate, Destination, OutboxEntry } from "../../../src/batch/types.ts";
 import type { SignedHandover } from "../../../src/ledger/reconfiguration/types.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes, ZERO_BYTES32 } from "../../../src/lib/hex.ts";
-import { createNobleEngine } from "../../../src/threshold/engine-noble.ts";
+import { createEngines } from "../../../src/threshold/engines.ts";
 import { SUITES, type Suite } from "../../../src/threshold/types.ts";
 
 export const COMMITTEE_ID: Hex = `0x${"c1".repeat(32)}`;
 /** Secret of the committee's k-th key. */
 const secretOf = (k: number) => Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 1 : i === 1 ? k : i + 7));
 
-export const engines = { "bls12-381": createNobleEngine("bls12-381"), bn254: createNobleEngine("bn254") };
+/** Those that a relayer takes by itself. */
+export const engines = await createEngines("fast");
 
 /** The group keys after k handovers. */
 export function keysAfter(k: number): Record<Suite, Hex> {
