@@ -116,4 +116,131 @@ describe("certifier", () => {
     expect(certifier.receiveCertificate(certificate!, digest)).to.equal("closed");
     expect(certifier.receiveCertificate(certificate!, digest)).to.equal("known");
   });
+
+  describe("waiting for the last partials", () => {
+    const PATIENCE = 100;
+    /** Counts pairings. */
+    const counted = () => {
+      const engine = { ...test.engines[SUITE], count: 0 };
+      const { verify } = test.engines[SUITE];
+      engine.verify = (...args: Parameters<typeof verify>) => {
+        engine.count++;
+        return verify(...args);
+      };
+      const engines = { ...test.engines, [SUITE]: engine };
+      const certifier = new Certifier({ ...test.committee, requiredSuites: [SUITE] }, engines, 64);
+      const give = (sequence: bigint, ...authors: number[]) =>
+        authors.flatMap((author) => certifier.receive(author, partialOf(author, sequence)).certificates);
+      const release = (nowMs: number, patience = PATIENCE) => certifier.release(nowMs, () => patience).certificates;
+      return { certifier, engine, give, release };
+    };
+    /** With a first batch certified by pairing. */
+    const anchored = () => {
+      const all = counted();
+      settle(all.certifier, 1n);
+      expect(all.give(1n, 0, 1, 2)).to.have.length(1);
+      expect(all.engine.count).to.equal(1);
+      return all;
+    };
+
+    it("with everybody's partials no signature is verified, and it is the same one", () => {
+      const { certifier, engine, give, release } = anchored();
+      settle(certifier, 2n);
+      expect(give(2n, 3, 1, 0)).to.deep.equal([]);
+      expect(release(0)).to.deep.equal([]);
+      expect(certifier.wakeAtMs).to.equal(PATIENCE);
+      const [certificate] = give(2n, 2);
+      expect(engine.count).to.equal(1);
+      expect([certifier.wakeAtMs, certifier.certifiedSequence()]).to.deep.equal([undefined, 2n]);
+      const other = create();
+      settle(other, 2n);
+      const pieces = [0, 1, 2].flatMap((author) => other.receive(author, partialOf(author, 2n)).certificates);
+      expect(pieces).to.deep.equal([certificate]);
+    });
+
+    it("not before a signature was verified with the group key: all may share another one", () => {
+      const { certifier, engine, give } = counted();
+      settle(certifier, 1n);
+      expect(give(1n, 0, 1, 2, 3)).to.have.length(1);
+      expect(engine.count).to.equal(1);
+      const keys = { ...test.committee.keys };
+      keys[SUITE] = { ...keys[SUITE], groupKey: keys[SUITE].publicShares[0]! };
+      const foreign = new Certifier({ ...test.committee, keys, requiredSuites: [SUITE] }, test.engines, 4);
+      settle(foreign, 1n);
+      expect(() => [0, 1, 2, 3].map((author) => foreign.receive(author, partialOf(author, 1n)))).to.throw(
+        "the public shares do not belong to the group key",
+      );
+    });
+
+    it("a peer's certificate shows as much", () => {
+      const source = anchored();
+      settle(source.certifier, 2n);
+      source.give(2n, 0, 1, 2);
+      const [certificate] = source.release(0, 0);
+      const { certifier, engine, give } = counted();
+      settle(certifier, 2n);
+      const digest = headerDigest(headerOf(2n), test.committee.id);
+      expect(certifier.receiveCertificate(certificate!, digest)).to.equal("closed");
+      settle(certifier, 3n);
+      expect(give(3n, 0, 1, 2)).to.deep.equal([]);
+      expect(give(3n, 3)).to.have.length(1);
+      expect(engine.count).to.equal(1);
+    });
+
+    it("no longer than patience lasts, and ever more rarely when it was in vain", () => {
+      const { certifier, engine, give, release } = anchored();
+      const waited: bigint[] = [];
+      for (let sequence = 2n; sequence < 80n; sequence++) {
+        const nowMs = 1000 * Number(sequence);
+        settle(certifier, sequence);
+        if (give(sequence, 0, 1, 2).length > 0) continue;
+        waited.push(sequence);
+        expect(release(nowMs)).to.deep.equal([]);
+        expect(release(nowMs + PATIENCE - 1)).to.deep.equal([]);
+        expect(release(nowMs + PATIENCE)).to.have.length(1);
+      }
+      expect(waited).to.deep.equal([2n, 4n, 8n, 16n, 32n, 48n, 64n]);
+      expect([engine.count, certifier.certifiedSequence()]).to.deep.equal([79, 79n]);
+      // As soon as the silent one is back, all is as before.
+      for (let sequence = 80n; sequence < 84n; sequence++) {
+        settle(certifier, sequence);
+        expect(give(sequence, 0, 1, 2)).to.deep.equal([]);
+        expect(give(sequence, 3)).to.have.length(1);
+      }
+      expect(engine.count).to.equal(79);
+    });
+
+    it("without patience not at all", () => {
+      const { certifier, give, release } = anchored();
+      settle(certifier, 2n);
+      give(2n, 0, 1, 2);
+      expect(release(5, 0)).to.have.length(1);
+    });
+
+    it("a peer's certificate ends it", () => {
+      const { certifier, give, release } = anchored();
+      settle(certifier, 2n);
+      give(2n, 0, 1, 2);
+      release(0);
+      const source = create();
+      settle(source, 2n);
+      const [certificate] = [0, 1, 3].flatMap((author) => source.receive(author, partialOf(author, 2n)).certificates);
+      expect(certifier.receiveCertificate(certificate!, headerDigest(headerOf(2n), test.committee.id))).to.equal(
+        "closed",
+      );
+      expect([certifier.wakeAtMs, release(PATIENCE)]).to.deep.equal([undefined, []]);
+    });
+
+    it("who gives a wrong one is named, and nobody waits for anybody in this epoch again", () => {
+      const { certifier, give } = anchored();
+      settle(certifier, 2n);
+      give(2n, 0, 1, 2);
+      const bad = { ...partialOf(3, 2n), signature: partialOf(3, 9n).signature };
+      const { certificates, faults } = certifier.receive(3, bad);
+      expect(certificates).to.have.length(1);
+      expect(faults.map(({ member, code }) => [member, code])).to.deep.equal([[3, "badPartial"]]);
+      settle(certifier, 3n);
+      expect(give(3n, 0, 1, 2)).to.have.length(1);
+    });
+  });
 });

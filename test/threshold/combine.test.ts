@@ -3,7 +3,8 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { bigintToBytes } from "../../src/lib/bytes.ts";
 import { maxFaulty, quorumOf } from "../../src/lib/math.ts";
-import { combinePartials } from "../../src/threshold/combine.ts";
+import { createStandInEngine, dealStandIn } from "../../src/testing/stand-in.ts";
+import { canCombineAll, combineAll, combinePartials } from "../../src/threshold/combine.ts";
 import { dealInsecure, type InsecureDeal, insecureDealRandomnessLength } from "../../src/threshold/dealer.ts";
 import { reduceWide } from "../../src/threshold/scalar.ts";
 import { recoverSecret } from "../../src/threshold/shamir.ts";
@@ -306,5 +307,166 @@ describe("threshold/combine", () => {
     expectCode(() => combinePartials(mcl, key, MESSAGE.subarray(1), partials), "invalidMessage");
     const wrongGroup = { ...key, groupKey: deal(mcl, 4, 3, "other").key.groupKey };
     expectCode(() => combinePartials(mcl, wrongGroup, MESSAGE, partials), "keyMismatch");
+  });
+});
+
+describe("threshold/combine, all partials", () => {
+  /** Signs with p + c·Π(x − xᵢ) over the members in `through`: on p there, off it everywhere else. */
+  function bent(engine: Engine, share: Uint8Array, index: number, through: readonly number[]): Uint8Array {
+    const product = through.reduce((value, i) => value * BigInt(index - i), 7n);
+    const value = (((BigInt(hex(share)) + product) % engine.order) + engine.order) % engine.order;
+    return engine.sign(bigintToBytes(value, 32), MESSAGE);
+  }
+
+  for (const suite of SUITES) {
+    it(`the same signature as of any t, without a verification, on every engine (${suite})`, async () => {
+      const { mcl, noble } = (await engines())[suite];
+      for (const n of [4, 5, 7, 10]) {
+        const { key, shares } = deal(mcl, n);
+        const partials = partialsOf(mcl, shares, range(n));
+        const expected = combinePartials(mcl, key, MESSAGE, partials);
+        for (const engine of n === 10 ? [mcl] : [mcl, noble]) {
+          const counted = counting(engine);
+          expect(combineAll(counted, key, MESSAGE, partials)).to.deep.equal(expected);
+          expect(counted.count).to.equal(0);
+        }
+        expect(mcl.verify(unhex(key.groupKey), MESSAGE, expected.signature!)).to.equal(true);
+      }
+      const standIn = createStandInEngine(suite);
+      const { shares, ...dealt } = dealStandIn(suite, 7, 5, (length) => seeded("stand-in", length));
+      const key = { suite, threshold: 5, ...dealt };
+      const partials = partialsOf(standIn, shares, range(7));
+      const expected = combinePartials(standIn, key, MESSAGE, partials);
+      expect(combineAll(standIn, key, MESSAGE, partials)).to.deep.equal(expected);
+      expect(standIn.extrapolate([partials.get(1)!, ...[...partials.values()].slice(1)], 5)).to.equal(undefined);
+    });
+
+    it(`names every one of up to f wrong partials, however they are made (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const n = 7;
+      const { key, shares } = deal(mcl, n);
+      const honest = partialsOf(mcl, shares, range(n));
+      const expected = hex(combinePartials(mcl, key, MESSAGE, honest).signature!);
+      const traitors = [1, 5];
+      // A polynomial of the right degree through t − 1 of the honest and both traitors: one honest member does not fit.
+      const together = [0, 2, 3, 4];
+      const forgeries: [string, (index: number) => Uint8Array][] = [
+        ["on another polynomial with most of the honest", (i) => bent(mcl, shares[i]!, i, together)],
+        ["shifted alike", (i) => bent(mcl, shares[i]!, i, [])],
+        ["another digest", (i) => mcl.sign(shares[i]!, seeded("another digest"))],
+        ["another member's", (i) => honest.get((i + 1) % n)!],
+        ["another dealing", (i) => mcl.sign(deal(mcl, n, quorumOf(n), "old epoch").shares[i]!, MESSAGE)],
+        ["a flipped bit", (i) => flipBit(honest.get(i)!, 200)],
+        ["empty", () => new Uint8Array(0)],
+      ];
+      for (const [name, forge] of forgeries) {
+        for (const bad of [traitors, traitors.slice(1)]) {
+          const partials = new Map([...honest].map(([i, partial]) => [i, bad.includes(i) ? forge(i) : partial]));
+          const result = combineAll(mcl, key, MESSAGE, partials);
+          expect([hex(result.signature!), result.bad], name).to.deep.equal([expected, bad]);
+          expect(result.good, name).to.deep.equal(range(n).filter((i) => !bad.includes(i)));
+        }
+      }
+    });
+
+    it(`f + 1 that conspire are more than it stands: what they bend verifies nowhere, and is let through (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 4);
+      const partials = new Map(range(4).map((i) => [i, bent(mcl, shares[i]!, i, [0, 2])]));
+      const { signature, bad } = combineAll(mcl, key, MESSAGE, partials);
+      expect(bad).to.deep.equal([]);
+      expect(mcl.verify(unhex(key.groupKey), MESSAGE, signature!)).to.equal(false);
+    });
+
+    it(`without redundancy everything is verified (${suite})`, async () => {
+      const { mcl } = (await engines())[suite];
+      for (const n of [1, 3]) {
+        const { key, shares } = deal(mcl, n);
+        expect(canCombineAll(key)).to.equal(false);
+        const partials = partialsOf(mcl, shares, range(n));
+        const right = combineAll(mcl, key, MESSAGE, partials);
+        expect(mcl.verify(unhex(key.groupKey), MESSAGE, right.signature!)).to.equal(true);
+        partials.set(0, mcl.sign(seeded("not a share").fill(0, 0, 1), MESSAGE));
+        const wrong = combineAll(mcl, key, MESSAGE, partials);
+        expect([wrong.signature, wrong.bad]).to.deep.equal([undefined, [0]]);
+      }
+    });
+
+    it(`engines extrapolate alike, and refuse alike (${suite})`, async () => {
+      const { mcl, noble } = (await engines())[suite];
+      const { shares } = deal(mcl, 5, 3);
+      const all = [...partialsOf(mcl, shares, range(5)).values()];
+      const at = (i: number, signature: Uint8Array) => all.map((known, k) => (k === i ? signature : known));
+      const opposite = [
+        mcl.sign(unhex(`${"00".repeat(31)}01`), MESSAGE),
+        mcl.sign(unhex(`${"00".repeat(31)}02`), MESSAGE),
+      ];
+      const cases: [string, readonly Uint8Array[], number, boolean][] = [
+        ["all", all, 3, true],
+        ["exactly t", all.slice(0, 3), 3, true],
+        ["t too low", all, 2, false],
+        ["fewer than t", all.slice(0, 2), 3, false],
+        ["none", [], 3, false],
+        ["two exchanged", [all[1]!, all[0]!, ...all.slice(2)], 3, false],
+        ["last one wrong", at(4, all[0]!), 3, false],
+        ["undecodable", at(2, new Uint8Array(3)), 3, false],
+        // x = 1 and 2 with values 1 and 2: at 0 that is the identity.
+        ["sum is the identity", opposite, 2, false],
+      ];
+      for (const [name, signatures, t, isGood] of cases) {
+        for (const engine of [mcl, noble]) {
+          const given = signatures.map((signature, i) => ({ x: i + 1, signature })).slice(0, t);
+          const expected = isGood ? hex(mcl.interpolate(given)) : undefined;
+          const found = engine.extrapolate(signatures, t);
+          expect(found === undefined ? undefined : hex(found), `${name}, ${engine.name}`).to.equal(expected);
+        }
+      }
+    });
+  }
+
+  it("a partial outside the subgroup adds nothing, or its author is named", async () => {
+    const { mcl } = (await engines())["bls12-381"];
+    const { key, shares } = deal(mcl, 4);
+    const honest = partialsOf(mcl, shares, range(4));
+    const expected = hex(combinePartials(mcl, key, MESSAGE, honest).signature!);
+    // Of order 3, as the coefficients 3, −3, 1 and −1 of the differences: it shows at x = 1 and at x = 4 in any case.
+    const small = bls12_381.G1.Point.fromAffine({ x: 0n, y: 2n });
+    for (const index of range(4)) {
+      const { x, y } = bls12_381.G1.Point.fromBytes(honest.get(index)!).add(small).toAffine();
+      const bytes = bigintToBytes(x, 48);
+      bytes[0] = bytes[0]! | 0x80 | (2n * y > bls12_381.fields.Fp.ORDER ? 0x20 : 0);
+      const { signature, bad } = combineAll(mcl, key, MESSAGE, new Map([...honest, [index, bytes]]));
+      expect(hex(signature!)).to.equal(expected);
+      expect(bad.filter((i) => i !== index)).to.deep.equal([]);
+      if (index === 0 || index === 3) expect(bad).to.deep.equal([index]);
+    }
+  });
+
+  it("needs one of every member; large committees are not worth the additions", async () => {
+    const { mcl } = (await engines()).bn254;
+    const { key, shares } = deal(mcl, 4);
+    expect(() => combineAll(mcl, key, MESSAGE, partialsOf(mcl, shares, [0, 1, 2]))).to.throw(RangeError);
+    expectCode(() => combineAll(mcl, { ...key, suite: "bls12-381" }, MESSAGE, new Map()), "keyMismatch");
+    const sized = (n: number) => ({ ...key, threshold: quorumOf(n), publicShares: new Array(n).fill("0x") });
+    expect([1, 2, 3, 4, 10, 31, 100].filter((n) => canCombineAll(sized(n)))).to.deep.equal([4, 10, 31]);
+  });
+
+  it("what was combined last is verified without decoding it again, and is no more believed than anything else", async () => {
+    for (const suite of SUITES) {
+      const { mcl } = (await engines())[suite];
+      const { key, shares } = deal(mcl, 4);
+      const groupKey = unhex(key.groupKey);
+      const wrong = mcl.extrapolate([...partialsOf(mcl, shares, range(4), seeded("other")).values()], key.threshold)!;
+      expect(mcl.verify(groupKey, MESSAGE, wrong)).to.equal(false);
+      expect(mcl.verify(groupKey, seeded("other"), wrong)).to.equal(true);
+      // A failed combination leaves nothing behind, and changing the answer does not change what is remembered.
+      expect(mcl.extrapolate([wrong, wrong, new Uint8Array(1)], 3)).to.equal(undefined);
+      expect(mcl.verify(groupKey, seeded("other"), wrong)).to.equal(true);
+      const right = combinePartials(mcl, key, MESSAGE, partialsOf(mcl, shares, [0, 1, 3])).signature!;
+      const copy = Uint8Array.from(right);
+      right.fill(0);
+      expect(mcl.verify(groupKey, MESSAGE, right)).to.equal(false);
+      expect(mcl.verify(groupKey, MESSAGE, copy)).to.equal(true);
+    }
   });
 });
