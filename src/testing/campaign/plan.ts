@@ -37,6 +37,9 @@ const ROUNDS: readonly { readonly upTo: number; readonly least: number; readonly
 
 /** Being away, and coming back, takes longer than other faults: K is 16 rounds there. */
 const LAG_ROUNDS = 80;
+/** Processes die 16 to 60 delays apart: in a shorter run nobody does. */
+const CRASH_ROUNDS = 40;
+const CRASHING: readonly string[] = ["crash", "restart", "torn-disk"];
 /** A change of the committee costs as much as ten other runs: it has one turn in so many, and the swarm has the rest. */
 const RESHARE_TURNS = 5n;
 
@@ -51,10 +54,16 @@ export function runOf(plan: CampaignPlan, index: number): RunConfig {
     members,
     adversary,
     seed,
-    rounds: adversary.split("+").includes("lag") && members < 31 ? Math.max(rounds, LAG_ROUNDS) : rounds,
+    rounds: Math.max(rounds, leastRounds(adversary, members)),
     delays: random.chance(250) ? "unit" : "uniform",
     owners: 1 + random.below(6),
   };
+}
+
+function leastRounds(adversary: string, members: number): number {
+  const names = adversary.split("+");
+  if (names.includes("lag") && members < 31) return LAG_ROUNDS;
+  return names.some((name) => CRASHING.includes(name)) ? CRASH_ROUNDS : 0;
 }
 
 /** All runs of a plan. `reshare` comes with our rule alone. */
