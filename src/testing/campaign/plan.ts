@@ -37,8 +37,8 @@ const ROUNDS: readonly { readonly upTo: number; readonly least: number; readonly
 
 /** Being away, and coming back, takes longer than other faults: K is 16 rounds there. */
 const LAG_ROUNDS = 80;
-/** Processes die 16 to 60 delays apart: in a shorter run nobody does. */
-const CRASH_ROUNDS = 40;
+/** Processes die 16 to 60 delays apart: in a shorter run nobody does. Of 31 members soon somebody does, and their rounds cost most. */
+const CRASH_ROUNDS = { small: 40, large: 28 };
 const CRASHING: readonly string[] = ["crash", "restart", "torn-disk"];
 /** A change of the committee costs as much as ten other runs: it has one turn in so many, and the swarm has the rest. */
 const RESHARE_TURNS = 5n;
@@ -63,7 +63,8 @@ export function runOf(plan: CampaignPlan, index: number): RunConfig {
 function leastRounds(adversary: string, members: number): number {
   const names = adversary.split("+");
   if (names.includes("lag") && members < 31) return LAG_ROUNDS;
-  return names.some((name) => CRASHING.includes(name)) ? CRASH_ROUNDS : 0;
+  if (!names.some((name) => CRASHING.includes(name))) return 0;
+  return members < 31 ? CRASH_ROUNDS.small : CRASH_ROUNDS.large;
 }
 
 /** All runs of a plan. `reshare` comes with our rule alone. */
