@@ -170,6 +170,18 @@ export class Epoch {
   }
 }
 
+/** Whether this is what a member of the committee signs with: shares that another attempt dealt are not. */
+export function areSharesOf(
+  { engines }: MemberConfig,
+  { keys }: Pick<Committee, "keys">,
+  index: number,
+  shares: Shares,
+): boolean {
+  return SUITES.every(
+    (suite) => keys[suite].publicShares[index] === bytesToHex(engines[suite].publicKey(shares[suite])),
+  );
+}
+
 /** Shares come from our own disk: wrong ones are a broken installation, and what they sign would only get us blamed. */
 export function assertShares(
   { engines }: MemberConfig,

@@ -24,7 +24,7 @@ import { Admission } from "./admission.ts";
 import { Certification } from "./certification.ts";
 import { checkConfig } from "./check-config.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
-import { Epoch } from "./epoch.ts";
+import { areSharesOf, Epoch } from "./epoch.ts";
 import { Lag } from "./lag.ts";
 import { Listening } from "./listening.ts";
 import { Mempool } from "./mempool.ts";
@@ -519,8 +519,8 @@ export class Member {
     this.#isMoved = true;
     const { self, isSigner, number } = this.#epoch;
     if (self === undefined || isSigner || epoch !== number || !this.#signsIn(number)) return;
-    const own = reconfigurer.shares;
-    if (own !== undefined) this.#epoch.take(own);
+    // Judged by our own epoch's keys: the ledger may be in the next one already, and our node may have opened that one's shares first.
+    if (areSharesOf(this.#config, this.#epoch.committee, self, shares)) this.#epoch.take(shares);
   }
 
   /** After the ledger went on: what that asks of us. Not after its closing batch: it speaks of the next epoch then. */

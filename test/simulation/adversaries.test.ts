@@ -132,6 +132,7 @@ describe("simulator: adversaries", () => {
         what: /^agreement/,
       },
       "no-register": { runs: [{ adversary: "restart", seed: 1n }], what: /^S6/ },
+      "lost-sync": { runs: seeds(40, { adversary: "torn-disk", rounds: 60 }), what: /^S6/, once: true },
       "resume-after-loss": { runs: seeds(40, { adversary: "rollback" }), what: /^S6/, once: true },
       "one-coin-share": { runs: seeds(60, { adversary: "lag", rounds: 60 }), what: /^liveness/, once: true },
       "trusted-equivocator": { runs: [{ adversary: "equivocate", seed: 1n }], what: /^honest member/ },

@@ -5,7 +5,7 @@ import { type CampaignReport, runAll, runCampaign } from "../../src/testing/camp
 import { CONTROL_NAMES, runControl } from "../../src/testing/campaign/controls.ts";
 import { addHistograms, histogramOf, meanOf, quantileOf } from "../../src/testing/campaign/histogram.ts";
 import { kindOf, runTwice, violationOf } from "../../src/testing/campaign/job.ts";
-import { commandOf, type RunConfig, runOf, SIZES } from "../../src/testing/campaign/plan.ts";
+import { commandOf, type RunConfig, runOf, runsOf, SIZES } from "../../src/testing/campaign/plan.ts";
 import { REGRESSIONS } from "../../src/testing/campaign/regressions.ts";
 import { shrink } from "../../src/testing/campaign/shrink.ts";
 import { ADVERSARIES, simulate } from "../../src/testing/simulator/simulate.ts";
@@ -65,18 +65,21 @@ describe("campaign", () => {
       expect(runControl(name)).to.include({ name, failedAsItMust: true });
     });
 
-  it("runs are a function of the seed alone, of every size and adversary, mostly small", () => {
-    const plan = { runs: 3000, from: 77n, adversaries: ADVERSARIES, sizes: Object.keys(SIZES).map(Number) };
+  it("runs are a function of the seed alone, of every size under every adversary, mostly small; parts add up to the whole", () => {
+    const plan = { runs: 20_000, from: 1n, adversaries: ADVERSARIES, sizes: Object.keys(SIZES).map(Number) };
     const configs = Array.from({ length: plan.runs }, (_, i) => runOf(plan, i));
-    expect(runOf({ ...plan, from: 80n, adversaries: ["chaos"] }, 0)).to.deep.equal({
-      ...configs[3]!,
-      adversary: "chaos",
-      rounds: runOf({ ...plan, from: 80n, adversaries: ["chaos"] }, 0).rounds,
-    });
-    expect(new Set(configs.map(({ members }) => members))).to.deep.equal(new Set([4, 7, 10, 31]));
-    expect(new Set(configs.map(({ adversary }) => adversary)).size).to.equal(ADVERSARIES.length);
-    expect(configs.filter(({ members }) => members === 4).length).to.be.within(1800, 2500);
-    expect(configs.map(({ seed }) => seed)).to.deep.equal(configs.map((_, i) => 77n + BigInt(i)));
+    const alone = runOf({ ...plan, from: 4n, adversaries: ["chaos"] }, 0);
+    expect(alone).to.deep.equal({ ...configs[3]!, adversary: "chaos", rounds: alone.rounds });
+    expect(configs.map(({ seed }) => seed)).to.deep.equal(configs.map((_, i) => 1n + BigInt(i)));
+    const cells = new Map<string, number>();
+    for (const { adversary, members } of configs)
+      cells.set(`${adversary}/${members}`, (cells.get(`${adversary}/${members}`) ?? 0) + 1);
+    for (const adversary of ADVERSARIES)
+      for (const [members, least] of Object.entries({ 4: 100, 7: 16, 10: 9, 31: 1 }))
+        expect(cells.get(`${adversary}/${members}`) ?? 0, `${adversary}/${members}`).to.be.at.least(least);
+    expect(configs.filter(({ members }) => members === 4).length).to.be.within(17_000, 17_400);
+    const parts = [1n, 5001n, 10_001n, 15_001n].flatMap((from) => [...runsOf({ ...plan, from, runs: 5000 })]);
+    expect(parts).to.deep.equal(configs);
   });
 
   it("a second run that differs is a mismatch, and a simulation that throws is a finding", () => {

@@ -101,8 +101,8 @@ export function addSimulateCommand(program: Command, contextOf: () => CliContext
         await runManyCommand(flags, context);
         return;
       }
-      const { output, signal } = context;
-      const report = await runInWorker(flags, signal, (text) => output.progress(text));
+      const { output } = context;
+      const report = await runInWorker(flags, context);
       output.result(report, () => describeReport(report));
       if (!report.agreement) process.exitCode = EXIT.verificationFailed;
     });
@@ -185,11 +185,7 @@ function checkReshare({
 }
 
 /** The simulator computes without pause: in a thread of its own it leaves us free to answer Ctrl-C. */
-async function runInWorker(
-  flags: SimulateFlags,
-  signal: AbortSignal,
-  progress: (text: string | undefined) => void,
-): Promise<SimulationReport> {
+async function runInWorker(flags: SimulateFlags, { output, signal }: CliContext): Promise<SimulationReport> {
   signal.throwIfAborted();
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const { seed, rounds, delays, owners, crypto, control, schedule } = flags;
@@ -199,8 +195,15 @@ async function runInWorker(
   const order: SimulationOrder = { members, adversary, seed, rounds, delays, owners, crypto, rule, control, schedule };
   const worker = new Worker(new URL(`../simulation-worker.${extension}`, import.meta.url), { workerData: order });
   const startedMs = performance.now();
+  // Where nobody watches a terminal, once, after a while: most runs are over before that.
+  let isNoted = process.stderr.isTTY;
   const timer = setInterval(() => {
-    progress(`simulating ${members} members … ${Math.round((performance.now() - startedMs) / 1000)} s`);
+    const seconds = Math.round((performance.now() - startedMs) / 1000);
+    const text = `simulating ${members} members … ${seconds} s`;
+    output.progress(text);
+    if (isNoted || seconds < 2) return;
+    isNoted = true;
+    output.note(text);
   }, 250);
   try {
     return await new Promise((resolve, reject) => {
@@ -210,7 +213,7 @@ async function runInWorker(
     });
   } finally {
     clearInterval(timer);
-    progress(undefined);
+    output.progress(undefined);
     await worker.terminate();
   }
 }

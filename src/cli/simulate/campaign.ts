@@ -8,7 +8,7 @@ import type { CliContext } from "../context.ts";
 import { EXIT } from "../exit.ts";
 import { describeCampaign, describeTwins } from "./describe.ts";
 
-/** Where nobody watches a terminal, a line now and then shows that it goes on. */
+/** Where nobody watches a terminal, a line at the beginning and now and then shows that it goes on. */
 const NOTE_EVERY_MS = 60_000;
 
 interface Running {
@@ -19,7 +19,7 @@ interface Running {
 
 /** Ctrl-C ends it early, with a report of what was seen. */
 export async function runManyCommand(flags: SimulateFlags, { output, signal }: CliContext): Promise<void> {
-  let notedMs = performance.now();
+  let notedMs = Number.NEGATIVE_INFINITY;
   const running: Running = {
     threads: flags.threads ?? availableParallelism(),
     signal,

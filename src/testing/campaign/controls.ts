@@ -80,6 +80,11 @@ const CONTROLS: Readonly<Record<string, Control>> = {
     kinds: ["S6"],
     seeds: 40,
   },
+  "lost-sync": {
+    config: { ...base, adversary: "torn-disk", rounds: 60, control: "lost-sync" },
+    kinds: ["S6"],
+    seeds: 40,
+  },
   "resume-after-loss": {
     config: { ...base, adversary: "rollback", rounds: 60, control: "resume-after-loss" },
     kinds: ["S6"],

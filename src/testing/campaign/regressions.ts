@@ -20,4 +20,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 4, adversary: "garbage+lag", seed: 1n, rounds: 90, owners: 4 },
     why: "nothing was certified for more than K rounds, and what a member that came back then lacked had been dropped",
   },
+  {
+    config: { members: 4, adversary: "reshare", seed: 5003n, rounds: 35, delays: "unit", owners: 6 },
+    why: "a member that opened its shares late took the next epoch's, which it had opened before, for its own, and stopped",
+  },
 ];

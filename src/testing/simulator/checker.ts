@@ -41,18 +41,24 @@ export function createChecker(isHonest: (person: number) => boolean): Checker {
   const violation = (text: string): void => {
     if (violations.length < MAX_VIOLATIONS) violations.push(text);
   };
-  const agree = <K>(known: Map<K, Hex>, key: K, digest: Hex, what: string): void => {
+  // The text is made when there is something to say, which is hardly ever.
+  const agree = <K>(known: Map<K, Hex>, key: K, digest: Hex, what: () => string): void => {
     const other = known.get(key);
     if (other === undefined) known.set(key, digest);
-    else if (other !== digest) violation(`${what}: ${digest} against ${other}`);
+    else if (other !== digest) violation(`${what()}: ${digest} against ${other}`);
   };
   return {
     commit(member, { index, digest, blocks }) {
       const epoch = blocks[0]?.epoch ?? 0n;
-      agree(commits, `${epoch}/${index}`, digest, `agreement: member ${member}, commit ${index} of epoch ${epoch}`);
+      agree(
+        commits,
+        `${epoch}/${index}`,
+        digest,
+        () => `agreement: member ${member}, commit ${index} of epoch ${epoch}`,
+      );
     },
     batch(member, { header: { sequence }, digest, receipts: made }) {
-      agree(batches, sequence, digest, `S1: member ${member}, batch ${sequence}`);
+      agree(batches, sequence, digest, () => `S1: member ${member}, batch ${sequence}`);
       for (const { instructionId: id } of made) {
         const earlier = receipts.get(id) ?? sequence;
         receipts.set(id, sequence);
@@ -64,16 +70,21 @@ export function createChecker(isHonest: (person: number) => boolean): Checker {
         certificates,
         `${header.sequence}/${suite}`,
         digest,
-        `S1: member ${member}, certificate ${header.sequence} ${suite}`,
+        () => `S1: member ${member}, certificate ${header.sequence} ${suite}`,
       );
-      agree(batches, header.sequence, digest, `S1: member ${member}, certificate beside batch ${header.sequence}`);
+      agree(
+        batches,
+        header.sequence,
+        digest,
+        () => `S1: member ${member}, certificate beside batch ${header.sequence}`,
+      );
     },
     signed(member, kind, position, digest) {
       agree(
         signed,
         `${member}/${kind}/${position}`,
         digest,
-        `S6: member ${member} signed twice for ${kind} ${position}`,
+        () => `S6: member ${member} signed twice for ${kind} ${position}`,
       );
     },
     blamed(by, person, code, details) {

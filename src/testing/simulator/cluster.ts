@@ -90,12 +90,17 @@ export interface ClusterOptions {
   readonly twins?: ReadonlyMap<number, number>;
 }
 
+/** Characters of the trace that are hashed at a time: there are thousands of lines, and most are short. */
+const TRACE_BUFFER = 4096;
+
 export class Cluster {
   readonly checker: Checker;
   readonly processes: readonly Process[];
   readonly #options: ClusterOptions;
   readonly #queue = createEventQueue<() => void>();
   readonly #hash = createKeccakStream();
+  /** Of the trace, and not hashed yet. */
+  #lines = "";
   #nowMs = 0;
   #crashes = 0;
   #messages = 0;
@@ -144,6 +149,7 @@ export class Cluster {
   }
 
   get traceHash(): Hex {
+    this.#hashLines();
     return bytesToHex(this.#hash.digest());
   }
 
@@ -165,7 +171,13 @@ export class Cluster {
   }
 
   trace(line: string): void {
-    this.#hash.update(utf8ToBytes(`${line}\n`));
+    this.#lines += `${line}\n`;
+    if (this.#lines.length > TRACE_BUFFER) this.#hashLines();
+  }
+
+  #hashLines(): void {
+    this.#hash.update(utf8ToBytes(this.#lines));
+    this.#lines = "";
   }
 
   /** Starts a person's process unless it runs. */

@@ -6,8 +6,13 @@ export interface DiskFaults {
   readonly readFaultPerMille: number;
   /** A write fails; whether it reached the disk nobody knows. */
   readonly writeFaultPerMille: number;
-  /** Control: writes are reported durable before they are, and a crash takes the newest ones. */
-  readonly isUnsynced: boolean;
+  /** A crash is the machine's, and takes some of the newest writes that nothing was synced after: others' blocks, coins, certificates. */
+  readonly powerCutPerMille: number;
+  /**
+   * What a sync is worth. honest: everything up to it stays. Controls: never: nothing is durable when it is reported to be, and any crash
+   * takes the newest writes; lost: the same of power cuts, on a disk that answers a sync from its cache.
+   */
+  readonly sync: "honest" | "never" | "lost";
 }
 
 /** The process must stop: what it was about to send depends on a write that may not be there. */
@@ -20,5 +25,6 @@ export const SOUND_DISK: DiskFaults = {
   tornPerMille: 0,
   readFaultPerMille: 0,
   writeFaultPerMille: 0,
-  isUnsynced: false,
+  powerCutPerMille: 0,
+  sync: "honest",
 };

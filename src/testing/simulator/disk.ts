@@ -1,6 +1,8 @@
 /**
  * A member's disk in memory: what was persisted survives a crash, nothing else does. Writes are transactions, as the node's store makes
- * them: a torn one is not there at all. What it holds may flip or land in the wrong place, which only its reader can find out.
+ * them: a torn one is not there at all. Those that nothing is signed with are relaxed, as the node's are (node/records.ts): a power cut
+ * takes the newest of them, whatever the process was doing. What it holds may flip or land in the wrong place, which only its reader can
+ * find out.
  */
 import type { Certificate } from "../../batch/types.ts";
 import { slotOfBytes } from "../../consensus/block.ts";
@@ -24,6 +26,15 @@ export interface StoredEpoch {
 
 /** Transactions that a crash can take where nothing is synced. */
 const MAX_UNSYNCED = 8;
+/** Relaxed ones that a power cut can take: what is older, the operating system has written by then. */
+const MAX_RELAXED = 128;
+
+/** How to take back a transaction. */
+interface Undo {
+  /** relaxed: not synced; synced: on disk with all before it, once it has returned; checkpoint: the same, written a little later. */
+  readonly kind: "relaxed" | "synced" | "checkpoint";
+  readonly revert: () => void;
+}
 
 export class SimulatedDisk {
   #log: LogRecord[] = [];
@@ -40,9 +51,10 @@ export class SimulatedDisk {
   #rounds: readonly number[] = [];
   #faults = SOUND_DISK;
   #random: Random | undefined;
-  /** How to take back the newest transactions, oldest first: more than one only where they are not synced. */
-  #undo: { readonly isCheckpoint: boolean; readonly revert: () => void }[] = [];
+  /** The newest transactions, oldest first: what a crash may take. */
+  #undo: Undo[] = [];
   #isCorrupt = false;
+  #lost = 0;
 
   /** From now on the disk fails as described. */
   spoil(faults: DiskFaults, random: Random): void {
@@ -74,7 +86,8 @@ export class SimulatedDisk {
   write(write: PersistWrite): string[] {
     const before = { log: this.#log.length, certificates: this.#certificates.length, signedRound: this.#signedRound };
     const added: string[] = [];
-    this.#remember(false, () => {
+    const kind = write.register.length > 0 ? "synced" : "relaxed";
+    this.#remember(kind, () => {
       this.#log.length = before.log;
       this.#certificates.length = before.certificates;
       this.#signedRound = before.signedRound;
@@ -101,16 +114,33 @@ export class SimulatedDisk {
     return conflicts;
   }
 
-  /** The process died, while it was writing or not. What was not synced is gone, or not. */
+  /** The process died, while it was writing or not, or the machine did. What was not synced is gone, or not. */
   crash(isWriting: boolean): void {
     const random = this.#random;
     if (random === undefined) return;
-    const { isUnsynced, tornPerMille } = this.#faults;
+    const { sync, tornPerMille, powerCutPerMille } = this.#faults;
     const last = this.#undo.at(-1);
-    if (isUnsynced) {
-      for (let lost = random.below(this.#undo.length + 1); lost > 0; lost--) this.#undo.pop()?.revert();
-    } else if (last !== undefined && (isWriting || last.isCheckpoint) && random.chance(tornPerMille)) last.revert();
+    const isUnfinished = last !== undefined && (isWriting || last.kind === "checkpoint");
+    if (sync === "never") this.#loseSuffix(this.#undo.length, random);
+    else if (isUnfinished && random.chance(tornPerMille)) this.#undo.pop()!.revert();
+    if (powerCutPerMille > 0 && random.chance(powerCutPerMille)) {
+      const synced = sync === "lost" ? -1 : this.#undo.findLastIndex(({ kind }) => kind !== "relaxed");
+      this.#loseSuffix(this.#undo.length - 1 - synced, random);
+    }
     this.#undo = [];
+  }
+
+  /** None to all of the newest so many transactions. */
+  #loseSuffix(most: number, random: Random): void {
+    for (let lost = random.below(most + 1); lost > 0; lost--) {
+      this.#undo.pop()?.revert();
+      this.#lost++;
+    }
+  }
+
+  /** Transactions that crashes took although they had returned. */
+  get lost(): number {
+    return this.#lost;
   }
 
   /** A copy, as a backup holds it. */
@@ -180,10 +210,12 @@ export class SimulatedDisk {
         : { ...hit, signature: flipped(hit.signature, random) };
   }
 
-  #remember(isCheckpoint: boolean, revert: () => void): void {
-    if (!this.#faults.isUnsynced) this.#undo = [];
-    this.#undo.push({ isCheckpoint, revert });
-    if (this.#undo.length > MAX_UNSYNCED) this.#undo.shift();
+  #remember(kind: Undo["kind"], revert: () => void): void {
+    const { sync } = this.#faults;
+    // Whoever writes again knows that what it synced before is there, and all that came before that.
+    if (sync === "honest") this.#undo.splice(0, 1 + this.#undo.findLastIndex((earlier) => earlier.kind !== "relaxed"));
+    this.#undo.push({ kind, revert });
+    if (this.#undo.length > (sync === "honest" ? MAX_RELAXED : MAX_UNSYNCED)) this.#undo.shift();
   }
 
   /** Where a restart goes on from within the epoch, and what others are given. */
@@ -198,9 +230,7 @@ export class SimulatedDisk {
   keepCheckpoint(checkpoint: Checkpoint, self: number, retainedRounds: number): void {
     const round = decodeOrderTail(checkpoint.order).records.at(-1)!.leader.round;
     const before = { log: this.#log, checkpoint: this.#checkpoint, rounds: this.#rounds };
-    // What was written before it is synced with it.
-    this.#undo = [];
-    this.#remember(true, () => {
+    this.#remember("checkpoint", () => {
       this.#log = before.log;
       this.#checkpoint = before.checkpoint;
       this.#rounds = before.rounds;

@@ -6,7 +6,7 @@ import { maxFaulty } from "../../lib/math.ts";
 import type { MemberConfig } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import { SIMULATED_MEMBER } from "./cluster.ts";
-import type { DiskFaults } from "./disk-faults.ts";
+import { type DiskFaults, SOUND_DISK } from "./disk-faults.ts";
 import { type Control, type MaliceAdversary, type Mix, type NetworkAdversary, SWARM } from "./names.ts";
 import type { DelayModel } from "./network.ts";
 
@@ -108,14 +108,15 @@ function drawRules(mix: Mix, isSwarm: boolean, random: Random): Rules {
 }
 
 function drawDisk(isTorn: boolean, control: Control | undefined, random: Random): DiskFaults {
-  const isUnsynced = control === "no-register";
-  if (!isTorn) return { tornPerMille: 1000, readFaultPerMille: 0, writeFaultPerMille: 0, isUnsynced };
+  const sync = control === "no-register" ? "never" : control === "lost-sync" ? "lost" : "honest";
+  if (!isTorn) return { ...SOUND_DISK, tornPerMille: 1000, sync };
   return {
     tornPerMille: 800 + random.below(201),
     readFaultPerMille: random.below(101),
     // Per write, and a run has thousands: at the upper end hardly anybody gets through a round.
     writeFaultPerMille: random.pick([0, 1, 5, 20, 100]),
-    isUnsynced,
+    powerCutPerMille: 200 + random.below(801),
+    sync,
   };
 }
 

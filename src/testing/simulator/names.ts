@@ -14,7 +14,7 @@ const MALICE = ["equivocate", "late-gift", "jump-and-expose", "twins", "withhold
  * revealed holds up what would commit; early-coin: the same, with f members' shares in its hands before anybody else's; lag: f
  * members hear and say nothing for several K rounds, and for shorter times.
  * Honest members in trouble: crash: f of them die at random effects and come back; restart: all of them do, in turn, many times;
- * torn-disk: the same with last writes torn, unsynced ones lost, failing reads and writes, flipped bytes and misdirected writes;
+ * torn-disk: the same with last writes torn, unsynced ones lost (also to power cuts), failing reads and writes, flipped bytes and misdirected writes;
  * rollback: up to f lose their disk or get an old backup back, and their operators say so.
  * Malicious members: equivocate: two or three blocks a round, to split audiences; late-gift: blocks are withheld until just before the
  * last window, and then one member gets them; jump-and-expose: equivocators fall silent when an honest member has just jumped over
@@ -34,6 +34,7 @@ export type MaliceAdversary = (typeof MALICE)[number];
  * What a run can be made to leave out, and must then fail. no-catch-up: members that are behind wait for what never comes;
  * no-checkpoint-check: the first one asked lies about where the order stands, and is believed; f-plus-one: one malicious member more
  * than the protocol bears; no-register: the sign-once register and the log are durable some time after what they allow was sent;
+ * lost-sync: disks answer syncs from a cache that a power cut empties;
  * one-coin-share: a block carries the share of one round, whatever its author jumped over; resume-after-loss: a member that lost its
  * disk asks the others for its own last block and goes on above it; trusted-equivocator: a malicious member is taken for honest, so
  * that the checker must complain of an honest member being exposed or blamed.
@@ -43,6 +44,7 @@ export const CONTROLS = [
   "no-checkpoint-check",
   "f-plus-one",
   "no-register",
+  "lost-sync",
   "one-coin-share",
   "resume-after-loss",
   "trusted-equivocator",

@@ -40,7 +40,7 @@ export type Control = "keep-applying" | "early-switch";
 
 export interface ReshareConfig extends Omit<SimulationConfig, "control"> {
   readonly control?: Control | undefined;
-  /** Changes to try, besides those that get stuck on purpose. */
+  /** Changes to try, besides those that get stuck on purpose; default 4, and of large committees fewer (a day of theirs costs minutes). */
   readonly changes?: number | undefined;
 }
 
@@ -132,7 +132,7 @@ class ReshareSimulation implements Scenario, Surroundings {
       scenario: this,
     });
     this.#nodes = this.identities.map((_, person) => new SimulatedNode(person, this));
-    const changes = options.changes ?? 4;
+    const changes = options.changes ?? defaultChanges(options.members);
     for (let i = 0; i < changes; i++) {
       if (this.#plans.chance(200)) this.#kinds.push("stuck");
       this.#kinds.push(this.#plans.pick(CHANGE_KINDS.filter((kind) => kind !== "stuck")));
@@ -493,6 +493,11 @@ class ReshareSimulation implements Scenario, Surroundings {
     const who = `bad dealers ${[...badDealers].join(" ")}; asleep ${[...sleepers]}`;
     return `${kind} to epoch ${change.proposal.epoch} in attempt ${change.proposal.attempt} is not done; ${who}; ${where.join("; ")}`;
   }
+}
+
+function defaultChanges(members: number): number {
+  if (members > 10) return 1;
+  return members > LARGEST ? 2 : 4;
 }
 
 /** The control: this member's ledger does not say that its epoch is closed, so that it applies what comes after. */
