@@ -13,6 +13,7 @@ import type { Transport, TransportHandlers } from "../transport/port.ts";
 import { Answers } from "./answers.ts";
 import type { NodeEvent } from "./api/view.ts";
 import { floorOf } from "./checkpoint-record.ts";
+import { Conduct } from "./conduct.ts";
 import { staleStore } from "./errors.ts";
 import { Feeds } from "./feeds.ts";
 import type { NodeParts, NodeResharer } from "./node-parts.ts";
@@ -24,9 +25,6 @@ import { Turns, UNITS_PER_DRAIN } from "./turns.ts";
 
 export type { InboxStart } from "./feeds.ts";
 
-/** How long a peer that sent nonsense is not listened to. */
-const MUTE_MS = 10_000;
-
 export class Node {
   readonly #parts: NodeParts;
   readonly #member: Member;
@@ -34,6 +32,7 @@ export class Node {
   readonly #writes = new WriteCollector();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
   readonly #answers = new Answers();
+  readonly #conduct: Conduct;
   readonly #feeds: Feeds;
   readonly #resharer: NodeResharer | undefined;
   /** Of the newest epoch that is written down; the transport follows when everything of the one before has been sent. */
@@ -41,11 +40,8 @@ export class Node {
   #draining = false;
   #stopped = false;
   #hasLeft = false;
-  /** By member of the current epoch: what it said that honest members do not say. */
-  #faults = new Map<number, number>();
   /** The newest two of the epoch. */
   #checkpoints: readonly Checkpoint[];
-  #behindEpoch: bigint | undefined;
   #fatal: unknown;
   #timer: NodeJS.Timeout | undefined;
 
@@ -60,6 +56,7 @@ export class Node {
       ...member,
       readBlock: (digest) => this.#writes.block(digest) ?? store.block(digest),
     });
+    this.#conduct = new Conduct(parts);
     this.#turns = new Turns((peer, isHeld) => this.#hold(peer, isHeld));
     this.#feeds = new Feeds({
       ...parts,
@@ -107,7 +104,7 @@ export class Node {
 
   /** Messages of a peer of the current epoch that no honest member sends. */
   faultsOf(peer: number): number {
-    return this.#faults.get(peer) ?? 0;
+    return this.#conduct.faultsOf(peer);
   }
 
   get isHealthy(): boolean {
@@ -271,7 +268,7 @@ export class Node {
   #enter({ committee, peers }: EpochChange, self: number): void {
     const { transport, peersOf } = this.#parts;
     this.#turns.forgetPeers();
-    this.#faults = new Map();
+    this.#conduct.reset();
     transport.change(peersOf(peers), self, this.#handlersOf({ committee, self }));
   }
 
@@ -293,13 +290,13 @@ export class Node {
         this.#answers.verdict(effect.verdict);
         break;
       case "punish":
-        this.#mute(session, effect.member);
+        this.#conduct.punish(session, this.#session, effect.member);
         break;
       case "checkpoint":
         this.#checkpoints = [...this.#checkpoints.slice(-1), effect.checkpoint];
         break;
       case "behind":
-        this.#behind(session, effect.epoch);
+        this.#conduct.behind(session, effect.epoch, this.#hasLeft);
         break;
       case "taken":
         this.#answers.taken(effect.codes);
@@ -325,32 +322,9 @@ export class Node {
     this.#feeds.report();
   }
 
-  #mute({ committee, self }: Session, member: number): void {
-    // Whoever misbehaved in an epoch that has just ended may have another index now.
-    if (member === self || committee !== this.#session.committee) return;
-    this.#faults.set(member, this.faultsOf(member) + 1);
-    this.#parts.transport.mute(member, MUTE_MS);
-  }
-
   /** A peer that is ahead of what we can work off waits in its own memory. */
   #hold(peer: number, isHeld: boolean): void {
     this.#parts.transport.hold(peer, isHeld);
-  }
-
-  #behind({ committee }: Session, epoch: bigint): void {
-    if (epoch < committee.epoch) return;
-    // Within our epoch: report.ts has said so. Whoever left follows nobody.
-    if (epoch === committee.epoch) {
-      if (!this.#hasLeft) this.#parts.onBehind?.(epoch);
-      return;
-    }
-    // Peers say it again and again; a person needs to hear it once.
-    if (this.#behindEpoch !== epoch) {
-      const fields = { epoch, own: committee.epoch };
-      this.#parts.logger.warn("the committee went on to another epoch without this member", fields);
-    }
-    this.#behindEpoch = epoch;
-    this.#parts.onBehind?.(epoch);
   }
 
   #notify(event: NodeEvent): void {
