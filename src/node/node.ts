@@ -12,7 +12,7 @@ import type { Committee } from "../threshold/committee.ts";
 import type { Transport, TransportHandlers } from "../transport/port.ts";
 import { Answers } from "./answers.ts";
 import type { NodeEvent } from "./api/view.ts";
-import { floorOf } from "./checkpoint-record.ts";
+import { floorOf, requireCertified } from "./checkpoint-record.ts";
 import { Conduct } from "./conduct.ts";
 import { staleStore } from "./errors.ts";
 import { Feeds } from "./feeds.ts";
@@ -50,6 +50,7 @@ export class Node {
     const { member, createResharer, store, nowMs } = parts;
     const { committee, self } = member;
     assert(self !== undefined, "a node runs a member of the committee it starts in");
+    requireCertified(member);
     this.#session = { committee, self };
     this.#checkpoints = member.checkpoint === undefined ? [] : [member.checkpoint];
     this.#member = new Member({
