@@ -5,6 +5,9 @@
 import type { DagBlock } from "./dag.ts";
 import { type FindBlock, StoredBlock } from "./stored-block.ts";
 
+/** What a reference costs as an object beside the 42 bytes it was read from: a block may be made of little else. */
+export const REFERENCE_BYTES = 200;
+
 export class BlockMemory {
   readonly #budget: number;
   readonly #find: FindBlock | undefined;
@@ -18,14 +21,14 @@ export class BlockMemory {
     this.#find = find;
   }
 
-  /** Bytes of accepted blocks in memory. */
+  /** Bytes of accepted blocks in memory, and of what was read from them. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /** A block was accepted; its bytes are here. */
   hold(entry: DagBlock): void {
-    this.#bytes += entry.size;
+    this.#bytes += weightOf(entry);
     (entry.isOutput ? this.#spare : this.#needed).add(entry);
   }
 
@@ -36,7 +39,7 @@ export class BlockMemory {
 
   /** Nobody asks for it any more. */
   forget(entry: DagBlock): void {
-    if (this.#needed.delete(entry) || this.#spare.delete(entry)) this.#bytes -= entry.size;
+    if (this.#needed.delete(entry) || this.#spare.delete(entry)) this.#bytes -= weightOf(entry);
   }
 
   /**
@@ -50,9 +53,14 @@ export class BlockMemory {
         if (this.#bytes <= this.#budget) return;
         if (!entry.isReadable) continue;
         held.delete(entry);
-        this.#bytes -= entry.size;
+        this.#bytes -= weightOf(entry);
         entry.block = new StoredBlock(entry.block, this.#find);
       }
     }
   }
+}
+
+/** Of a block that is in memory. */
+function weightOf({ size, block }: DagBlock): number {
+  return size + REFERENCE_BYTES * block.parents.length;
 }

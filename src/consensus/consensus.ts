@@ -3,7 +3,6 @@
  * who it says (authenticated transport) and nothing else. Deterministic: the same calls give the same effects.
  */
 import { assert } from "../lib/assert.ts";
-import { isClocklessError } from "../lib/errors.ts";
 import type { Hex } from "../lib/hex.ts";
 import { quorumOf } from "../lib/math.ts";
 import { Activity } from "./activity.ts";
@@ -34,6 +33,7 @@ import { Pending } from "./pending.ts";
 import { coinShares, Proposer } from "./proposer.ts";
 import { answerFetch } from "./serve.ts";
 import { createBlockSigner } from "./signer.ts";
+import { createFind } from "./stored-block.ts";
 import type {
   BlockRef,
   BlockSigner,
@@ -43,7 +43,6 @@ import type {
   ConsensusEffect,
   ConsensusMessage,
   ProposalContent,
-  ReadBlock,
   SlotStatus,
   VerifiedBlock,
 } from "./types.ts";
@@ -111,7 +110,7 @@ export class Consensus {
       genesis,
       floor: this.#linearizer.floor,
       checkpoint,
-      find: readBlock === undefined ? undefined : (digest) => this.#find(readBlock, digest),
+      find: readBlock === undefined ? undefined : createFind(this.#codec, readBlock),
       budget: limits.maxHeldBytes,
     });
     this.#votes = new Votes(n, this.#quorum);
@@ -570,19 +569,6 @@ export class Consensus {
   #restoreCoin(round: number, signature: Uint8Array): void {
     if (!this.#config.coin.verify(round, signature)) refuse("badCoin", "the log holds a wrong coin", { round });
     this.#coins.restore(round, signature);
-  }
-
-  /** What comes back from the log is checked like anything foreign: it may have been damaged there. */
-  #find(readBlock: ReadBlock, digest: Hex): VerifiedBlock | undefined {
-    const bytes = readBlock(digest);
-    if (bytes === undefined) return undefined;
-    try {
-      const block = this.#codec.decode(bytes);
-      return block.digest === digest ? block : undefined;
-    } catch (error) {
-      if (!isClocklessError(error)) throw error;
-      return undefined;
-    }
   }
 
   #restoreBlock(record: RestoreRecord & { readonly kind: "block" }, effects: ConsensusEffect[]): void {

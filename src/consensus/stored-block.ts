@@ -2,12 +2,29 @@
  * An accepted block whose bytes left memory: what the graph and other members' questions need of it most is here, the rest is read back
  * from the log when somebody looks. Whoever can do without it asks `bytesOf`, which answers undefined where the log cannot be read.
  */
+import { isClocklessError } from "../lib/errors.ts";
 import type { Hex } from "../lib/hex.ts";
+import type { BlockCodec } from "./block.ts";
 import { refuse } from "./errors.ts";
-import type { BatchPartial, BlockRef, CoinShare, VerifiedBlock } from "./types.ts";
+import type { BatchPartial, BlockRef, CoinShare, ReadBlock, VerifiedBlock } from "./types.ts";
 
 /** Finds an accepted block by its digest and checks it against that; undefined when the log has lost it or cannot be read. */
 export type FindBlock = (digest: Hex) => VerifiedBlock | undefined;
+
+/** What comes back from the log is checked like anything foreign: it may have been damaged there. */
+export function createFind(codec: Pick<BlockCodec, "decode">, read: ReadBlock): FindBlock {
+  return (digest) => {
+    const bytes = read(digest);
+    if (bytes === undefined) return undefined;
+    try {
+      const block = codec.decode(bytes);
+      return block.digest === digest ? block : undefined;
+    } catch (error) {
+      if (!isClocklessError(error)) throw error;
+      return undefined;
+    }
+  };
+}
 
 export class StoredBlock implements VerifiedBlock {
   readonly epoch: bigint;

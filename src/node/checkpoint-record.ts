@@ -2,7 +2,9 @@
 import * as z from "zod";
 import * as wire from "../api/wire.ts";
 import { decodeOrderTail } from "../consensus/checkpoint.ts";
-import type { Checkpoint } from "../member/types.ts";
+import { ConsensusError } from "../consensus/errors.ts";
+import { isCertified } from "../member/checkpoints.ts";
+import type { Checkpoint, MemberConfig } from "../member/types.ts";
 import type { Store, StoredCheckpoint } from "../storage/port.ts";
 import { SUITES } from "../threshold/types.ts";
 
@@ -19,6 +21,17 @@ export function floorOf({ order }: Pick<Checkpoint, "order">, retainedRounds: nu
 
 export function storedCheckpointOf({ header, certificates, snapshot, order }: Checkpoint): StoredCheckpoint {
   return { sequence: header.sequence, json: JSON.stringify(z.encode(head, { header, certificates })), snapshot, order };
+}
+
+/**
+ * A checkpoint may come from our own disk, where a bit may have flipped; others would be given it, and nothing else looks at its
+ * certificates. Throws ConsensusError `badCheckpoint`.
+ */
+export function requireCertified({ checkpoint, committee, engines }: MemberConfig): void {
+  if (checkpoint === undefined || isCertified(checkpoint, committee, engines)) return;
+  throw new ConsensusError("badCheckpoint", "the checkpoint to go on from is not certified by this committee", {
+    details: { sequence: checkpoint.header.sequence },
+  });
 }
 
 /** Of the epoch that the store's log is of; undefined before the first one in it. */

@@ -7,66 +7,23 @@ import type { EpochChange } from "../ledger/reconfiguration/types.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { Member } from "../member/member.ts";
-import type {
-  Checkpoint,
-  MemberConfig,
-  MemberEffect,
-  MemberInput,
-  ReshareTask,
-  SubmitVerdict,
-  TransactionCode,
-} from "../member/types.ts";
-import type { Store } from "../storage/port.ts";
-import type { Logger } from "../telemetry/port.ts";
+import type { Checkpoint, MemberEffect, MemberInput, SubmitVerdict, TransactionCode } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import type { Transport, TransportHandlers } from "../transport/port.ts";
+import { Answers } from "./answers.ts";
 import type { NodeEvent } from "./api/view.ts";
-import { floorOf } from "./checkpoint-record.ts";
+import { floorOf, requireCertified } from "./checkpoint-record.ts";
+import { Conduct } from "./conduct.ts";
 import { staleStore } from "./errors.ts";
-import { Feeds, type FeedsParts } from "./feeds.ts";
-import type { NodeMetrics } from "./metrics.ts";
+import { Feeds } from "./feeds.ts";
+import type { NodeParts, NodeResharer } from "./node-parts.ts";
 import { WriteCollector } from "./records.ts";
-import { certificatesAfter, signedRoundOf } from "./replay.ts";
+import { restoreMember } from "./replay.ts";
 import { reportEffect, reportRefused } from "./report.ts";
-import { type PeersOf, type Session, sendTo } from "./session.ts";
+import { type Session, sendTo } from "./session.ts";
 import { Turns, UNITS_PER_DRAIN } from "./turns.ts";
 
 export type { InboxStart } from "./feeds.ts";
-
-export interface NodeParts extends Pick<FeedsParts, "createInboxes" | "inboxReach" | "market"> {
-  readonly member: MemberConfig;
-  /** Made for the members of the epoch it starts in. */
-  readonly transport: Transport;
-  readonly peersOf: PeersOf;
-  /** Stays open when the node stops. */
-  readonly store: Store;
-  /** Makes what carries out the member's tasks; without it they are left undone. */
-  readonly createResharer?: ((hooks: ResharerHooks) => NodeResharer) | undefined;
-  readonly logger: Logger;
-  readonly metrics: NodeMetrics;
-  /** Milliseconds, monotone; performance only. */
-  readonly nowMs: () => number;
-  /** Called once when the node must not go on (failed disk, broken invariant). */
-  readonly onFatal: (error: unknown) => void;
-  /** The committee went on to (at least) this epoch without us; our own epoch: further within it than peers keep blocks for. Called as often as peers say so. */
-  readonly onBehind?: ((epoch: bigint) => void) | undefined;
-  /** The committee went on without us, as it decided; nobody decided these. Called again after a restart. */
-  readonly onLeft?: ((undecided: readonly SignedInstruction[]) => void) | undefined;
-}
-
-/** See resharer.ts. */
-export interface NodeResharer {
-  take(task: ReshareTask): void;
-  began(committee: Committee, self: number | undefined): void;
-}
-
-export interface ResharerHooks {
-  readonly push: (input: MemberInput) => void;
-  readonly onFatal: (error: unknown) => void;
-}
-
-/** How long a peer that sent nonsense is not listened to. */
-const MUTE_MS = 10_000;
 
 export class Node {
   readonly #parts: NodeParts;
@@ -74,22 +31,17 @@ export class Node {
   readonly #turns: Turns;
   readonly #writes = new WriteCollector();
   readonly #listeners = new Set<(event: NodeEvent) => void>();
-  readonly #submitters: { readonly count: number; readonly resolve: (verdicts: readonly SubmitVerdict[]) => void }[] =
-    [];
-  readonly #senders: ((codes: readonly TransactionCode[]) => void)[] = [];
+  readonly #answers = new Answers();
+  readonly #conduct: Conduct;
   readonly #feeds: Feeds;
   readonly #resharer: NodeResharer | undefined;
   /** Of the newest epoch that is written down; the transport follows when everything of the one before has been sent. */
   #session: Session;
-  #verdicts: SubmitVerdict[] = [];
   #draining = false;
   #stopped = false;
   #hasLeft = false;
-  /** By member of the current epoch: what it said that honest members do not say. */
-  #faults = new Map<number, number>();
   /** The newest two of the epoch. */
   #checkpoints: readonly Checkpoint[];
-  #behindEpoch: bigint | undefined;
   #fatal: unknown;
   #timer: NodeJS.Timeout | undefined;
 
@@ -98,12 +50,14 @@ export class Node {
     const { member, createResharer, store, nowMs } = parts;
     const { committee, self } = member;
     assert(self !== undefined, "a node runs a member of the committee it starts in");
+    requireCertified(member);
     this.#session = { committee, self };
     this.#checkpoints = member.checkpoint === undefined ? [] : [member.checkpoint];
     this.#member = new Member({
       ...member,
       readBlock: (digest) => this.#writes.block(digest) ?? store.block(digest),
     });
+    this.#conduct = new Conduct(parts);
     this.#turns = new Turns((peer, isHeld) => this.#hold(peer, isHeld));
     this.#feeds = new Feeds({
       ...parts,
@@ -151,7 +105,7 @@ export class Node {
 
   /** Messages of a peer of the current epoch that no honest member sends. */
   faultsOf(peer: number): number {
-    return this.#faults.get(peer) ?? 0;
+    return this.#conduct.faultsOf(peer);
   }
 
   get isHealthy(): boolean {
@@ -164,7 +118,16 @@ export class Node {
 
   /** Replays the store, then opens the doors. */
   async start(): Promise<void> {
-    this.#restore();
+    restoreMember(this.#parts, this.#member, {
+      collect: (effect) => this.#collect(effect),
+      write: () => {
+        if (!this.#writes.isEmpty) this.#parts.store.write(this.#writes.take());
+      },
+      settled: (events) => this.#feeds.settled(events),
+      task: (task) => this.#resharer?.take(task),
+    });
+    // What a crash left to be erased.
+    this.#resharer?.began(this.committee, this.self);
     await this.#parts.transport.start(this.#handlersOf(this.#session));
     this.#feeds.start();
     this.#push({ kind: "tick" });
@@ -181,17 +144,16 @@ export class Node {
 
   /** Gives instructions to the member; resolves when it has answered for each, after what it promised is on disk and sent. */
   submit(instructions: readonly SignedInstruction[]): Promise<readonly SubmitVerdict[]> {
-    return new Promise((resolve) => {
-      this.#submitters.push({ count: instructions.length, resolve });
-      this.#push({ kind: "submit", instructions });
-    });
+    const verdicts = this.#answers.submitted(instructions.length);
+    this.#push({ kind: "submit", instructions });
+    return verdicts;
   }
 
   /** Gives encoded EpochTransactions to the member; resolves with a code for each. */
   submitTransactions(transactions: readonly Uint8Array[]): Promise<readonly TransactionCode[]> {
     if (!this.isHealthy) return Promise.resolve(transactions.map(() => "unavailable"));
     return new Promise((resolve) => {
-      this.#senders.push(resolve);
+      this.#answers.sent(resolve);
       this.#queueInput({ kind: "transactions", transactions });
     });
   }
@@ -199,39 +161,6 @@ export class Node {
   subscribe(listener: (event: NodeEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
-  }
-
-  #restore(): void {
-    const { store, logger, nowMs, member } = this.#parts;
-    const started = nowMs();
-    const newest = store.latestBatch()?.sequence ?? 0n;
-    this.#member.restore(
-      {
-        log: store.log(),
-        registered: (kind, position) => store.register(kind, position),
-        certificates: certificatesAfter(store, (member.checkpoint ?? member.start)?.header.sequence ?? 0n),
-        signedRound: signedRoundOf(store, member.committee.epoch),
-        listens: true,
-      },
-      (effect) => {
-        if (effect.kind === "persist") this.#collect(effect);
-        if (effect.kind === "task") this.#resharer?.take(effect.task);
-        if (effect.kind !== "batch") return;
-        // With a batch everything that belongs to it was written; another one under its number must not get past the store.
-        if (store.batch(effect.batch.header.sequence)?.digest !== effect.batch.digest) this.#collect(effect);
-        this.#feeds.settled(effect.batch.events);
-      },
-    );
-    if (!this.#writes.isEmpty) store.write(this.#writes.take());
-    // What a crash left to be erased.
-    this.#resharer?.began(this.committee, this.self);
-    logger.info("replayed the store", {
-      epoch: this.committee.epoch,
-      batches: this.#member.ledger.sequence,
-      stored: newest,
-      round: this.#member.consensus.highestRound,
-      ms: Math.round(nowMs() - started),
-    });
   }
 
   #handlersOf({ committee }: Session): TransportHandlers {
@@ -253,7 +182,7 @@ export class Node {
 
   /** From whoever does not wait for an answer. */
   #push(input: MemberInput): void {
-    if (input.kind === "transactions") this.#senders.push((codes) => reportRefused(this.#parts, codes));
+    if (input.kind === "transactions") this.#answers.sent((codes) => reportRefused(this.#parts, codes));
     this.#queueInput(input);
   }
 
@@ -302,7 +231,7 @@ export class Node {
     }
     for (const { session, effect } of later) this.#show(session, effect);
     if (later.some(({ effect }) => effect.kind === "batch")) this.#feeds.report();
-    this.#answerSubmitters();
+    this.#answers.give();
     this.#schedule();
     if (!this.#turns.isEmpty) this.#drainSoon();
   }
@@ -340,7 +269,7 @@ export class Node {
   #enter({ committee, peers }: EpochChange, self: number): void {
     const { transport, peersOf } = this.#parts;
     this.#turns.forgetPeers();
-    this.#faults = new Map();
+    this.#conduct.reset();
     transport.change(peersOf(peers), self, this.#handlersOf({ committee, self }));
   }
 
@@ -359,19 +288,19 @@ export class Node {
         });
         break;
       case "verdict":
-        this.#verdicts.push(effect.verdict);
+        this.#answers.verdict(effect.verdict);
         break;
       case "punish":
-        this.#mute(session, effect.member);
+        this.#conduct.punish(session, this.#session, effect.member);
         break;
       case "checkpoint":
         this.#checkpoints = [...this.#checkpoints.slice(-1), effect.checkpoint];
         break;
       case "behind":
-        this.#behind(session, effect.epoch);
+        this.#conduct.behind(session, effect.epoch, this.#hasLeft);
         break;
       case "taken":
-        this.#senders.shift()?.(effect.codes);
+        this.#answers.taken(effect.codes);
         break;
       case "task":
         this.#resharer?.take(effect.task);
@@ -394,40 +323,9 @@ export class Node {
     this.#feeds.report();
   }
 
-  #mute({ committee, self }: Session, member: number): void {
-    // Whoever misbehaved in an epoch that has just ended may have another index now.
-    if (member === self || committee !== this.#session.committee) return;
-    this.#faults.set(member, this.faultsOf(member) + 1);
-    this.#parts.transport.mute(member, MUTE_MS);
-  }
-
   /** A peer that is ahead of what we can work off waits in its own memory. */
   #hold(peer: number, isHeld: boolean): void {
     this.#parts.transport.hold(peer, isHeld);
-  }
-
-  #behind({ committee }: Session, epoch: bigint): void {
-    if (epoch < committee.epoch) return;
-    // Within our epoch: report.ts has said so. Whoever left follows nobody.
-    if (epoch === committee.epoch) {
-      if (!this.#hasLeft) this.#parts.onBehind?.(epoch);
-      return;
-    }
-    // Peers say it again and again; a person needs to hear it once.
-    if (this.#behindEpoch !== epoch) {
-      const fields = { epoch, own: committee.epoch };
-      this.#parts.logger.warn("the committee went on to another epoch without this member", fields);
-    }
-    this.#behindEpoch = epoch;
-    this.#parts.onBehind?.(epoch);
-  }
-
-  #answerSubmitters(): void {
-    for (let next = this.#submitters[0]; next !== undefined; next = this.#submitters[0]) {
-      if (this.#verdicts.length < next.count) return;
-      this.#submitters.shift();
-      next.resolve(this.#verdicts.splice(0, next.count));
-    }
   }
 
   #notify(event: NodeEvent): void {

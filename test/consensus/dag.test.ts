@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { REFERENCE_BYTES } from "../../src/consensus/block-memory.ts";
 import { Dag } from "../../src/consensus/dag.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
 import { bytesOf, type FindBlock, previousOf, StoredBlock } from "../../src/consensus/stored-block.ts";
@@ -58,6 +59,7 @@ describe("consensus: what sank below the floor", () => {
 describe("consensus: bytes of accepted blocks", () => {
   const SIZE = 1_000;
   const bytes = new Uint8Array(SIZE);
+  const WEIGHT = SIZE + 4 * REFERENCE_BYTES;
   /** A log that has everything, and what was asked of it. */
   function withLog(rounds: number, budget: number) {
     const asked: string[] = [];
@@ -77,25 +79,25 @@ describe("consensus: bytes of accepted blocks", () => {
     );
 
   it("stay in memory up to the budget, and no longer than until the next step", () => {
-    const { dag } = withLog(10, 8 * SIZE);
-    expect(dag.bytes).to.equal(40 * SIZE);
+    const { dag } = withLog(10, 8 * WEIGHT);
+    expect(dag.bytes).to.equal(40 * WEIGHT);
     dag.shed();
-    expect(dag.bytes).to.equal(8 * SIZE);
+    expect(dag.bytes).to.equal(8 * WEIGHT);
     expect(inMemory(dag, 10)).to.deep.equal(["9/0", "9/1", "9/2", "9/3", "10/0", "10/1", "10/2", "10/3"]);
     dag.add(block(11, 0, bytes));
-    expect(dag.bytes).to.equal(9 * SIZE);
+    expect(dag.bytes).to.equal(9 * WEIGHT);
     dag.shed();
-    expect(dag.bytes).to.equal(8 * SIZE);
+    expect(dag.bytes).to.equal(8 * WEIGHT);
   });
 
   it("leave it when they are output first, then oldest first, below the floor as above it", () => {
-    const { dag } = withLog(10, 10 * SIZE);
+    const { dag } = withLog(10, 10 * WEIGHT);
     // Without having been output: nobody's order asks for them any more.
     dag.sink(4);
     for (let round = 5; round <= 9; round++) for (const { digest } of dag.round(round)) dag.spare(digest);
     dag.shed();
     expect(inMemory(dag, 10)).to.deep.equal(["8/2", "8/3", "9/0", "9/1", "9/2", "9/3", "10/0", "10/1", "10/2", "10/3"]);
-    expect(dag.bytes).to.equal(10 * SIZE);
+    expect(dag.bytes).to.equal(10 * WEIGHT);
     dag.sink(10 + K);
     dag.sink(10 + 2 * K);
     expect([dag.bytes, dag.sunk, dag.size]).to.deep.equal([0, 0, 0]);
@@ -121,10 +123,10 @@ describe("consensus: bytes of accepted blocks", () => {
   it("all stay where there is no log, and those that it does not find by their digest where there is one", () => {
     const bare = fullDag(5, bytes, { budget: 0 });
     bare.shed();
-    expect(bare.bytes).to.equal(20 * SIZE);
+    expect(bare.bytes).to.equal(20 * WEIGHT);
     const { dag } = withLog(5, 0);
     dag.add(block(6, 1, bytes), false);
     dag.shed();
-    expect([dag.bytes, inMemory(dag, 6)]).to.deep.equal([SIZE, ["6/1"]]);
+    expect([dag.bytes, inMemory(dag, 6)]).to.deep.equal([WEIGHT, ["6/1"]]);
   });
 });

@@ -31,7 +31,13 @@ import { standInAddress } from "../../src/testing/stand-in.ts";
 import { memberConfig } from "./support.ts";
 
 const K = 64;
-const consensusLimits = { ...DEFAULT_CONSENSUS_LIMITS, maxPendingPerPeer: 16 };
+const consensusLimits = {
+  ...DEFAULT_CONSENSUS_LIMITS,
+  maxPendingPerPeer: 16,
+  maxPendingBytesPerPeer: 20 * 1024,
+  maxRequestedBytes: 32 * 1024,
+  maxHeldBytes: 24 * 1024,
+};
 const limits = {
   ...DEFAULT_MEMBER_LIMITS,
   maxPendingInstructions: 70,
@@ -46,7 +52,10 @@ async function createWorld(n: number) {
   const test = await createTestCommittee(n, random, "stand-in");
   const genesis = createTestGenesis(test.committee);
   const pacing = { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 250 };
-  const overrides = { genesis, retainedRounds: K, consensusLimits, limits, pacing };
+  /** Everybody's log: what is in it is the same for all. */
+  const log = new Map<string, Uint8Array>();
+  const readBlock = (digest: string): Uint8Array | undefined => log.get(digest);
+  const overrides = { genesis, retainedRounds: K, consensusLimits, limits, pacing, readBlock };
   const members = test.secrets.map((_, self) => new Member(memberConfig(test, self, overrides)));
   const codec = new BlockCodec({
     committeeId: test.committee.id,
@@ -61,6 +70,7 @@ async function createWorld(n: number) {
   const step = (self: number, input: MemberInput): void => {
     for (const effect of members[self]!.step(input, nowMs)) {
       if (effect.kind === "punish" && self === 0) punished.add(effect.member);
+      if (effect.kind === "persist") for (const { digest, bytes } of effect.write.blocks) log.set(digest, bytes);
       if (effect.kind !== "send") continue;
       for (let to = 0; to < n; to++)
         if (to !== self && (effect.to === "all" || effect.to === to))
@@ -190,7 +200,11 @@ for (const n of [4, 7]) {
         const { highestRound, floor } = consensus;
         const held = highestRound - Math.max(0, floor) + K;
         const tokens = f * (twinBurst(n) + TWINS_PER_ROUND * highestRound + (tick * TICK_MS) / 250);
+        const pendingBytes = n * consensusLimits.maxPendingBytesPerPeer + consensusLimits.maxRequestedBytes;
         const bounds = {
+          pendingBytes,
+          // A step accepts what waited for one message; a reference counts for 5 times its 42 bytes once it is read.
+          heldBytes: consensusLimits.maxHeldBytes + 6 * pendingBytes,
           blocks: n + held * (n + f * (MAX_UNREQUESTED_TWINS - 1)) + tokens,
           sunk: K * (n + f) + tokens,
           pending: n * consensusLimits.maxPendingPerPeer + f * held + tokens,
@@ -216,7 +230,13 @@ for (const n of [4, 7]) {
         }
       }
       // The flood does reach the limits that it is about.
-      expect(seen.pending, "pending").to.be.at.least(consensusLimits.maxPendingPerPeer);
+      expect(seen.pending, "pending").to.be.at.least(consensusLimits.maxPendingPerPeer / 2);
+      expect(seen.pendingBytes, "pendingBytes").to.be.greaterThan(consensusLimits.maxPendingBytesPerPeer - 4096);
+      // Between steps, so that only the budget counts.
+      expect(seen.heldBytes, "heldBytes").to.be.within(
+        consensusLimits.maxHeldBytes / 2,
+        consensusLimits.maxHeldBytes + 32 * 1024,
+      );
       expect(seen.future, "future").to.equal(f * limits.maxFuturePartials);
       expect(seen.instructions, "instructions").to.be.at.least(1);
       expect(seen.refused, "refused").to.be.greaterThan(500);

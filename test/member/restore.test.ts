@@ -6,7 +6,7 @@ import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../src/lib/hex.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../src/member/limits.ts";
 import { Member } from "../../src/member/member.ts";
-import type { Checkpoint, MemberConfig, MemberEffect, Recovered } from "../../src/member/types.ts";
+import type { MemberConfig, MemberEffect, Recovered } from "../../src/member/types.ts";
 import { createTestCommittee, createTestGenesis } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 
@@ -33,24 +33,22 @@ async function createLoner(changes: Partial<MemberConfig> = {}) {
   };
   const log: { readonly kind: "block"; readonly bytes: Uint8Array; readonly digest: Hex }[] = [];
   const certificates: Certificate[] = [];
-  let checkpoint: Checkpoint | undefined;
   const take = (effect: MemberEffect): void => {
-    if (effect.kind === "checkpoint") checkpoint = effect.checkpoint;
     if (effect.kind !== "persist") return;
     for (const { bytes, digest } of effect.write.blocks) log.push({ kind: "block", bytes, digest });
     certificates.push(...effect.write.certificates);
   };
   const member = new Member(config);
   for (let nowMs = 0; nowMs < 40; nowMs++) for (const effect of member.step({ kind: "tick" }, nowMs)) take(effect);
-  const again = (recovered: Partial<Recovered> = {}, other: Partial<MemberConfig> = {}) => {
-    const restored = new Member({ ...config, ...other });
+  const again = (recovered: Partial<Recovered> = {}) => {
+    const restored = new Member(config);
     const effects: MemberEffect[] = [];
     restored.restore({ log, certificates, registered: () => undefined, ...recovered }, (effect) =>
       effects.push(effect),
     );
     return { restored, effects };
   };
-  return { member, log, certificates, checkpoint: checkpoint!, again };
+  return { member, log, certificates, again };
 }
 
 function flipped(signature: Hex): Hex {
@@ -83,16 +81,6 @@ describe("member: what it gets back from its disk", () => {
         .to.throw(ConsensusError)
         .with.property("code", "badCertificate");
     }
-  });
-
-  it("is refused when the checkpoint's certificate is damaged, before anybody is given it", async () => {
-    const { checkpoint, member, again } = await createLoner();
-    expect(again({}, { checkpoint }).restored.ledger.digest).to.equal(member.ledger.digest);
-    const [first, ...rest] = checkpoint.certificates;
-    const damaged = { ...checkpoint, certificates: [{ ...first!, signature: flipped(first!.signature) }, ...rest] };
-    expect(() => again({}, { checkpoint: damaged }))
-      .to.throw(ConsensusError)
-      .with.property("code", "badCheckpoint");
   });
 });
 

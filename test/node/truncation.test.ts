@@ -2,14 +2,16 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { ConsensusError } from "../../src/consensus/errors.ts";
 import { StoredBlock } from "../../src/consensus/stored-block.ts";
-import { loadCheckpoint } from "../../src/node/checkpoint-record.ts";
+import { bytesToHex, hexToBytes } from "../../src/lib/hex.ts";
+import { loadCheckpoint, storedCheckpointOf } from "../../src/node/checkpoint-record.ts";
 import { WriteCollector } from "../../src/node/records.ts";
 import { signedRoundOf } from "../../src/node/replay.ts";
 import { DATABASE_FILE, openSqliteStore } from "../../src/storage/sqlite.ts";
 import { sizesOf } from "./sizes.ts";
 import { until } from "./support.ts";
-import { createWorld, N, type World } from "./world.ts";
+import { createWorld, forwarding, N, type World } from "./world.ts";
 
 const K = 64;
 /** Some three rounds of blocks; what is older is read back from the file. */
@@ -125,6 +127,27 @@ describe("node: the log is cut at its old end", () => {
     await until("own blocks again", () => member.consensus.lastOwnRound > before.consensus.lastOwnRound);
     await rounds(K);
     expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("does not start from a checkpoint whose certificate is damaged, nor give it to anybody", async () => {
+    await world.nodes[1]!.stop();
+    const store = world.stores[1]!;
+    const { certificates, ...rest } = loadCheckpoint(store)!;
+    const [first, ...others] = certificates;
+    const signature = hexToBytes(first!.signature);
+    signature[7]! ^= 1;
+    const damaged = storedCheckpointOf({
+      ...rest,
+      certificates: [{ ...first!, signature: bytesToHex(signature) }, ...others],
+    });
+    world.stores[1] = { ...forwarding(store), checkpoint: () => damaged, close: () => {} };
+    let error: unknown;
+    await world.start(1).catch((thrown: unknown) => {
+      error = thrown;
+    });
+    expect(error).to.be.instanceOf(ConsensusError).with.property("code", "badCheckpoint");
+    world.stores[1] = store;
+    await world.start(1);
   });
 
   it("has its blocks in the file and not in memory, and whoever was away gets them", async () => {
