@@ -383,9 +383,12 @@ export class Consensus {
    * author gave to nobody else. Whoever builds on such a reference shuts out all members with a lower floor, and where these are needed
    * they stay there for ever. At or below `final` the cut is their way on.
    */
-  serveAbove(floor: number, final: number): void {
+  serveAbove(floor: number, final: number, nowMs: number): ConsensusEffect[] {
     this.#dag.serveAbove(floor);
     this.#finalFloor = final;
+    const effects: ConsensusEffect[] = [];
+    this.#settle(nowMs, effects);
+    return effects;
   }
 
   #proposable(): ReturnType<typeof highestQuorum> {

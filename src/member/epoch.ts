@@ -6,7 +6,14 @@ import type { Certificate } from "../batch/types.ts";
 import { decodeOrderTail, deriveCheckpoint } from "../consensus/checkpoint.ts";
 import { Consensus } from "../consensus/consensus.ts";
 import { MAX_PARTIALS as MAX_BLOCK_PARTIALS } from "../consensus/limits.ts";
-import type { BatchPartial, CoinScheme, ConsensusConfig, ProposalContent, VerifiedBlock } from "../consensus/types.ts";
+import type {
+  BatchPartial,
+  CoinScheme,
+  ConsensusConfig,
+  ConsensusEffect,
+  ProposalContent,
+  VerifiedBlock,
+} from "../consensus/types.ts";
 import type { SettledBatch } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
@@ -81,13 +88,13 @@ export class Epoch {
       checkpoint,
     };
     this.consensus = new Consensus(consensus, config.createRule);
-    this.keepServable();
+    this.keepServable(0);
   }
 
   /** What others need who start from a checkpoint of ours stays servable until there are newer ones. */
-  keepServable(): void {
+  keepServable(nowMs: number): readonly ConsensusEffect[] {
     const { servedFloor, finalFloor } = this.checkpoints;
-    if (servedFloor !== undefined) this.consensus.serveAbove(servedFloor, finalFloor);
+    return servedFloor === undefined ? [] : this.consensus.serveAbove(servedFloor, finalFloor, nowMs);
   }
 
   get number(): bigint {

@@ -243,7 +243,7 @@ export class Member {
     const wakeAtMs = this.#certification.wakeAtMs;
     if (wakeAtMs !== undefined) this.#wakeAtMs = Math.min(this.#wakeAtMs ?? wakeAtMs, wakeAtMs);
     this.#reconfigure();
-    this.#giveCheckpoint();
+    this.#giveCheckpoint(nowMs);
     this.#turn(nowMs);
     return this.#out.drain();
   }
@@ -309,11 +309,14 @@ export class Member {
     return this.#config.signsIn?.(epoch) ?? true;
   }
 
-  #giveCheckpoint(): void {
+  #giveCheckpoint(nowMs: number): void {
     const checkpoint = this.#epoch.checkpoints.take((header) => this.#certification.allOf(header));
     if (checkpoint === undefined) return;
-    this.#epoch.keepServable();
     this.#out.show({ kind: "checkpoint", checkpoint });
+    // The floor rises: what waited for blocks below it may be accepted now, and then the next step has work.
+    const effects = this.#epoch.keepServable(nowMs);
+    if (effects.length > 0) this.#wakeAtMs = nowMs;
+    this.#performAll(effects);
   }
 
   #retry(nowMs: number): void {

@@ -47,7 +47,7 @@ describe("consensus: invented blocks", () => {
     const create = (self: number | undefined): Consensus => {
       const consensus = new Consensus(configOf(4, self, { retainedRounds: K, activityWindow: 2, limits }));
       // The newest checkpoint that is final is an old one.
-      consensus.serveAbove(0, 0);
+      consensus.serveAbove(0, 0, 0);
       return consensus;
     };
     const fast = create(FAST);
