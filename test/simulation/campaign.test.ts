@@ -112,9 +112,10 @@ describe("campaign", () => {
     const report = await runCampaign(plan, { ...options, signal: never, controls: [] });
     expect(report.passed).to.equal(false);
     expect(report.violations).to.be.greaterThan(0);
-    const { smallest, violation } = report.failures[0]!;
+    const { command, smallest, violation } = report.failures[0]!;
     expect(kindOf(smallest!.violation)).to.equal(kindOf(violation));
-    const value = (flag: string): string => new RegExp(`--${flag} (\\S+)`).exec(smallest!.command)![1]!;
+    const value = (flag: string, of = smallest!.command): string => new RegExp(`--${flag} (\\S+)`).exec(of)![1]!;
+    const sizeOf = (of: string): number => Number(value("members", of)) * Number(value("rounds", of));
     const again: RunConfig = {
       members: Number(value("members")),
       adversary: value("adversary"),
@@ -126,7 +127,7 @@ describe("campaign", () => {
     };
     expect(commandOf(again)).to.equal(smallest!.command);
     expect(violationOf(again)).to.equal(smallest!.violation);
-    expect(again.members).to.equal(4);
+    expect(sizeOf(smallest!.command)).to.be.lessThan(sizeOf(command));
   });
 });
 
