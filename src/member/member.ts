@@ -46,10 +46,6 @@ export function epochGenesis(committeeId: Hex, startsFrom: Hex): Hex {
 /** A transaction's deals fill a block: some room is left for what else waits. */
 const PAYLOAD_RESERVE_BYTES = 64 * 1024;
 
-/** Lateness beyond this is a pause, not load. */
-const MAX_LATENESS_MS = 25;
-const LATENESS_WEIGHT = 1 / 16;
-
 export class Member {
   readonly #config: MemberConfig;
   readonly #ledger: Ledger;
@@ -86,7 +82,6 @@ export class Member {
   #roundAtRetry = -1;
   #wakeAtMs: number | undefined;
   /** Moving average. */
-  #lateMs = 0;
 
   /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`, `badCheckpoint`. */
   constructor(config: MemberConfig) {
@@ -236,8 +231,7 @@ export class Member {
     }
     // Retries are due by time, not by silence: under traffic the next timer would always be put off.
     if (nowMs >= this.#retryAtMs) this.#retry(nowMs);
-    this.#measureLateness(input, nowMs);
-    this.#certification.release(nowMs, this.#lateMs);
+    this.#certification.release(nowMs);
     this.#reconfigure();
     this.#propose(nowMs);
     const wakeAtMs = this.#certification.wakeAtMs;
@@ -246,13 +240,6 @@ export class Member {
     this.#giveCheckpoint(nowMs);
     this.#turn(nowMs);
     return this.#out.drain();
-  }
-
-  /** A tick comes when something is due, or later when there is more to do than time. */
-  #measureLateness({ kind }: MemberInput, nowMs: number): void {
-    if (kind !== "tick" || this.#wakeAtMs === undefined || nowMs < this.#wakeAtMs) return;
-    const lateMs = Math.min(MAX_LATENESS_MS, nowMs - this.#wakeAtMs);
-    this.#lateMs += LATENESS_WEIGHT * (lateMs - this.#lateMs);
   }
 
   /** At the epoch's beginning, or within it from a checkpoint. */

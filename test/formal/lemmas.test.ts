@@ -1,12 +1,15 @@
 /** The lemmas of docs/consensus-proof.md, by name, on arbitrary valid DAGs: what the proof says must be seen on every one. */
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
+import { Consensus } from "../../src/consensus/consensus.ts";
 import { COIN_DELAY } from "../../src/consensus/limits.ts";
 import { maxFaulty, quorumOf } from "../../src/lib/math.ts";
 import { causalOrder, type GeneratedDag, generateDag, generateView, shuffled } from "../../src/testing/dag/generate.ts";
 import { coinOf, isContradiction, Reference, ReferenceView, RULES } from "../../src/testing/dag/rule.ts";
 import { closure, type SketchBlock } from "../../src/testing/dag/sketch.ts";
 import { createRandom, type Random } from "../../src/testing/random.ts";
+import { configOf } from "../consensus/support/network.ts";
+import { randomDag } from "../consensus/support/random-dag.ts";
 import { seed } from "../seed.ts";
 
 const dags = Math.min(1000, Number(process.env.CLOCKLESS_DAGS ?? 150));
@@ -356,6 +359,36 @@ describe(`formal: the lemmas of docs/consensus-proof.md (seed ${seed}, ${dags} D
     }
     expect([...tried.keys()].length).equal(4);
     for (const [n, { commits, anchors }] of tried) expect(commits / anchors, `n = ${n}`).least(2 / n);
+  });
+
+  it("Floors: a block that names one that never was is accepted at or below the final floor only, however far the order has gone", () => {
+    const ROUNDS = 24;
+    let taken = 0;
+    let refused = 0;
+    for (let i = 0; i < dags; i++) {
+      const random = createRandom(seed, `floors/${i}`);
+      const n = random.pick([4, 5, 7]);
+      const { builder } = randomDag(seed * 1_000 + i, n, ROUNDS);
+      const ends = [...Array(n).keys()].filter((author) => builder.at(ROUNDS, author).length > 0);
+      if (ends.length < quorumOf(n)) continue;
+      builder.fullRounds(ROUNDS + 1, ROUNDS + 4);
+      const view = new Consensus(configOf(n, undefined, { retainedRounds: 8, activityWindow: 2 }));
+      const final = random.below(ROUNDS);
+      view.serveAbove(0, final, 0);
+      view.restore(builder.blocks.map(({ bytes }) => ({ kind: "block", bytes })));
+      if (view.orderFloor < 1) continue;
+      const digest = `0x${"5a".repeat(32)}` as const;
+      const never = { round: 1 + random.below(view.orderFloor), author: random.below(n), digest };
+      const author = random.below(n);
+      const naming = builder.block(author, ROUNDS + 5, { weak: [never] });
+      view.receive(author, { kind: "block", bytes: naming.bytes }, 0);
+      expect(view.block(naming) !== undefined, `${i}: ${never.round}, final ${final}`).equal(never.round <= final);
+      if (never.round <= final) taken++;
+      else refused++;
+    }
+    // By the order's floor alone all of them would have been accepted.
+    expect(refused).greaterThan(dags / 20);
+    expect(taken).greaterThan(dags / 20);
   });
 });
 
