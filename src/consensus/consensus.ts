@@ -13,31 +13,22 @@ import { CoinPool } from "./coin-pool.ts";
 import { Committer, type CommitterParts, type DecisionRule } from "./committer.ts";
 import { Dag, type DagBlock } from "./dag.ts";
 import { refuse } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
 import { Exposure } from "./exposure.ts";
 import { Fetcher } from "./fetcher.ts";
 import { Intake } from "./intake.ts";
-import {
-  COIN_DELAY,
-  MAX_FETCH_DEPTH,
-  MAX_PARTIALS,
-  RETRY_MAX_MS,
-  RETRY_MIN_MS,
-  SERVED_BLOCKS,
-  validateConfig,
-} from "./limits.ts";
+import { MAX_PARTIALS, RETRY_MAX_MS, RETRY_MIN_MS, validateConfig } from "./limits.ts";
 import { Linearizer } from "./linearizer.ts";
 import { OutputLog } from "./output-log.ts";
 import { Pacing } from "./pacing.ts";
 import { Peers } from "./peers.ts";
 import { Pending } from "./pending.ts";
 import { coinShares, Proposer } from "./proposer.ts";
-import { answerFetch } from "./serve.ts";
 import { createBlockSigner } from "./signer.ts";
 import { createFind } from "./stored-block.ts";
 import type {
   BlockRef,
   BlockSigner,
-  CoinShare,
   ConsensusCheckpoint,
   ConsensusConfig,
   ConsensusEffect,
@@ -80,10 +71,10 @@ export class Consensus {
   readonly #pacing: Pacing;
   readonly #peers: Peers;
   readonly #bundles: Bundles;
+  readonly #exchange: Exchange;
   readonly #outputLog: OutputLog;
   #lastOwn: BlockRef | undefined;
   #finalFloor = Number.POSITIVE_INFINITY;
-  #behindAtMs = Number.NEGATIVE_INFINITY;
   /** It stays in memory: peers are reminded of it, and a log that is cut keeps it. */
   #lastOwnBlock: VerifiedBlock | undefined;
 
@@ -133,6 +124,15 @@ export class Consensus {
     this.#pacing = new Pacing(n);
     this.#peers = new Peers(n, self);
     this.#bundles = new Bundles(this.#dag, n, n - this.#quorum);
+    this.#exchange = new Exchange({
+      config,
+      dag: this.#dag,
+      pending: this.#pending,
+      fetcher: this.#fetcher,
+      peers: this.#peers,
+      bundles: this.#bundles,
+      coins: this.#coins,
+    });
     this.#intake = new Intake({
       config,
       codec: this.#codec,
@@ -143,7 +143,7 @@ export class Consensus {
       exposure: this.#exposure,
       coins: this.#coins,
       arrived: (from, author) => this.#bundles.arrived(from, author),
-      behind: (round, nowMs, effects) => this.#reportBehind(round, nowMs, effects),
+      behind: (round, nowMs, effects) => this.#exchange.reportBehind(round, nowMs, effects),
       accept: (block, nowMs, effects, isReadable) => {
         this.#enter(block, nowMs, isReadable);
         effects.push({ kind: "accepted", block });
@@ -238,9 +238,10 @@ export class Consensus {
         this.#intake.receive(from, message.bytes, nowMs, effects);
         break;
       case "fetch":
-        return this.#serve(from, message, nowMs);
+        return this.#exchange.serveBlocks(from, message, nowMs);
       case "fetched":
-        this.#takeFetched(from, message, nowMs, effects);
+        for (const bytes of message.blocks) this.#intake.receive(from, bytes, nowMs, effects);
+        this.#exchange.takeNotFound(from, message, nowMs, effects);
         break;
       case "bundle":
         for (const bytes of message.blocks) this.#intake.receive(from, bytes, nowMs, effects);
@@ -249,18 +250,16 @@ export class Consensus {
         this.#bundles.asked(from, message.until);
         return [];
       case "coinRequest":
-        return this.#serveCoin(from, message.round);
+        return this.#exchange.serveCoin(from, message.round, this.lastOwnRound);
       case "coinShares":
-        for (const share of message.shares) this.#takeShare(from, share);
+        this.#exchange.takeShares(from, message.shares);
         break;
       case "coin":
-        if (!this.#coins.accept(message.round, message.signature)) {
-          effects.push({ kind: "punish", member: from, code: "badCoin", details: { round: message.round } });
-        }
+        this.#exchange.takeCoin(from, message.round, message.signature, effects);
         break;
     }
     this.#settle(nowMs, effects);
-    this.#fetchDue(nowMs, effects);
+    this.#exchange.fetchDue(nowMs, effects);
     const until = this.#bundles.request();
     if (until !== undefined) effects.push({ kind: "send", to: "all", message: { kind: "wantBundles", until } });
     return effects;
@@ -315,10 +314,8 @@ export class Consensus {
   tick(nowMs: number): ConsensusEffect[] {
     const effects: ConsensusEffect[] = [];
     this.#settle(nowMs, effects);
-    this.#fetchDue(nowMs, effects);
-    for (const round of this.#peers.coinsToRequest(this.#coins.wanted, nowMs)) {
-      effects.push({ kind: "send", to: "all", message: { kind: "coinRequest", round } });
-    }
+    this.#exchange.fetchDue(nowMs, effects);
+    this.#exchange.requestCoins(nowMs, effects);
     if (this.#lastOwnBlock !== undefined) {
       const patienceMs = Math.min(Math.max(RETRY_MIN_MS, 4 * this.#pacing.delayMs), RETRY_MAX_MS);
       for (const peer of this.#peers.toRemind(this.lastOwnRound, patienceMs, nowMs)) {
@@ -495,78 +492,6 @@ export class Consensus {
           : { kind: "punish", member: event.author, code: "badShare", details: { round: event.round } },
       );
     }
-  }
-
-  #fetchDue(nowMs: number, effects: ConsensusEffect[]): void {
-    if (this.#fetcher.size === 0) return;
-    // At least 1, because 0 invites nothing: who begins late in an epoch would walk down to its start a round per answer.
-    const after = Math.max(1, this.#dag.highestRound - 1);
-    const isNeeded = ({ digest }: BlockRef): boolean => this.#pending.isAwaited(digest);
-    const isTaken = ({ round, author }: BlockRef): boolean =>
-      this.#dag.at(round, author).length > 0 || this.#pending.isHeldAt(round, author);
-    for (const [peer, refs] of this.#fetcher.due(nowMs, this.#dag.highestRound, isNeeded, isTaken)) {
-      // Rounds of its author that we lack below the block, and are not above our floor: it made at most one block in each.
-      const gaps = refs.map(({ round, author }) => round - 1 - Math.max(this.#dag.newest(author), this.#dag.floor));
-      const depth = Math.min(Math.max(0, ...gaps), MAX_FETCH_DEPTH);
-      const message = { kind: "fetch", refs, after } as const;
-      effects.push({ kind: "send", to: peer, message: depth === 0 ? message : { ...message, depth } });
-    }
-  }
-
-  /** At most our own limit of what is asked (the asker's may be higher: the rest it asks again), and a bounded rate. */
-  #serve(
-    from: number,
-    { refs, after = 0, depth = 0 }: Extract<ConsensusMessage, { kind: "fetch" }>,
-    nowMs: number,
-  ): ConsensusEffect[] {
-    const { limits } = this.#config;
-    if (!this.#peers.mayServe(from, SERVED_BLOCKS * limits.maxBlockBytes, nowMs)) return [];
-    const { message, size } = answerFetch(this.#dag, limits, from, refs.slice(0, limits.maxFetchRefs), after, depth);
-    this.#peers.served(from, size);
-    this.#bundles.served(from, refs);
-    return [{ kind: "send", to: from, message }];
-  }
-
-  #takeFetched(
-    from: number,
-    message: Extract<ConsensusMessage, { kind: "fetched" }>,
-    nowMs: number,
-    effects: ConsensusEffect[],
-  ): void {
-    for (const bytes of message.blocks) this.#intake.receive(from, bytes, nowMs, effects);
-    for (const ref of message.notFound) {
-      const sunkAt = this.#fetcher.notFound(from, ref, message.floor ?? 0, nowMs);
-      // At least one honest member has dropped it: nobody will bring it any more, the way forward is a certificate.
-      if (sunkAt > this.#n - this.#quorum) this.#reportBehind(ref.round, nowMs, effects);
-    }
-  }
-
-  /**
-   * Again and again while it is so: whoever has to act on it may be busy, or find nobody who answers, and the others may not get on
-   * without us, so that nothing further happens that would tell.
-   */
-  #reportBehind(round: number, nowMs: number, effects: ConsensusEffect[]): void {
-    if (nowMs < this.#behindAtMs + RETRY_MAX_MS) return;
-    this.#behindAtMs = nowMs;
-    effects.push({ kind: "behind", round });
-  }
-
-  #serveCoin(from: number, round: number): ConsensusEffect[] {
-    const signature = this.#coins.signature(round);
-    if (signature !== undefined) return [{ kind: "send", to: from, message: { kind: "coin", round, signature } }];
-    // Never earlier than with our block of that round: an early coin would tell the scheduler whom to delay.
-    if (round < 1 || round <= this.floor || round + COIN_DELAY > this.lastOwnRound) return [];
-    const { self } = this.#config;
-    const share = self === undefined ? undefined : (this.#coins.share(round, self) ?? this.#config.coin.share(round));
-    if (self === undefined || share === undefined) return [];
-    // Kept, so that asking a thousand times costs one signature.
-    this.#coins.add(self, { round, signature: share });
-    return [{ kind: "send", to: from, message: { kind: "coinShares", shares: [{ round, signature: share }] } }];
-  }
-
-  #takeShare(from: number, share: CoinShare): void {
-    const highest = this.#dag.highestRound + this.#config.retainedRounds;
-    if (share.round >= 1 && share.round > this.floor && share.round <= highest) this.#coins.add(from, share);
   }
 
   #restoreCoin(round: number, signature: Uint8Array): void {
