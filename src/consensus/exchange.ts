@@ -3,25 +3,12 @@
  * waits for. Questions of others cost us a bounded rate, wrong answers cost their senders a `punish`.
  */
 import { maxFaulty } from "../lib/math.ts";
-import type { Bundles } from "./bundles.ts";
-import type { CoinPool } from "./coin-pool.ts";
-import type { Dag } from "./dag.ts";
-import type { Fetcher } from "./fetcher.ts";
 import { COIN_DELAY, MAX_FETCH_DEPTH, RETRY_MAX_MS, SERVED_BLOCKS } from "./limits.ts";
-import type { Peers } from "./peers.ts";
-import type { Pending } from "./pending.ts";
+import type { Parts } from "./parts.ts";
 import { answerFetch } from "./serve.ts";
-import type { BlockRef, CoinShare, ConsensusConfig, ConsensusEffect, ConsensusMessage } from "./types.ts";
+import type { BlockRef, CoinShare, ConsensusEffect, ConsensusMessage } from "./types.ts";
 
-export interface ExchangeParts {
-  readonly config: ConsensusConfig;
-  readonly dag: Dag;
-  readonly pending: Pending;
-  readonly fetcher: Fetcher;
-  readonly peers: Peers;
-  readonly bundles: Bundles;
-  readonly coins: CoinPool;
-}
+type ExchangeParts = Pick<Parts, "config" | "dag" | "pending" | "fetcher" | "peers" | "bundles" | "coins">;
 
 export class Exchange {
   readonly #parts: ExchangeParts;

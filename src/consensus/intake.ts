@@ -5,26 +5,15 @@ import { equalBytes } from "../lib/bytes.ts";
 import { isClocklessError } from "../lib/errors.ts";
 import { bytesToHex, type Hex } from "../lib/hex.ts";
 import { maxFaulty } from "../lib/math.ts";
-import { type BlockCodec, releasedShares, signatureOf, slotOfBytes } from "./block.ts";
-import type { CoinPool } from "./coin-pool.ts";
-import type { Dag } from "./dag.ts";
+import { releasedShares, signatureOf, slotOfBytes } from "./block.ts";
 import { refuse } from "./errors.ts";
-import type { Exposure } from "./exposure.ts";
-import type { Fetcher } from "./fetcher.ts";
 import { MAX_REFUSED, MAX_UNREQUESTED_TWINS } from "./limits.ts";
-import type { Pending } from "./pending.ts";
+import type { Parts } from "./parts.ts";
 import { StoredBlock } from "./stored-block.ts";
-import type { BlockRef, BlockSigner, ConsensusConfig, ConsensusEffect, VerifiedBlock } from "./types.ts";
+import type { BlockRef, ConsensusEffect, VerifiedBlock } from "./types.ts";
 
-export interface IntakeParts {
-  readonly config: ConsensusConfig;
-  readonly codec: BlockCodec;
-  readonly signer: BlockSigner;
-  readonly dag: Dag;
-  readonly pending: Pending;
-  readonly fetcher: Fetcher;
-  readonly exposure: Exposure;
-  readonly coins: CoinPool;
+export interface IntakeParts
+  extends Pick<Parts, "config" | "codec" | "signer" | "dag" | "pending" | "fetcher" | "exposure" | "coins"> {
   /** The first copy of a signed block came from this member, unasked. */
   readonly arrived: (from: number, author: number) => void;
   /** At least one honest member is more than K rounds above our newest block. */
