@@ -6,6 +6,9 @@
  *
  * Not found: a block of ours that nobody had accepted when it proposed last. Hence the operator's word counts (`MemberConfig.signsIn`).
  */
+import { slotOfBytes } from "../consensus/block.ts";
+import type { Consensus } from "../consensus/consensus.ts";
+import type { ConsensusMessage } from "../consensus/types.ts";
 import { maxFaulty, quorumOf } from "../lib/math.ts";
 
 export class Listening {
@@ -31,13 +34,19 @@ export class Listening {
     if (this.#connected.size >= this.#needed) this.#enoughAtMs ??= nowMs;
   }
 
-  /** A block of the peer's own came from the peer itself. */
-  showed(peer: number, round: number): void {
-    this.#shown.set(peer, Math.max(round, this.#shown.get(peer) ?? 0));
+  /** A peer sent this: blocks of its own in it count. */
+  heard(from: number, message: ConsensusMessage): void {
+    const shown = message.kind === "block" ? [message.bytes] : message.kind === "bundle" ? message.blocks : [];
+    for (const bytes of shown) {
+      const slot = slotOfBytes(bytes);
+      if (slot?.author === from) this.#shown.set(from, Math.max(slot.round, this.#shown.get(from) ?? 0));
+    }
   }
 
-  /** `isHeld`: the block of this author and round is in the DAG with all its ancestors, or below its floor. */
-  isOver(isHeld: (author: number, round: number) => boolean, nowMs: number): boolean {
+  /** Enough of what was shown is in the DAG with all its ancestors, or below its floor. */
+  isOver(consensus: Pick<Consensus, "floor" | "blocksAt">, nowMs: number): boolean {
+    const isHeld = (author: number, round: number): boolean =>
+      round <= consensus.floor || consensus.blocksAt(round).some((block) => block.author === author);
     const held = [...this.#shown].filter(([author, round]) => isHeld(author, round)).length;
     if (held >= this.#needed) return true;
     if (this.#patienceMs === undefined || this.#enoughAtMs === undefined) return false;

@@ -4,47 +4,35 @@
  * object. Effects come out in the order in which they must be carried out: one durable write, then what may leave, then what may
  * be shown.
  */
-import { headerDigest } from "../batch/header.ts";
-import type { Certificate } from "../batch/types.ts";
-import { slotOfBytes } from "../consensus/block.ts";
 import type { Consensus } from "../consensus/consensus.ts";
-import type { Commit, ConsensusEffect, ConsensusMessage, OutputRound, VerifiedBlock } from "../consensus/types.ts";
-import { decodeConsensusMessage, encodeConsensusMessage } from "../consensus/wire.ts";
+import type { ConsensusEffect, OutputRound, VerifiedBlock } from "../consensus/types.ts";
+import { encodeConsensusMessage } from "../consensus/wire.ts";
 import { encodeSignedInstruction } from "../ledger/codec.ts";
 import { LedgerError } from "../ledger/codes.ts";
-import { genesisHash } from "../ledger/genesis.ts";
-import { instructionId } from "../ledger/instruction.ts";
 import { Ledger } from "../ledger/ledger.ts";
-import type { BatchItem, SettledBatch, SignedInstruction } from "../ledger/types.ts";
+import type { SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
-import { keccakOfHex } from "../lib/hash.ts";
 import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { Admission } from "./admission.ts";
 import { Certification } from "./certification.ts";
 import { checkConfig } from "./check-config.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
-import { areSharesOf, Epoch } from "./epoch.ts";
+import { enterEpoch, signsIn } from "./enter-epoch.ts";
+import { areSharesOf, type Epoch } from "./epoch.ts";
 import { Lag } from "./lag.ts";
 import { Listening } from "./listening.ts";
 import { Mempool } from "./mempool.ts";
-import { tryDecodePayload } from "./payload.ts";
+import { itemsOf } from "./ordered.ts";
+import { Proposing } from "./proposing.ts";
+import { Reception } from "./reception.ts";
 import { Reconfigurer } from "./reconfigurer.ts";
 import { SignOnce } from "./sign-once.ts";
 import { SignatureCache } from "./signature-cache.ts";
-import type { Checkpoint, MemberConfig, MemberEffect, MemberInput, MemberMessage, Recovered, Shares } from "./types.ts";
-import { decodeMessage, encodeMessage, epochOfMessage } from "./wire.ts";
+import type { MemberConfig, MemberEffect, MemberInput, MemberMessage, Recovered, Shares } from "./types.ts";
+import { encodeMessage } from "./wire.ts";
 
-/**
- * Genesis of an epoch's DAG: binds the committee and everything that its ledger starts from: the ledger genesis in the first epoch,
- * after that the digest of the batch that closed the one before.
- */
-export function epochGenesis(committeeId: Hex, startsFrom: Hex): Hex {
-  return keccakOfHex(committeeId, startsFrom);
-}
-
-/** A transaction's deals fill a block: some room is left for what else waits. */
-const PAYLOAD_RESERVE_BYTES = 64 * 1024;
+export { epochGenesis } from "./enter-epoch.ts";
 
 export class Member {
   readonly #config: MemberConfig;
@@ -54,6 +42,8 @@ export class Member {
   readonly #reconfigurer: Reconfigurer | undefined;
   readonly #lag: Lag;
   readonly #certification: Certification;
+  readonly #proposing: Proposing;
+  readonly #reception: Reception;
   readonly #out = new EffectBuffer();
   readonly #register = new SignOnce();
   /** Who we are, whatever the epoch; undefined for a learner. */
@@ -76,12 +66,10 @@ export class Member {
   #listening: Listening | undefined;
   /** The ledger went on, or something came that the reconfigurer must look at. */
   #isMoved = true;
-  #lastProposalMs = Number.NEGATIVE_INFINITY;
   #retryAtMs = Number.NEGATIVE_INFINITY;
   /** Round of our newest block when we retried last. */
   #roundAtRetry = -1;
   #wakeAtMs: number | undefined;
-  /** Moving average. */
 
   /** Throws LedgerError `badGenesis`, `badSnapshot`; ConsensusError `badConfig`, `badCheckpoint`. */
   constructor(config: MemberConfig) {
@@ -109,9 +97,17 @@ export class Member {
     const parts = { ledger: this.#ledger, out: this.#out, register: this.#register };
     this.#reconfigurer = reshare === undefined ? undefined : new Reconfigurer(config, reshare, this.#address, parts);
     this.#lag = new Lag(config.pacing.retryMs, start?.certificates ?? []);
-    this.#epoch = this.#enter(committee, self, secrets?.shares, checkpoint);
+    this.#proposing = new Proposing(config, this.#ledger, this.#mempool, this.#reconfigurer);
+    this.#epoch = enterEpoch(config, this.#ledger, committee, self, secrets?.shares, checkpoint);
     this.#certification = new Certification(this.#epoch, config.pacing.retryMs, this.#out, this.#register);
     this.#certification.restore([...(start?.certificates ?? []), ...(checkpoint?.certificates ?? [])]);
+    this.#reception = new Reception({
+      ledger: this.#ledger,
+      out: this.#out,
+      admission: this.#admission,
+      certification: this.#certification,
+      lag: this.#lag,
+    });
   }
 
   /** The settled ledger; read only. */
@@ -242,24 +238,6 @@ export class Member {
     return this.#out.drain();
   }
 
-  /** At the epoch's beginning, or within it from a checkpoint. */
-  #enter(committee: Committee, self: number | undefined, shares: Shares | undefined, checkpoint?: Checkpoint): Epoch {
-    const { genesis, start } = this.#config;
-    const { sequence, digest } = this.#ledger;
-    const isFirst = committee.epoch === genesis.epoch;
-    assert(checkpoint === undefined || isFirst || start !== undefined, "a later epoch's genesis is in what started it");
-    const closing = checkpoint === undefined || start === undefined ? digest : headerDigest(start.header, committee.id);
-    const startsFrom = isFirst ? genesisHash(genesis) : closing;
-    return new Epoch(this.#config, {
-      committee,
-      genesisHash: epochGenesis(committee.id, startsFrom),
-      sequence,
-      self,
-      shares: self !== undefined && this.#signsIn(committee.epoch) ? shares : undefined,
-      resume: checkpoint === undefined ? undefined : { order: checkpoint.order, commit: checkpoint.header.commit },
-    });
-  }
-
   /** Into the next epoch, once the closing batch is final in every required suite, and in no other way. */
   #turn(nowMs: number): void {
     const closing = this.#closing;
@@ -280,20 +258,16 @@ export class Member {
     this.#closing = undefined;
     this.#listening = undefined;
     this.#isMute = false;
-    this.#epoch = this.#enter(change.committee, self, shares);
+    this.#epoch = enterEpoch(this.#config, this.#ledger, change.committee, self, shares);
     this.#certification.enter(this.#epoch);
     const newIndex = new Map(change.committee.members.map(({ address }, index) => [address, index]));
     this.#mempool.renew(newIndex.size, (index) => newIndex.get(old.committee.members[index]!.address));
     this.#reconfigurer?.renew();
     this.#lag.renew(certificates);
     this.#isMoved = true;
-    this.#lastProposalMs = Number.NEGATIVE_INFINITY;
+    this.#proposing.renew();
     // The node makes a new transport first; the next step has work.
     this.#wakeAtMs = nowMs;
-  }
-
-  #signsIn(epoch: bigint): boolean {
-    return this.#config.signsIn?.(epoch) ?? true;
   }
 
   #giveCheckpoint(nowMs: number): void {
@@ -326,63 +300,15 @@ export class Member {
   }
 
   #receive(from: number, bytes: Uint8Array, nowMs: number): void {
-    const epoch = epochOfMessage(bytes);
-    const current = this.#epoch.number;
-    if (epoch !== undefined && epoch < current) {
-      const certificates = this.#lag.answerTo(from, nowMs);
-      if (certificates !== undefined) this.#out.send(from, encodeMessage(epoch, { kind: "closed", certificates }));
-      return;
-    }
-    if (epoch !== undefined && epoch > current) {
-      this.#lag.suspect(nowMs);
-      return;
-    }
-    let message: ReturnType<typeof decodeMessage>;
-    let consensusMessage: ConsensusMessage | undefined;
-    try {
-      message = decodeMessage(bytes);
-      if (message.kind === "consensus") consensusMessage = decodeConsensusMessage(message.bytes);
-    } catch (error) {
-      this.#out.show({ kind: "punish", member: from, code: "malformedMessage", details: { reason: String(error) } });
-      return;
-    }
-    if (consensusMessage !== undefined) {
-      this.#performAll(this.consensus.receive(from, consensusMessage, nowMs));
-      if (this.#listening !== undefined) this.#listen(from, consensusMessage);
-      return;
-    }
-    switch (message.kind) {
-      case "partials":
-        this.#certification.receivePartials(from, message.partials);
-        break;
-      case "certificates":
-        for (const certificate of message.certificates) this.#certification.receive(from, certificate);
-        break;
-      case "closed":
-        for (const certificate of message.certificates) this.#receiveClosing(from, certificate, nowMs);
-        break;
-      case "certificatesWanted":
-        this.#certification.answer(from, message.from, this.#settledSequence);
-        break;
-      case "instructions":
-        if (!this.#isRetired) this.#admission.receive(from, message.instructions, this.#epoch);
-        break;
-    }
-  }
-
-  #listen(from: number, message: ConsensusMessage): void {
-    const shown = message.kind === "block" ? [message.bytes] : message.kind === "bundle" ? message.blocks : [];
-    for (const bytes of shown) {
-      const slot = slotOfBytes(bytes);
-      if (slot?.author === from) this.#listening?.showed(from, slot.round);
-    }
+    const standing = { epoch: this.#epoch, isRetired: this.#isRetired, settledSequence: this.#settledSequence };
+    const message = this.#reception.receive(from, bytes, standing, nowMs);
+    if (message === undefined) return;
+    this.#performAll(this.consensus.receive(from, message, nowMs));
+    this.#listening?.heard(from, message);
   }
 
   #isListening(nowMs: number): boolean {
-    const { consensus } = this;
-    const isHeld = (author: number, round: number): boolean =>
-      round <= consensus.floor || consensus.blocksAt(round).some((block) => block.author === author);
-    if (this.#listening?.isOver(isHeld, nowMs) === true) this.#listening = undefined;
+    if (this.#listening?.isOver(this.consensus, nowMs) === true) this.#listening = undefined;
     return this.#listening !== undefined;
   }
 
@@ -443,7 +369,13 @@ export class Member {
   }
 
   #apply({ commits }: OutputRound): SettledBatch | undefined {
-    const items = commits.flatMap((commit) => this.#itemsOf(commit));
+    const parts = {
+      out: this.#out,
+      admission: this.#admission,
+      mempool: this.#mempool,
+      reconfigurer: this.#reconfigurer,
+    };
+    const items = commits.flatMap((commit) => itemsOf(parts, commit, this.self));
     const last = commits.at(-1);
     return last === undefined ? undefined : this.#ledger.apply({ commit: last.digest, items });
   }
@@ -454,46 +386,6 @@ export class Member {
     const isLeaving = batch.closes?.committee.members.every(({ address }) => address !== this.#address);
     if (this.#address !== undefined && isLeaving === true)
       this.#admission.gossip(this.#mempool.own().map(encodeSignedInstruction), this.#epoch.number);
-  }
-
-  #itemsOf(commit: Commit): BatchItem[] {
-    const items: BatchItem[] = [];
-    for (const block of commit.blocks) {
-      if (block.payload.length === 0) continue;
-      const payload = tryDecodePayload(block.payload);
-      // A payload that does not decode is a malicious author's; every member skips it alike.
-      if (payload === undefined) {
-        const details = { round: block.round };
-        this.#out.show({ kind: "punish", member: block.author, code: "malformedPayload", details });
-        continue;
-      }
-      for (const signed of payload.instructions) {
-        // The ledger ignores what stands behind a false signature: forgetting that would let a carrier censor it.
-        if (!this.#admission.isSigned(signed)) {
-          const details = { round: block.round };
-          this.#out.show({ kind: "punish", member: block.author, code: "badInstruction", details });
-          break;
-        }
-        this.#mempool.ordered(instructionId(signed.instruction), signed.signature);
-      }
-      if (block.author === this.self) {
-        this.#mempool.observed(payload.observations);
-        // Only what we carried ourselves: of a block full of forgeries the ledger skips the rest, and that may be a copy of ours.
-        for (const bytes of payload.transactions) this.#reconfigurer?.ordered(bytes);
-      }
-      items.push({ author: block.author, ...payload });
-    }
-    return items;
-  }
-
-  /** What closed our epoch, as one says who went on: if we have not settled that batch, a while is given to the DAG to bring it. */
-  #receiveClosing(from: number, certificate: Certificate, nowMs: number): void {
-    const { header } = certificate;
-    // A later epoch's: its key may be another, so nothing can be said about it here.
-    if (header.epoch > this.#epoch.number) this.#lag.suspect(nowMs);
-    if (header.epoch !== this.#epoch.number) return;
-    if (header.sequence <= this.#ledger.sequence) this.#certification.receive(from, certificate);
-    else if (!this.#lag.isSuspected && this.#certification.isGenuine(from, certificate)) this.#lag.suspect(nowMs);
   }
 
   #takeTransactions(transactions: readonly Uint8Array[]): void {
@@ -508,7 +400,7 @@ export class Member {
     reconfigurer.opened(epoch, attempt, shares);
     this.#isMoved = true;
     const { self, isSigner, number } = this.#epoch;
-    if (self === undefined || isSigner || epoch !== number || !this.#signsIn(number)) return;
+    if (self === undefined || isSigner || epoch !== number || !signsIn(this.#config, number)) return;
     // Judged by our own epoch's keys: the ledger may be in the next one already, and our node may have opened that one's shares first.
     if (areSharesOf(this.#config, this.#epoch.committee, self, shares)) this.#epoch.take(shares);
   }
@@ -526,52 +418,19 @@ export class Member {
 
   /** Proposes as often as consensus allows and pacing wants: at once while anything waits to be ordered, else now and then. */
   #propose(nowMs: number): void {
-    const { secrets, pacing } = this.#config;
+    const { secrets } = this.#config;
     this.#wakeAtMs = this.#retryAtMs;
     if (secrets === undefined || !this.isSigner || this.#isMute || this.#isListening(nowMs)) return;
     for (;;) {
-      const proposal = this.consensus.proposal(nowMs);
-      if (proposal === undefined) return;
-      if (proposal.kind === "wait") {
-        this.#wakeAtMs = Math.min(this.#wakeAtMs, proposal.untilMs);
+      const next = this.#proposing.next(this.#epoch, this.#closing !== undefined, nowMs);
+      if (next === undefined) return;
+      if (next.kind === "wait") {
+        this.#wakeAtMs = Math.min(this.#wakeAtMs, next.untilMs);
         return;
       }
-      const dueMs =
-        this.#lastProposalMs + (this.#isBusy(proposal.round) ? pacing.busyIntervalMs : pacing.idleIntervalMs);
-      if (nowMs < dueMs) {
-        this.#wakeAtMs = Math.min(this.#wakeAtMs, dueMs);
-        return;
-      }
-      this.#lastProposalMs = nowMs;
-      const content = this.#epoch.content(this.#payload(proposal.round));
       this.#isProposing = true;
-      this.#performAll(this.consensus.propose(content, secrets.identity, nowMs));
+      this.#performAll(this.consensus.propose(next.content, secrets.identity, nowMs));
       this.#isProposing = false;
     }
-  }
-
-  /** Something waits for rounds to go on. */
-  #isBusy(round: number): boolean {
-    if (this.#closing !== undefined || this.#epoch.hasUnsettled) return true;
-    if (this.#reconfigurer?.isClosing === true || this.#reconfigurer?.hasDue(round) === true) return true;
-    return this.#config.opaque?.hasWork(round) ?? this.#mempool.hasWork(round);
-  }
-
-  /** So long without a certificate that what waits for one must not grow by more than references (`Epoch.keepServable`). */
-  get #isFarFromFinal(): boolean {
-    const floor = this.#epoch.checkpoints.servedFloor;
-    const { retainedRounds, consensusLimits } = this.#config;
-    if (floor === undefined || this.certifiedSequence >= this.#ledger.sequence) return false;
-    return this.consensus.highestRound - floor > 2 * retainedRounds + consensusLimits.maxUncommittedRounds;
-  }
-
-  /** Nothing into an epoch that is over, or while ordering lags too far behind. */
-  #payload(round: number): Uint8Array {
-    if (this.#closing !== undefined || !this.consensus.acceptsPayload || this.#isFarFromFinal) return new Uint8Array(0);
-    const { maxPayloadBytes } = this.#config.consensusLimits;
-    const { opaque } = this.#config;
-    if (opaque !== undefined) return opaque.take(round, maxPayloadBytes);
-    const transactions = this.#reconfigurer?.due(round, maxPayloadBytes - PAYLOAD_RESERVE_BYTES) ?? [];
-    return this.#mempool.take(round, maxPayloadBytes, transactions);
   }
 }
