@@ -4,7 +4,7 @@ import { genesisHash } from "../ledger/genesis.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { assert } from "../lib/assert.ts";
 import { keccakOfHex } from "../lib/hash.ts";
-import type { Hex } from "../lib/hex.ts";
+import type { Address, Hex } from "../lib/hex.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { Epoch } from "./epoch.ts";
 import type { Checkpoint, MemberConfig, Shares } from "./types.ts";
@@ -15,6 +15,12 @@ import type { Checkpoint, MemberConfig, Shares } from "./types.ts";
  */
 export function epochGenesis(committeeId: Hex, startsFrom: Hex): Hex {
   return keccakOfHex(committeeId, startsFrom);
+}
+
+/** Our index in a committee; undefined for a learner, and for whoever is no member of it. */
+export function indexIn({ members }: Committee, address: Address | undefined): number | undefined {
+  const index = members.findIndex((member) => member.address === address);
+  return index < 0 ? undefined : index;
 }
 
 /** The operator's word counts: whoever lost what it signed in an epoch signs nothing more in it. */

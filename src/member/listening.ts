@@ -10,6 +10,17 @@ import { slotOfBytes } from "../consensus/block.ts";
 import type { Consensus } from "../consensus/consensus.ts";
 import type { ConsensusMessage } from "../consensus/types.ts";
 import { maxFaulty, quorumOf } from "../lib/math.ts";
+import type { Recovered } from "./types.ts";
+
+/** After the replay; undefined where there is nobody to listen to, or no need. */
+export function listeningAfter(
+  { listens, signedRound = 0 }: Pick<Recovered, "listens" | "signedRound">,
+  members: number,
+  retryMs: number,
+): Listening | undefined {
+  if (listens !== true || members === 1) return undefined;
+  return new Listening(members, signedRound > 0 ? undefined : 2 * retryMs);
+}
 
 export class Listening {
   readonly #needed: number;

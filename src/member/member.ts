@@ -8,8 +8,7 @@ import type { Consensus } from "../consensus/consensus.ts";
 import type { ConsensusEffect, OutputRound, VerifiedBlock } from "../consensus/types.ts";
 import { encodeConsensusMessage } from "../consensus/wire.ts";
 import { encodeSignedInstruction } from "../ledger/codec.ts";
-import { LedgerError } from "../ledger/codes.ts";
-import { Ledger } from "../ledger/ledger.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import type { SettledBatch, SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
 import type { Address, Hex } from "../lib/hex.ts";
@@ -18,18 +17,19 @@ import { Admission } from "./admission.ts";
 import { Certification } from "./certification.ts";
 import { checkConfig } from "./check-config.ts";
 import { EffectBuffer } from "./effect-buffer.ts";
-import { enterEpoch, signsIn } from "./enter-epoch.ts";
+import { enterEpoch, indexIn, signsIn } from "./enter-epoch.ts";
 import { areSharesOf, type Epoch } from "./epoch.ts";
 import { Lag } from "./lag.ts";
-import { Listening } from "./listening.ts";
+import { type Listening, listeningAfter } from "./listening.ts";
 import { Mempool } from "./mempool.ts";
-import { itemsOf } from "./ordered.ts";
+import { openLedger } from "./open-ledger.ts";
 import { Proposing } from "./proposing.ts";
 import { Reception } from "./reception.ts";
 import { Reconfigurer } from "./reconfigurer.ts";
+import { type SettleParts, settleOutput } from "./settle-output.ts";
 import { SignOnce } from "./sign-once.ts";
 import { SignatureCache } from "./signature-cache.ts";
-import type { MemberConfig, MemberEffect, MemberInput, MemberMessage, Recovered, Shares } from "./types.ts";
+import type { MemberConfig, MemberEffect, MemberInput, Recovered, Shares } from "./types.ts";
 import { encodeMessage } from "./wire.ts";
 
 export { epochGenesis } from "./enter-epoch.ts";
@@ -44,6 +44,7 @@ export class Member {
   readonly #certification: Certification;
   readonly #proposing: Proposing;
   readonly #reception: Reception;
+  readonly #settleParts: SettleParts;
   readonly #out = new EffectBuffer();
   readonly #register = new SignOnce();
   /** Who we are, whatever the epoch; undefined for a learner. */
@@ -75,22 +76,10 @@ export class Member {
   constructor(config: MemberConfig) {
     checkConfig(config);
     this.#config = config;
-    const { committee, genesis, start, checkpoint, self, secrets, reshare, heartbeatRounds } = config;
+    const { committee, start, checkpoint, self, secrets, reshare } = config;
     const signatures = new SignatureCache(config.identities);
-    const options = {
-      verify: signatures.verify,
-      committee,
-      ...(reshare === undefined ? {} : { reshare }),
-      ...(heartbeatRounds === undefined ? {} : { heartbeatRounds }),
-    };
-    const from = checkpoint ?? start;
-    this.#ledger =
-      from === undefined ? new Ledger(genesis, options) : Ledger.restore(genesis, from.header, from.snapshot, options);
-    // A stranger may offer the closing batch, whose ledger is in the next epoch already.
-    if (checkpoint !== undefined && this.#ledger.epoch !== committee.epoch)
-      throw new LedgerError("badSnapshot", "bad snapshot: of another epoch than the one to go on in");
+    this.#ledger = openLedger(config, signatures);
     this.#settledSequence = this.#ledger.sequence;
-    assert(this.#ledger.epoch === committee.epoch, "the committee is that of the epoch it starts in");
     this.#mempool = new Mempool(config.limits, config.retainedRounds, committee.members.length);
     this.#admission = new Admission(committee.id, this.#ledger, this.#mempool, signatures, this.#out);
     this.#address = self === undefined || secrets === undefined ? undefined : committee.members[self]?.address;
@@ -101,13 +90,9 @@ export class Member {
     this.#epoch = enterEpoch(config, this.#ledger, committee, self, secrets?.shares, checkpoint);
     this.#certification = new Certification(this.#epoch, config.pacing.retryMs, this.#out, this.#register);
     this.#certification.restore([...(start?.certificates ?? []), ...(checkpoint?.certificates ?? [])]);
-    this.#reception = new Reception({
-      ledger: this.#ledger,
-      out: this.#out,
-      admission: this.#admission,
-      certification: this.#certification,
-      lag: this.#lag,
-    });
+    const admission = this.#admission;
+    this.#reception = new Reception({ ...parts, admission, certification: this.#certification, lag: this.#lag });
+    this.#settleParts = { ...parts, admission, mempool: this.#mempool, reconfigurer: this.#reconfigurer };
   }
 
   /** The settled ledger; read only. */
@@ -189,9 +174,7 @@ export class Member {
     this.#isReplaying = false;
     const { signedRound } = recovered;
     this.#isMute = signedRound !== undefined && signedRound !== this.consensus.lastOwnRound;
-    const n = this.committee.members.length;
-    if (recovered.listens === true && n > 1)
-      this.#listening = new Listening(n, (signedRound ?? 0) > 0 ? undefined : 2 * this.#config.pacing.retryMs);
+    this.#listening = listeningAfter(recovered, this.committee.members.length, this.#config.pacing.retryMs);
     this.#certification.trim();
     this.#epoch.findUnsettled(output);
     // The partials of the newest batches may not have left before the crash; peers that lack them get them again.
@@ -248,8 +231,7 @@ export class Member {
     const old = this.#epoch;
     // Whoever lacks partials now would wait for ours in vain: we are about to forget them.
     this.#out.send("all", encodeMessage(old.number, { kind: "closed", certificates }));
-    const found = change.committee.members.findIndex(({ address }) => address === this.#address);
-    const self = found < 0 ? undefined : found;
+    const self = indexIn(change.committee, this.#address);
     this.#isRetired = this.#address !== undefined && self === undefined;
     const undecided = this.#isRetired ? this.#mempool.own() : [];
     this.#out.show({ kind: "epoch", change, header, certificates, self, undecided });
@@ -307,11 +289,6 @@ export class Member {
     this.#listening?.heard(from, message);
   }
 
-  #isListening(nowMs: number): boolean {
-    if (this.#listening?.isOver(this.consensus, nowMs) === true) this.#listening = undefined;
-    return this.#listening !== undefined;
-  }
-
   #performAll(effects: readonly ConsensusEffect[]): void {
     for (const effect of effects) this.#perform(effect);
   }
@@ -321,9 +298,11 @@ export class Member {
       case "accepted":
         this.#accepted(effect.block);
         break;
-      case "send":
-        this.#sendMessage(effect.to, { kind: "consensus", bytes: encodeConsensusMessage(effect.message) });
+      case "send": {
+        const bytes = encodeConsensusMessage(effect.message);
+        this.#out.send(effect.to, encodeMessage(this.#epoch.number, { kind: "consensus", bytes }));
         break;
+      }
       case "coin":
         this.#out.persistCoin(effect.round, effect.signature);
         break;
@@ -357,7 +336,7 @@ export class Member {
     for (const { blocks } of output.commits) for (const { digest } of blocks) this.#epoch.settled(digest);
     this.#epoch.forgetSunk();
     const { opaque } = this.#config;
-    const batch = opaque === undefined ? this.#apply(output) : opaque.settle(output);
+    const batch = opaque === undefined ? settleOutput(this.#settleParts, output, this.self) : opaque.settle(output);
     if (batch === undefined) return;
     this.#settledSequence = batch.header.sequence;
     for (const receipt of batch.receipts) this.#mempool.remove(receipt.instructionId);
@@ -368,23 +347,11 @@ export class Member {
     this.#certification.settled(batch);
   }
 
-  #apply({ commits }: OutputRound): SettledBatch | undefined {
-    const parts = {
-      out: this.#out,
-      admission: this.#admission,
-      mempool: this.#mempool,
-      reconfigurer: this.#reconfigurer,
-    };
-    const items = commits.flatMap((commit) => itemsOf(parts, commit, this.self));
-    const last = commits.at(-1);
-    return last === undefined ? undefined : this.#ledger.apply({ commit: last.digest, items });
-  }
-
   /** From here on nothing is applied until the batch is final. Who leaves says once more what it still holds for its users. */
   #close(batch: SettledBatch): void {
     this.#closing = batch;
-    const isLeaving = batch.closes?.committee.members.every(({ address }) => address !== this.#address);
-    if (this.#address !== undefined && isLeaving === true)
+    const isLeaving = batch.closes !== undefined && indexIn(batch.closes.committee, this.#address) === undefined;
+    if (this.#address !== undefined && isLeaving)
       this.#admission.gossip(this.#mempool.own().map(encodeSignedInstruction), this.#epoch.number);
   }
 
@@ -412,15 +379,13 @@ export class Member {
     this.#reconfigurer?.refresh(this.#epoch);
   }
 
-  #sendMessage(to: number | "all", message: MemberMessage): void {
-    this.#out.send(to, encodeMessage(this.#epoch.number, message));
-  }
-
   /** Proposes as often as consensus allows and pacing wants: at once while anything waits to be ordered, else now and then. */
   #propose(nowMs: number): void {
     const { secrets } = this.#config;
     this.#wakeAtMs = this.#retryAtMs;
-    if (secrets === undefined || !this.isSigner || this.#isMute || this.#isListening(nowMs)) return;
+    if (secrets === undefined || !this.isSigner || this.#isMute) return;
+    if (this.#listening?.isOver(this.consensus, nowMs) === true) this.#listening = undefined;
+    if (this.#listening !== undefined) return;
     for (;;) {
       const next = this.#proposing.next(this.#epoch, this.#closing !== undefined, nowMs);
       if (next === undefined) return;

@@ -1,23 +1,36 @@
 /** From what the order says to what the ledger settles: reads the payloads, and tells those that wait for their content. */
-import type { Commit } from "../consensus/types.ts";
+import type { Commit, OutputRound } from "../consensus/types.ts";
 import { instructionId } from "../ledger/instruction.ts";
-import type { BatchItem } from "../ledger/types.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { BatchItem, SettledBatch } from "../ledger/types.ts";
 import type { Admission } from "./admission.ts";
 import type { EffectBuffer } from "./effect-buffer.ts";
 import type { Mempool } from "./mempool.ts";
 import { tryDecodePayload } from "./payload.ts";
 import type { Reconfigurer } from "./reconfigurer.ts";
 
-export interface OrderedParts {
+export interface SettleParts {
+  readonly ledger: Ledger;
   readonly out: EffectBuffer;
   readonly admission: Admission;
   readonly mempool: Mempool;
   readonly reconfigurer: Reconfigurer | undefined;
 }
 
-/** A commit's content, in its order. `self`: our own index, undefined for a learner. */
-export function itemsOf(
-  { out, admission, mempool, reconfigurer }: OrderedParts,
+/** Undefined when the round brings no commit, or nothing that makes a batch. `self`: our own index, undefined for a learner. */
+export function settleOutput(
+  parts: SettleParts,
+  { commits }: OutputRound,
+  self: number | undefined,
+): SettledBatch | undefined {
+  const items = commits.flatMap((commit) => itemsOf(parts, commit, self));
+  const last = commits.at(-1);
+  return last === undefined ? undefined : parts.ledger.apply({ commit: last.digest, items });
+}
+
+/** A commit's content, in its order. */
+function itemsOf(
+  { out, admission, mempool, reconfigurer }: SettleParts,
   commit: Commit,
   self: number | undefined,
 ): BatchItem[] {
