@@ -1,4 +1,4 @@
-/** Answers to other members' questions: blocks they lack, coins they wait for. Reads only. */
+/** Answers to other members that lack blocks. Reads only. */
 import type { Dag } from "./dag.ts";
 import { MAX_FETCH_DEPTH } from "./limits.ts";
 import { bytesOf, previousOf } from "./stored-block.ts";
