@@ -4,66 +4,18 @@
  * person has depends on the committee that its transport was made for.
  */
 import { headerDigest } from "../../batch/header.ts";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
 import { utf8ToBytes } from "../../lib/bytes.ts";
 import { createKeccakStream } from "../../lib/hash.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
-import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
 import { Member } from "../../member/member.ts";
-import type { MemberConfig, MemberEffect, MemberInput, PersistWrite, Recovered } from "../../member/types.ts";
+import type { MemberConfig, MemberEffect, MemberInput, PersistWrite } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import { type Checker, createChecker } from "./checker.ts";
-import { SimulatedDisk } from "./disk.ts";
 import { DiskError } from "./disk-faults.ts";
 import { createEventQueue } from "./event-queue.ts";
 import { stateOf } from "./fingerprint.ts";
 import { type Network, UNIT_MS } from "./network.ts";
-
-/** What a member runs with: full speed, a round a message delay, as the latency figures are defined. */
-export const SIMULATED_MEMBER: Pick<
-  MemberConfig,
-  "retainedRounds" | "activityWindow" | "consensusLimits" | "limits" | "pacing"
-> = {
-  retainedRounds: 64,
-  activityWindow: 32,
-  consensusLimits: DEFAULT_CONSENSUS_LIMITS,
-  limits: DEFAULT_MEMBER_LIMITS,
-  pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 5 * UNIT_MS },
-};
-
-/** Stands between a malicious process's member and the world: what the member wants done happens as far as its driver does it. */
-export interface Driver {
-  /** After each step of the member. */
-  act(effects: readonly MemberEffect[]): void;
-  /** Before the member takes a message. */
-  heard?(from: number, bytes: Uint8Array): void;
-  /** What its member is told that its disk holds. */
-  recovered?(recovered: Recovered): Recovered;
-}
-
-export interface Process {
-  disk: SimulatedDisk;
-  /** Set: malicious. */
-  driver: Driver | undefined;
-  member: Member | undefined;
-  /** Persons by index of the committee that the transport was made for. */
-  peers: readonly number[];
-  /** Counts restarts, so that a dead process's timers do not wake its successor. */
-  life: number;
-  wakeAtMs: number | undefined;
-  /** Set: the next step with effects is cut off after this many sends; negative: while it writes. */
-  crashAfter: number | undefined;
-  everCrashed: boolean;
-  crashes: CrashPlan | undefined;
-}
-
-/** How far apart crashes are and how long the process is down: at most, in message delays. */
-export interface CrashPlan {
-  readonly everyUnits: number;
-  readonly downUnits: number;
-}
-
-const RARE_CRASHES: CrashPlan = { everyUnits: 105, downUnits: 40 };
+import { type CrashPlan, createProcess, type Process, RARE_CRASHES } from "./process.ts";
 
 export interface Scenario {
   /** What a person's process runs now; undefined: nothing. */
@@ -114,17 +66,7 @@ export class Cluster {
     this.checker = createChecker((person) => options.malicious?.has(person) !== true);
     for (const [twin, person] of options.twins ?? [])
       this.#instances.set(person, [...(this.#instances.get(person) ?? [person]), twin]);
-    this.processes = Array.from({ length: options.people }, () => ({
-      disk: new SimulatedDisk(),
-      driver: undefined,
-      member: undefined,
-      peers: [],
-      life: 0,
-      wakeAtMs: undefined,
-      crashAfter: undefined,
-      everCrashed: false,
-      crashes: undefined,
-    }));
+    this.processes = Array.from({ length: options.people }, createProcess);
   }
 
   get nowMs(): number {

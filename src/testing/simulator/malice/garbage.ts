@@ -6,7 +6,7 @@ import type { BatchPartial, BlockRef, CoinShare } from "../../../consensus/types
 import { concatBytes } from "../../../lib/bytes.ts";
 import { bytesToHex } from "../../../lib/hex.ts";
 import { SUITES } from "../../../threshold/types.ts";
-import type { Driver } from "../cluster.ts";
+import type { Driver } from "../process.ts";
 import { Puppet } from "./puppet.ts";
 import type { World } from "./world.ts";
 

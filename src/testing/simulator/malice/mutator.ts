@@ -10,7 +10,7 @@ import { bytesToHex, type Hex, hexToBytes } from "../../../lib/hex.ts";
 import type { MemberMessage } from "../../../member/types.ts";
 import { decodeMessage, encodeMessage } from "../../../member/wire.ts";
 import type { Random } from "../../random.ts";
-import type { Driver } from "../cluster.ts";
+import type { Driver } from "../process.ts";
 import { encodeRaw } from "./raw-block.ts";
 import { relay, type World } from "./world.ts";
 

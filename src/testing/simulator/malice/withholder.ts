@@ -3,7 +3,7 @@
 import { encodeConsensusMessage } from "../../../consensus/wire.ts";
 import type { MemberEffect } from "../../../member/types.ts";
 import { encodeMessage } from "../../../member/wire.ts";
-import type { Driver } from "../cluster.ts";
+import type { Driver } from "../process.ts";
 import { contentOf, relay, type World } from "./world.ts";
 
 /** Sends each block to a few members, or to nobody, answers almost no question, and changes its mind now and then. */
