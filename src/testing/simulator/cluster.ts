@@ -4,8 +4,6 @@
  * person has depends on the committee that its transport was made for.
  */
 import { headerDigest } from "../../batch/header.ts";
-import { utf8ToBytes } from "../../lib/bytes.ts";
-import { createKeccakStream } from "../../lib/hash.ts";
 import { bytesToHex, type Hex } from "../../lib/hex.ts";
 import { Member } from "../../member/member.ts";
 import type { MemberConfig, MemberEffect, MemberInput, PersistWrite } from "../../member/types.ts";
@@ -16,6 +14,7 @@ import { createEventQueue } from "./event-queue.ts";
 import { stateOf } from "./fingerprint.ts";
 import { type Network, UNIT_MS } from "./network.ts";
 import { type CrashPlan, createProcess, type Process, RARE_CRASHES } from "./process.ts";
+import { createTrace } from "./trace.ts";
 
 export interface Scenario {
   /** What a person's process runs now; undefined: nothing. */
@@ -42,17 +41,12 @@ export interface ClusterOptions {
   readonly twins?: ReadonlyMap<number, number>;
 }
 
-/** Characters of the trace that are hashed at a time: there are thousands of lines, and most are short. */
-const TRACE_BUFFER = 4096;
-
 export class Cluster {
   readonly checker: Checker;
   readonly processes: readonly Process[];
+  readonly trace = createTrace();
   readonly #options: ClusterOptions;
   readonly #queue = createEventQueue<() => void>();
-  readonly #hash = createKeccakStream();
-  /** Of the trace, and not hashed yet. */
-  #lines = "";
   #nowMs = 0;
   #crashes = 0;
   #messages = 0;
@@ -90,11 +84,6 @@ export class Cluster {
     return this.#isHealed;
   }
 
-  get traceHash(): Hex {
-    this.#hashLines();
-    return bytesToHex(this.#hash.digest());
-  }
-
   at(atMs: number, action: () => void): void {
     this.#queue.push(atMs, action);
   }
@@ -110,16 +99,6 @@ export class Cluster {
       this.#nowMs = next.atMs;
       next.event();
     }
-  }
-
-  trace(line: string): void {
-    this.#lines += `${line}\n`;
-    if (this.#lines.length > TRACE_BUFFER) this.#hashLines();
-  }
-
-  #hashLines(): void {
-    this.#hash.update(utf8ToBytes(this.#lines));
-    this.#lines = "";
   }
 
   /** Starts a person's process unless it runs. */
@@ -280,7 +259,7 @@ export class Cluster {
       case "ordered":
         for (const commit of effect.output.commits) {
           checker.commit(person, commit);
-          this.trace(`${person} commit ${commit.index} ${commit.digest}`);
+          this.trace.add(`${person} commit ${commit.index} ${commit.digest}`);
         }
         break;
       case "batch":
@@ -289,7 +268,7 @@ export class Cluster {
       case "certificate": {
         const digest = headerDigest(effect.certificate.header, this.#options.committeeId);
         checker.certificate(person, effect.certificate, digest);
-        this.trace(`${person} certificate ${effect.certificate.suite} ${digest}`);
+        this.trace.add(`${person} certificate ${effect.certificate.suite} ${digest}`);
         break;
       }
       case "punish":
@@ -343,7 +322,7 @@ export class Cluster {
 
   #deliver(from: number, to: number, bytes: Uint8Array): void {
     this.#messages++;
-    this.trace(`${this.#nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
+    this.trace.add(`${this.#nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
     const { member, driver, peers } = this.processes[to]!;
     const index = peers.indexOf(this.#options.twins?.get(from) ?? from);
     // A transport turns away whoever is not in its committee.
@@ -381,7 +360,7 @@ export class Cluster {
     target.disk.crash(isWriting);
     target.everCrashed = true;
     this.#crashes++;
-    this.trace(`${this.#nowMs} crash ${person}`);
+    this.trace.add(`${this.#nowMs} crash ${person}`);
     const { downUnits } = target.crashes ?? RARE_CRASHES;
     this.after((1 + this.#options.faults.below(downUnits)) * UNIT_MS, () => this.boot(person));
   }

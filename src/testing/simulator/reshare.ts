@@ -190,7 +190,7 @@ class ReshareSimulation implements Scenario, Surroundings {
         unsettled: this.#workload.pending.size,
       },
       latency: summarize([], UNIT_MS),
-      traceHash: cluster.traceHash,
+      traceHash: cluster.trace.hash,
     };
   }
 
@@ -282,7 +282,7 @@ class ReshareSimulation implements Scenario, Surroundings {
     const before = this.#epochs.at(-1)!.stored.committee;
     if (committee.epoch !== before.epoch + 1n) cluster.checker.violation(`${person} left out an epoch`);
     this.#epochs.push({ stored, digest });
-    cluster.trace(`epoch ${committee.epoch} ${digest}`);
+    cluster.trace.add(`epoch ${committee.epoch} ${digest}`);
     const handover = cluster.processes[person]!.member?.ledger.epochs?.handovers.at(-1);
     for (const suite of SUITES) {
       const [old, now] = [before.keys[suite].groupKey, committee.keys[suite].groupKey];
@@ -381,7 +381,7 @@ class ReshareSimulation implements Scenario, Surroundings {
       const wanted = plan.traitors.has(person) ? junk : proposal;
       return encodeTransaction(makeApproval(committeeId, wanted, this.addresses[person]!, sign));
     });
-    this.cluster.trace(`${this.cluster.nowMs} ${kind} ${plan.members}`);
+    this.cluster.trace.add(`${this.cluster.nowMs} ${kind} ${plan.members}`);
     return {
       plan,
       proposal,

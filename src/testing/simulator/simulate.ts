@@ -188,7 +188,7 @@ class Simulation implements Scenario {
         unsettled: this.#workload.pending.size,
       },
       latency: summarize(this.#samples, UNIT_MS),
-      traceHash: cluster.traceHash,
+      traceHash: cluster.trace.hash,
     };
   }
 
@@ -232,7 +232,7 @@ class Simulation implements Scenario {
 
   /** Its operator finds out, and there is one path: learner until the next epoch. */
   corrupted(person: number): void {
-    this.#cluster.trace(`${this.#cluster.nowMs} corrupt ${person}`);
+    this.#cluster.trace.add(`${this.#cluster.nowMs} corrupt ${person}`);
     this.#declareLost(person, new SimulatedDisk());
   }
 
