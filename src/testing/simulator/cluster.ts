@@ -4,14 +4,14 @@
  * person has depends on the committee that its transport was made for.
  */
 import { headerDigest } from "../../batch/header.ts";
-import { bytesToHex, type Hex } from "../../lib/hex.ts";
+import type { Hex } from "../../lib/hex.ts";
 import { Member } from "../../member/member.ts";
 import type { MemberConfig, MemberEffect, MemberInput, PersistWrite } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import { type Checker, createChecker } from "./checker.ts";
 import { DiskError } from "./disk-faults.ts";
 import { createEventQueue } from "./event-queue.ts";
-import { stateOf } from "./fingerprint.ts";
+import { Links } from "./links.ts";
 import { type Network, UNIT_MS } from "./network.ts";
 import { type CrashPlan, createProcess, type Process, RARE_CRASHES } from "./process.ts";
 import { createTrace } from "./trace.ts";
@@ -45,22 +45,18 @@ export class Cluster {
   readonly checker: Checker;
   readonly processes: readonly Process[];
   readonly trace = createTrace();
+  readonly links: Links;
   readonly #options: ClusterOptions;
   readonly #queue = createEventQueue<() => void>();
   #nowMs = 0;
   #crashes = 0;
-  #messages = 0;
-  #sent = 0;
-  #probes = 0;
   #isHealed = false;
-  readonly #instances = new Map<number, number[]>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.checker = createChecker((person) => options.malicious?.has(person) !== true);
-    for (const [twin, person] of options.twins ?? [])
-      this.#instances.set(person, [...(this.#instances.get(person) ?? [person]), twin]);
     this.processes = Array.from({ length: options.people }, createProcess);
+    this.links = new Links(this, options.network, options.twins);
   }
 
   get nowMs(): number {
@@ -69,15 +65,6 @@ export class Cluster {
 
   get crashes(): number {
     return this.#crashes;
-  }
-
-  get messages(): number {
-    return this.#messages;
-  }
-
-  /** Bad messages that were delivered, each with a look at the receiver's state before and after. */
-  get probes(): number {
-    return this.#probes;
   }
 
   get isHealed(): boolean {
@@ -123,19 +110,9 @@ export class Cluster {
     if ((target.member as Member | undefined) === undefined) return;
     target.life++;
     target.crashAfter = undefined;
-    this.connect(person, target.life > 1);
+    this.links.connect(person, target.life > 1);
     this.push(person, 0, { kind: "tick" });
     this.#options.scenario.booted(person);
-  }
-
-  /** The transport's links are up; `isNew`: the peers notice it. */
-  connect(person: number, isNew: boolean): void {
-    const identity = this.#options.twins?.get(person) ?? person;
-    for (const peer of this.processes[person]!.peers) {
-      if (peer === identity) continue;
-      this.#pushConnected(person, peer, 0);
-      if (isNew) this.#pushConnected(peer, identity, UNIT_MS);
-    }
   }
 
   /** Ends a process without a trace on its disk. */
@@ -253,8 +230,8 @@ export class Cluster {
         this.#options.scenario.persisted(person, effect.write);
         return;
       case "send":
-        if (effect.to !== "all") this.send(person, peers[effect.to]!, effect.bytes);
-        else for (const to of peers) if (to !== person) this.send(person, to, effect.bytes);
+        if (effect.to !== "all") this.links.send(person, peers[effect.to]!, effect.bytes);
+        else for (const to of peers) if (to !== person) this.links.send(person, to, effect.bytes);
         return;
       case "ordered":
         for (const commit of effect.output.commits) {
@@ -279,65 +256,6 @@ export class Cluster {
         break;
     }
     this.#options.scenario.shown(person, effect);
-  }
-
-  /** To a person, and to whoever else runs under its identity. */
-  send(from: number, to: number, bytes: Uint8Array): void {
-    this.#sent++;
-    for (const instance of this.#instances.get(to) ?? [to])
-      for (const delayMs of this.#options.network.delays({ from, to: instance, bytes }, this.#nowMs))
-        this.after(delayMs, () => this.#arrive(from, instance, bytes));
-  }
-
-  #arrive(from: number, to: number, bytes: Uint8Array): void {
-    const heldMs = this.#options.network.heldMs?.({ from, to, bytes }) ?? 0;
-    if (heldMs > 0) this.after(heldMs, () => this.#arrive(from, to, bytes));
-    else this.#deliver(from, to, bytes);
-  }
-
-  /** A message that nobody may act upon: apart from counting it and blaming who sent it, its receiver must stay what it was. */
-  probe(from: number, to: number, bytes: Uint8Array): void {
-    for (const delayMs of this.#options.network.delays({ from, to, bytes }, this.#nowMs))
-      this.after(delayMs, () => this.#deliverBad(from, to, bytes));
-  }
-
-  /** Twice: questions that were due anyway go out with the first, and nothing with the second. */
-  #deliverBad(from: number, to: number, bytes: Uint8Array): void {
-    const { member, driver } = this.processes[to]!;
-    if (member === undefined || driver !== undefined) return;
-    // Whatever time alone brings about is done before.
-    this.step(to, { kind: "tick" });
-    if (this.processes[to]!.member !== member) return;
-    this.#probes++;
-    const before = stateOf(member);
-    this.#deliver(from, to, bytes);
-    const sent = this.#sent;
-    this.#deliver(from, to, bytes);
-    if (this.processes[to]!.member !== member) return;
-    const after = stateOf(member);
-    const what = `a bad message of ${from} (${bytesToHex(bytes.subarray(0, 16))}…, ${bytes.length} bytes)`;
-    if (before !== after) this.checker.violation(`${what} changed ${to}: ${before} → ${after}`);
-    if (sent !== this.#sent) this.checker.violation(`${to} answered ${what}`);
-  }
-
-  #deliver(from: number, to: number, bytes: Uint8Array): void {
-    this.#messages++;
-    this.trace.add(`${this.#nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
-    const { member, driver, peers } = this.processes[to]!;
-    const index = peers.indexOf(this.#options.twins?.get(from) ?? from);
-    // A transport turns away whoever is not in its committee.
-    if (member === undefined || index < 0) return;
-    driver?.heard?.(from, bytes);
-    this.step(to, { kind: "message", epoch: member.committee.epoch, from: index, bytes });
-  }
-
-  #pushConnected(person: number, peer: number, delayMs: number): void {
-    this.after(delayMs, () => {
-      const { member, peers } = this.processes[person]!;
-      const index = peers.indexOf(peer);
-      if (member !== undefined && index >= 0)
-        this.step(person, { kind: "connected", epoch: member.committee.epoch, peer: index });
-    });
   }
 
   #scheduleWake(person: number): void {

@@ -158,7 +158,7 @@ export class SimulatedNode {
     }
     disk.begin(stored);
     this.#process.peers = this.#personsOf(change.committee);
-    cluster.connect(this.#person, true);
+    cluster.links.connect(this.#person, true);
     this.#world.observe(this.#person);
   }
 

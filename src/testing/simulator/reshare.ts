@@ -183,7 +183,7 @@ class ReshareSimulation implements Scenario, Surroundings {
       certificates: checker.certificates,
       epochs: this.#epochs.length,
       crashes: cluster.crashes,
-      messages: cluster.messages,
+      messages: cluster.links.messages,
       instructions: {
         submitted: this.#workload.submitted,
         applied: this.#workload.applied,

@@ -181,7 +181,7 @@ class Simulation implements Scenario {
       ...(taken + refused > 0 || adversary.includes("lag") ? { catchUps: { taken, refused } } : {}),
       ...(this.#faults.malicious.size > 0 ? { malice: this.#maliceReport() } : {}),
       ...(this.#learners.size > 0 ? { learners: [...this.#learners] } : {}),
-      messages: cluster.messages,
+      messages: cluster.links.messages,
       instructions: {
         submitted: this.#workload.submitted,
         applied: this.#workload.applied,
@@ -403,8 +403,8 @@ class Simulation implements Scenario {
   #maliceReport(): NonNullable<SimulationReport["malice"]> {
     const members: Record<string, number[]> = {};
     for (const [member, kind] of this.#faults.malicious) members[kind] = [...(members[kind] ?? []), member];
-    const { checker, probes } = this.#cluster;
-    return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes };
+    const { checker, links } = this.#cluster;
+    return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes: links.probes };
   }
 
   #sight(): Sight {

@@ -74,8 +74,8 @@ export function createGarbler(world: World, person: number): Driver {
 
   const throwAt = (to: number, { bad = [], idle = [] }: Litter): void => {
     world.acted();
-    for (const bytes of bad) cluster.probe(person, to, bytes);
-    for (const bytes of idle) cluster.send(person, to, bytes);
+    for (const bytes of bad) cluster.links.probe(person, to, bytes);
+    for (const bytes of idle) cluster.links.send(person, to, bytes);
   };
 
   const litter = (round: number): Litter => {

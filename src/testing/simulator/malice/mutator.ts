@@ -83,7 +83,7 @@ export function createMutator(world: World, person: number): Driver {
     const to = random.pick(honest);
     world.acted();
     if (random.chance(100)) {
-      cluster.probe(person, to, cut(bytes));
+      cluster.links.probe(person, to, cut(bytes));
       return;
     }
     let changed: ReturnType<typeof mutate>;
@@ -94,8 +94,8 @@ export function createMutator(world: World, person: number): Driver {
       return;
     }
     if (changed === undefined) return;
-    if (changed.isBad) cluster.probe(person, to, changed.bytes);
-    else cluster.send(person, to, changed.bytes);
+    if (changed.isBad) cluster.links.probe(person, to, changed.bytes);
+    else cluster.links.send(person, to, changed.bytes);
   };
 
   return {

@@ -49,7 +49,7 @@ export function createLateGiver(world: World, person: number): Driver {
       const to = random.pick(honest);
       const { epoch } = world.test.committee;
       for (const bytes of held.splice(0)) {
-        cluster.send(
+        cluster.links.send(
           person,
           to,
           encodeMessage(epoch, { kind: "consensus", bytes: encodeConsensusMessage({ kind: "block", bytes }) }),
