@@ -5,7 +5,6 @@
  */
 
 import { COIN_DELAY } from "../../consensus/limits.ts";
-import type { CoinScheme } from "../../consensus/types.ts";
 import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
 import type { Hex } from "../../lib/hex.ts";
@@ -27,9 +26,9 @@ import type { World } from "./malice/world.ts";
 import { parseAdversary } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
-import type { Sight } from "./scheduler.ts";
 import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
 import { shareCodecs } from "./shared-codec.ts";
+import { createSight } from "./sight.ts";
 import { CONTROL_UNITS, CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
@@ -104,7 +103,9 @@ class Simulation implements Scenario {
     const { malicious } = this.#faults;
     this.#twins = drawTwins(malicious, members, control, plan);
     const trusted = control === "trusted-equivocator";
-    const sight = this.#sight();
+    const sight = createSight(this.#test, (member) =>
+      malicious.has(member) ? undefined : this.#cluster.processes[member]?.member?.consensus,
+    );
     const weather = createWeather(this.#faults, this.#twins, sight, control, this.#random.stream("network"));
     this.#cluster = new Cluster({
       people: members + this.#twins.size,
@@ -406,30 +407,4 @@ class Simulation implements Scenario {
     const { checker, links } = this.#cluster;
     return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes: links.probes };
   }
-
-  #sight(): Sight {
-    const { members } = this.#config;
-    const { committee, secrets, createCoin } = this.#test;
-    const coins = secrets.map(({ shares }) => createCoin(committee, shares["bls12-381"]));
-    const leaders = new Map<number, number>();
-    return {
-      members,
-      consensus: (member) =>
-        this.#faults.malicious.has(member) ? undefined : this.#cluster.processes[member]?.member?.consensus,
-      coinLeader: (round) => {
-        const known = leaders.get(round);
-        if (known !== undefined) return known;
-        const leader = coinLeaderOf(coins, round);
-        leaders.set(round, leader);
-        return leader;
-      },
-    };
-  }
-}
-
-function coinLeaderOf(coins: readonly CoinScheme[], round: number): number {
-  const shares = new Map(coins.map((coin, member) => [member, coin.share(round)!]));
-  const { signature } = coins[0]!.combine(round, shares);
-  if (signature === undefined) throw new RangeError("shares of a whole committee make a coin");
-  return coins[0]!.leader(round, signature);
 }
