@@ -20,6 +20,7 @@ import { SimulatedDisk } from "./disk.ts";
 import { drawFaults, type Faults } from "./faults.ts";
 import { CatchUp } from "./lag.ts";
 import { summarize } from "./latency.ts";
+import { LostDisks } from "./lost-disks.ts";
 import { createDriver, isPuppet } from "./malice/drivers.ts";
 import { drawTwins, Malice } from "./malice/record.ts";
 import type { World } from "./malice/world.ts";
@@ -80,8 +81,7 @@ class Simulation implements Scenario {
   /** Persons beyond the members, and under whose identity they run. */
   readonly #twins: ReadonlyMap<number, number>;
   readonly #malice: Malice;
-  /** Honest members whose disks were declared lost. */
-  readonly #learners = new Set<number>();
+  readonly #lostDisks: LostDisks;
 
   constructor(config: SimulationConfig) {
     this.#config = config;
@@ -134,6 +134,7 @@ class Simulation implements Scenario {
       if (kind !== undefined) process.driver = createDriver(kind, world, person, identity);
     }
     this.#catchUp = new CatchUp(this.#cluster, (person) => this.#configOf(person), this.#random.stream("lag"), control);
+    this.#lostDisks = new LostDisks(this.#cluster, this.#random, control);
     const disks = this.#random.stream("disks");
     for (const [person, { disk, driver }] of this.#cluster.processes.entries())
       if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
@@ -181,7 +182,7 @@ class Simulation implements Scenario {
       crashes: cluster.crashes,
       ...(taken + refused > 0 || adversary.includes("lag") ? { catchUps: { taken, refused } } : {}),
       ...(this.#faults.malicious.size > 0 ? { malice: this.#maliceReport() } : {}),
-      ...(this.#learners.size > 0 ? { learners: [...this.#learners] } : {}),
+      ...(this.#lostDisks.learners.size > 0 ? { learners: [...this.#lostDisks.learners] } : {}),
       messages: cluster.links.messages,
       instructions: {
         submitted: this.#workload.submitted,
@@ -214,7 +215,7 @@ class Simulation implements Scenario {
       genesis: this.#genesis,
       self: isFollower ? undefined : self,
       // Whose disk was declared lost follows the epoch without shares: it must not know what it would sign with.
-      secrets: isFollower ? undefined : { identity, shares: this.#learners.has(person) ? undefined : shares },
+      secrets: isFollower ? undefined : { identity, shares: this.#lostDisks.learners.has(person) ? undefined : shares },
       engines,
       createCoin: this.#config.control === "one-coin-share" ? this.#oneShare(person) : createCoin,
       identities,
@@ -234,7 +235,7 @@ class Simulation implements Scenario {
   /** Its operator finds out, and there is one path: learner until the next epoch. */
   corrupted(person: number): void {
     this.#cluster.trace.add(`${this.#cluster.nowMs} corrupt ${person}`);
-    this.#declareLost(person, new SimulatedDisk());
+    this.#lostDisks.declare(person, new SimulatedDisk());
   }
 
   persisted(index: number, { blocks }: PersistWrite): void {
@@ -285,37 +286,7 @@ class Simulation implements Scenario {
     for (const person of crashing) cluster.scheduleCrash(person, { everyUnits, downUnits });
     if (crashing.length > maxFaulty(this.#config.members))
       cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
-    const random = this.#random.stream("loss of disks");
-    const soon = (): number => (5 + random.below(this.#config.rounds)) * UNIT_MS;
-    for (const person of corrupting) cluster.after(soon(), () => cluster.processes[person]!.disk.corrupt(random));
-    for (const person of losing) {
-      cluster.processes[person]!.everCrashed = true;
-      cluster.after(soon(), () => {
-        const backup = random.chance(500) ? cluster.processes[person]!.disk.clone() : new SimulatedDisk();
-        cluster.after((1 + random.below(15)) * UNIT_MS, () => {
-          if (!cluster.isHealed) this.#declareLost(person, this.#replacement(person, backup));
-        });
-      });
-    }
-  }
-
-  #replacement(person: number, backup: SimulatedDisk): SimulatedDisk {
-    if (this.#config.control !== "resume-after-loss") return backup;
-    const others = this.#cluster.processes.filter((_, other) => other !== person);
-    return SimulatedDisk.salvaged(
-      others.map(({ disk }) => disk),
-      person,
-    );
-  }
-
-  #declareLost(person: number, disk: SimulatedDisk): void {
-    const cluster = this.#cluster;
-    const target = cluster.processes[person]!;
-    target.everCrashed = true;
-    cluster.stop(person);
-    target.disk = disk;
-    if (this.#config.control !== "resume-after-loss") this.#learners.add(person);
-    cluster.after((1 + this.#random.below(10)) * UNIT_MS, () => cluster.boot(person));
+    this.#lostDisks.schedule(corrupting, losing, this.#config.rounds, this.#random.stream("loss of disks"));
   }
 
   #observe(index: number): void {
@@ -337,7 +308,7 @@ class Simulation implements Scenario {
   /** Users of a member that dies before it has gossiped go elsewhere: they use one that does not crash, or ask again later. */
   #someServer(): number | undefined {
     const honest = this.#cluster.processes.flatMap((process, person) =>
-      process.driver === undefined && !this.#learners.has(person) ? [{ person, process }] : [],
+      process.driver === undefined && !this.#lostDisks.learners.has(person) ? [{ person, process }] : [],
     );
     const steady = honest.filter(({ process }) => !process.everCrashed);
     const usable = steady.length > 0 ? steady : honest.filter(({ process }) => process.member !== undefined);
