@@ -31,6 +31,7 @@ import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
 import { shareCodecs } from "./shared-codec.ts";
 import { createSight } from "./sight.ts";
 import { CONTROL_UNITS, CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
+import { RESUBMIT_UNITS, Users } from "./users.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -58,8 +59,6 @@ export function simulate(
   return simulateReshare(rest);
 }
 
-/** A member whose block is lost in a crash before it was gossiped: its users ask again, this often. */
-const RESUBMIT_UNITS = 30;
 /** The phase with faults ends here, however few rounds there were: some faults let nobody go on. */
 const FAULTY_UNITS = { perRound: 3, least: 100 };
 
@@ -76,12 +75,11 @@ class Simulation implements Scenario {
   readonly #proposedAt = new Map<Hex, number>();
   readonly #samples: number[] = [];
   readonly #catchUp: CatchUp;
-  /** Submitted a second time: what a member says to that says nothing about the instruction. */
-  readonly #resubmitted = new Set<Hex>();
   /** Persons beyond the members, and under whose identity they run. */
   readonly #twins: ReadonlyMap<number, number>;
   readonly #malice: Malice;
   readonly #lostDisks: LostDisks;
+  readonly #users: Users;
 
   constructor(config: SimulationConfig) {
     this.#config = config;
@@ -135,6 +133,7 @@ class Simulation implements Scenario {
     }
     this.#catchUp = new CatchUp(this.#cluster, (person) => this.#configOf(person), this.#random.stream("lag"), control);
     this.#lostDisks = new LostDisks(this.#cluster, this.#random, control);
+    this.#users = new Users(this.#cluster, this.#workload, this.#lostDisks.learners, this.#random);
     const disks = this.#random.stream("disks");
     for (const [person, { disk, driver }] of this.#cluster.processes.entries())
       if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
@@ -150,7 +149,7 @@ class Simulation implements Scenario {
     const { checker } = cluster;
     for (let person = 0; person < cluster.processes.length; person++) cluster.boot(person);
     for (let index = 0; index < members; index++) this.#observe(index);
-    cluster.at(UNIT_MS, () => this.#submit());
+    cluster.at(UNIT_MS, () => this.#users.submit());
     this.#trouble();
     const untilMs = (FAULTY_UNITS.perRound * rounds + FAULTY_UNITS.least) * UNIT_MS;
     // What a broken run does further says nothing new, and may take for ever.
@@ -159,7 +158,7 @@ class Simulation implements Scenario {
     if (this.#config.schedule !== undefined) this.#checkProgress();
     cluster.heal();
     for (const person of this.#faults.dead) cluster.stop(person);
-    cluster.after(5 * UNIT_MS, () => this.#resubmit());
+    cluster.after(5 * UNIT_MS, () => this.#users.resubmit());
     const patience = this.#config.control === undefined ? CONVERGENCE_UNITS : CONTROL_UNITS;
     const deadline = cluster.nowMs + patience * UNIT_MS;
     cluster.run(() => isBroken() || this.#hasConverged() || cluster.nowMs > deadline);
@@ -262,7 +261,7 @@ class Simulation implements Scenario {
         break;
       case "verdict": {
         const { status, instructionId: id } = effect.verdict;
-        if (status === "refused" && !this.#resubmitted.has(id)) this.#workload.refused(id);
+        if (status === "refused") this.#users.refused(id);
         break;
       }
     }
@@ -285,7 +284,7 @@ class Simulation implements Scenario {
     const cluster = this.#cluster;
     for (const person of crashing) cluster.scheduleCrash(person, { everyUnits, downUnits });
     if (crashing.length > maxFaulty(this.#config.members))
-      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
+      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#users.resubmit());
     this.#lostDisks.schedule(corrupting, losing, this.#config.rounds, this.#random.stream("loss of disks"));
   }
 
@@ -293,37 +292,6 @@ class Simulation implements Scenario {
     const entries = this.#workload.deposits;
     const observation = { kind: "inbox", chainId: this.#genesis.chains[0]!.chainId, entries } as const;
     this.#cluster.push(index, this.#random.below(5 * UNIT_MS), { kind: "observe", observations: [observation] });
-  }
-
-  #submit(): void {
-    const cluster = this.#cluster;
-    if (cluster.isHealed) return;
-    cluster.after(1 + this.#random.below(UNIT_MS), () => this.#submit());
-    const index = this.#someServer();
-    if (index === undefined) return;
-    const signed = this.#workload.next(cluster.processes[index]!.member?.ledger.sequence ?? 0n);
-    if (signed !== undefined) cluster.step(index, { kind: "submit", instructions: [signed] });
-  }
-
-  /** Users of a member that dies before it has gossiped go elsewhere: they use one that does not crash, or ask again later. */
-  #someServer(): number | undefined {
-    const honest = this.#cluster.processes.flatMap((process, person) =>
-      process.driver === undefined && !this.#lostDisks.learners.has(person) ? [{ person, process }] : [],
-    );
-    const steady = honest.filter(({ process }) => !process.everCrashed);
-    const usable = steady.length > 0 ? steady : honest.filter(({ process }) => process.member !== undefined);
-    return usable.length === 0 ? undefined : this.#random.pick(usable).person;
-  }
-
-  #resubmit(): void {
-    const cluster = this.#cluster;
-    if (this.#workload.pending.size > 0 || !cluster.isHealed)
-      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
-    const index = this.#someServer();
-    if (index === undefined) return;
-    const again = this.#workload.again();
-    for (const { id } of again) this.#resubmitted.add(id);
-    cluster.step(index, { kind: "submit", instructions: again.map(({ signed }) => signed) });
   }
 
   #sample(index: number, author: number, digest: Hex): void {
