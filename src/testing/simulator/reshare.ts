@@ -16,6 +16,7 @@ import { createStandInEngine, standInAddress } from "../stand-in.ts";
 import { createStandInReshare } from "../stand-in-reshare.ts";
 import { Cluster, type Scenario } from "./cluster.ts";
 import { lose, partition } from "./conditions.ts";
+import { hideClosing, switchEarly } from "./controls.ts";
 import type { StoredEpoch } from "./disk.ts";
 import { summarize } from "./latency.ts";
 import { createNetwork, UNIT_MS } from "./network.ts";
@@ -182,19 +183,9 @@ class ReshareSimulation implements Scenario, Surroundings {
     if (effect.kind === "batch") {
       const { batch } = effect;
       for (const receipt of batch.receipts) this.#workload.settled(receipt);
-      if (batch.closes !== undefined && this.#options.control === "early-switch" && person % 2 === 1) {
-        const { committee, snapshot } = batch.closes;
-        const isIn = committee.members.some(({ address }) => address === this.addresses[person]);
-        this.cluster.after(0, () => {
-          if (!isIn) return;
-          this.cluster.processes[person]!.disk.begin({
-            committee,
-            start: { header: batch.header, certificates: [], snapshot },
-          });
-          this.cluster.stop(person);
-          this.cluster.boot(person);
-        });
-      }
+      const { control } = this.#options;
+      if (control === "early-switch" && person % 2 === 1)
+        switchEarly(this.cluster, person, this.addresses[person]!, batch);
     }
     if (effect.kind === "verdict") {
       const { instructionId: id, status, code } = effect.verdict;
@@ -297,17 +288,4 @@ class ReshareSimulation implements Scenario, Surroundings {
     }
     return undefined;
   }
-}
-
-/** The control: this member's ledger does not say that its epoch is closed, so that it applies what comes after. */
-function hideClosing(cluster: Cluster, person: number): void {
-  const ledger = cluster.processes[person]?.member?.ledger;
-  if (ledger === undefined) return;
-  const apply = ledger.apply.bind(ledger);
-  ledger.apply = (input) => {
-    const batch = apply(input);
-    if (batch?.closes === undefined) return batch;
-    const { closes: _, ...rest } = batch;
-    return rest;
-  };
 }

@@ -4,7 +4,6 @@
  * hashed, so that the same seed gives the same hash on every run and machine.
  */
 
-import { COIN_DELAY } from "../../consensus/limits.ts";
 import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
 import type { Hex } from "../../lib/hex.ts";
@@ -16,6 +15,7 @@ import { createRandom, type Random } from "../random.ts";
 import { ruleOf } from "../rules/rules.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
 import { Cluster, type Scenario } from "./cluster.ts";
+import { oneCoinShare } from "./controls.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { drawFaults, type Faults } from "./faults.ts";
 import { CatchUp } from "./lag.ts";
@@ -216,7 +216,8 @@ class Simulation implements Scenario {
       // Whose disk was declared lost follows the epoch without shares: it must not know what it would sign with.
       secrets: isFollower ? undefined : { identity, shares: this.#lostDisks.learners.has(person) ? undefined : shares },
       engines,
-      createCoin: this.#config.control === "one-coin-share" ? this.#oneShare(person) : createCoin,
+      createCoin:
+        this.#config.control === "one-coin-share" ? oneCoinShare(this.#cluster, person, createCoin) : createCoin,
       identities,
       blockSigner: identities,
       ...this.#faults.rules,
@@ -323,21 +324,6 @@ class Simulation implements Scenario {
       if (driver !== undefined || this.#isDead(person)) return true;
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
-  }
-
-  /** The share of the newest round alone, and none when the others ask. */
-  #oneShare(person: number): TestCommittee["createCoin"] {
-    return (committee, share) => {
-      const coin = this.#test.createCoin(committee, share);
-      return {
-        ...coin,
-        share: (round) => {
-          const { member } = this.#cluster.processes[person]!;
-          const proposal = member?.consensus.proposal(this.#cluster.nowMs);
-          return proposal?.kind === "ready" && round === proposal.round - COIN_DELAY ? coin.share(round) : undefined;
-        },
-      };
-    };
   }
 
   #maliceReport(): NonNullable<SimulationReport["malice"]> {
