@@ -6,7 +6,6 @@
 
 import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
-import type { Hex } from "../../lib/hex.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import { epochGenesis } from "../../member/member.ts";
 import type { MemberConfig, MemberEffect, PersistWrite } from "../../member/types.ts";
@@ -19,7 +18,7 @@ import { oneCoinShare } from "./controls.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { drawFaults, type Faults } from "./faults.ts";
 import { CatchUp } from "./lag.ts";
-import { summarize } from "./latency.ts";
+import { Stopwatch, summarize } from "./latency.ts";
 import { LostDisks } from "./lost-disks.ts";
 import { createDriver, isPuppet } from "./malice/drivers.ts";
 import { drawTwins, Malice } from "./malice/record.ts";
@@ -72,8 +71,7 @@ class Simulation implements Scenario {
   readonly #faults: Faults;
   readonly #cluster: Cluster;
   readonly #createCodec = shareCodecs();
-  readonly #proposedAt = new Map<Hex, number>();
-  readonly #samples: number[] = [];
+  readonly #latency: Stopwatch;
   readonly #catchUp: CatchUp;
   /** Persons beyond the members, and under whose identity they run. */
   readonly #twins: ReadonlyMap<number, number>;
@@ -114,6 +112,7 @@ class Simulation implements Scenario {
       malicious: new Set(trusted ? [] : malicious.keys()),
       twins: this.#twins,
     });
+    this.#latency = new Stopwatch(this.#cluster);
     this.#malice = new Malice();
     const world: World = {
       cluster: this.#cluster,
@@ -140,7 +139,7 @@ class Simulation implements Scenario {
   }
 
   get samples(): readonly number[] {
-    return this.#samples;
+    return this.#latency.samplesMs;
   }
 
   run(): SimulationReport {
@@ -188,7 +187,7 @@ class Simulation implements Scenario {
         applied: this.#workload.applied,
         unsettled: this.#workload.pending.size,
       },
-      latency: summarize(this.#samples, UNIT_MS),
+      latency: summarize(this.#latency.samplesMs, UNIT_MS),
       traceHash: cluster.trace.hash,
     };
   }
@@ -239,14 +238,14 @@ class Simulation implements Scenario {
   }
 
   persisted(index: number, { blocks }: PersistWrite): void {
-    for (const block of blocks) if (block.author === index) this.#proposedAt.set(block.digest, this.#cluster.nowMs);
+    for (const block of blocks) if (block.author === index) this.#latency.made(block.digest);
   }
 
   shown(index: number, effect: Exclude<MemberEffect, { kind: "persist" | "send" }>): void {
     switch (effect.kind) {
       case "ordered":
         for (const { blocks } of effect.output.commits)
-          for (const block of blocks) this.#sample(index, block.author, block.digest);
+          for (const block of blocks) this.#latency.output(index, block.author, block.digest);
         break;
       case "batch":
         for (const receipt of effect.batch.receipts) this.#workload.settled(receipt);
@@ -293,14 +292,6 @@ class Simulation implements Scenario {
     const entries = this.#workload.deposits;
     const observation = { kind: "inbox", chainId: this.#genesis.chains[0]!.chainId, entries } as const;
     this.#cluster.push(index, this.#random.below(5 * UNIT_MS), { kind: "observe", observations: [observation] });
-  }
-
-  #sample(index: number, author: number, digest: Hex): void {
-    const { processes, isHealed, nowMs } = this.#cluster;
-    const proposedAt = this.#proposedAt.get(digest);
-    if (proposedAt === undefined || isHealed) return;
-    if (processes[index]!.everCrashed || processes[author]!.everCrashed) return;
-    this.#samples.push(nowMs - proposedAt);
   }
 
   /** Of the honest members that never crashed, if there are any. */
