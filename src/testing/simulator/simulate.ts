@@ -179,7 +179,7 @@ class Simulation implements Scenario {
       epochs: 1,
       crashes: cluster.crashes,
       ...(taken + refused > 0 || adversary.includes("lag") ? { catchUps: { taken, refused } } : {}),
-      ...(this.#faults.malicious.size > 0 ? { malice: this.#maliceReport() } : {}),
+      ...(this.#faults.malicious.size > 0 ? { malice: this.#malice.report(this.#faults.malicious, cluster) } : {}),
       ...(this.#lostDisks.learners.size > 0 ? { learners: [...this.#lostDisks.learners] } : {}),
       messages: cluster.links.messages,
       instructions: {
@@ -315,12 +315,5 @@ class Simulation implements Scenario {
       if (driver !== undefined || this.#isDead(person)) return true;
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
-  }
-
-  #maliceReport(): NonNullable<SimulationReport["malice"]> {
-    const members: Record<string, number[]> = {};
-    for (const [member, kind] of this.#faults.malicious) members[kind] = [...(members[kind] ?? []), member];
-    const { checker, links } = this.#cluster;
-    return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes: links.probes };
   }
 }
