@@ -12,7 +12,7 @@ import {
   type TestCommittee,
 } from "../../src/testing/committee.ts";
 import { createRandom, type Random } from "../../src/testing/random.ts";
-import { SIMULATED_MEMBER } from "../../src/testing/simulator/cluster.ts";
+import { SIMULATED_MEMBER } from "../../src/testing/simulator/process.ts";
 import { createWorkload } from "../../src/testing/simulator/workload.ts";
 import { createStandInEngine, standInAddress } from "../../src/testing/stand-in.ts";
 import { createStandInReshare } from "../../src/testing/stand-in-reshare.ts";

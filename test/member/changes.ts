@@ -8,7 +8,7 @@ import { Member } from "../../src/member/member.ts";
 import type { MemberConfig, MemberEffect, MemberInput, ReshareTask, Shares } from "../../src/member/types.ts";
 import { createTestCommitteeWith, createTestGenesis } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
-import { SIMULATED_MEMBER } from "../../src/testing/simulator/cluster.ts";
+import { SIMULATED_MEMBER } from "../../src/testing/simulator/process.ts";
 import { createStandInEngine, standInAddress } from "../../src/testing/stand-in.ts";
 import {
   createStandInReshare,

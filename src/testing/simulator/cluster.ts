@@ -4,66 +4,17 @@
  * person has depends on the committee that its transport was made for.
  */
 import { headerDigest } from "../../batch/header.ts";
-import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
-import { utf8ToBytes } from "../../lib/bytes.ts";
-import { createKeccakStream } from "../../lib/hash.ts";
-import { bytesToHex, type Hex } from "../../lib/hex.ts";
-import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
+import type { Hex } from "../../lib/hex.ts";
 import { Member } from "../../member/member.ts";
-import type { MemberConfig, MemberEffect, MemberInput, PersistWrite, Recovered } from "../../member/types.ts";
+import type { MemberConfig, MemberEffect, MemberInput, PersistWrite } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import { type Checker, createChecker } from "./checker.ts";
-import { SimulatedDisk } from "./disk.ts";
 import { DiskError } from "./disk-faults.ts";
 import { createEventQueue } from "./event-queue.ts";
-import { stateOf } from "./fingerprint.ts";
+import { Links } from "./links.ts";
 import { type Network, UNIT_MS } from "./network.ts";
-
-/** What a member runs with: full speed, a round a message delay, as the latency figures are defined. */
-export const SIMULATED_MEMBER: Pick<
-  MemberConfig,
-  "retainedRounds" | "activityWindow" | "consensusLimits" | "limits" | "pacing"
-> = {
-  retainedRounds: 64,
-  activityWindow: 32,
-  consensusLimits: DEFAULT_CONSENSUS_LIMITS,
-  limits: DEFAULT_MEMBER_LIMITS,
-  pacing: { busyIntervalMs: 0, idleIntervalMs: 0, retryMs: 5 * UNIT_MS },
-};
-
-/** Stands between a malicious process's member and the world: what the member wants done happens as far as its driver does it. */
-export interface Driver {
-  /** After each step of the member. */
-  act(effects: readonly MemberEffect[]): void;
-  /** Before the member takes a message. */
-  heard?(from: number, bytes: Uint8Array): void;
-  /** What its member is told that its disk holds. */
-  recovered?(recovered: Recovered): Recovered;
-}
-
-export interface Process {
-  disk: SimulatedDisk;
-  /** Set: malicious. */
-  driver: Driver | undefined;
-  member: Member | undefined;
-  /** Persons by index of the committee that the transport was made for. */
-  peers: readonly number[];
-  /** Counts restarts, so that a dead process's timers do not wake its successor. */
-  life: number;
-  wakeAtMs: number | undefined;
-  /** Set: the next step with effects is cut off after this many sends; negative: while it writes. */
-  crashAfter: number | undefined;
-  everCrashed: boolean;
-  crashes: CrashPlan | undefined;
-}
-
-/** How far apart crashes are and how long the process is down: at most, in message delays. */
-export interface CrashPlan {
-  readonly everyUnits: number;
-  readonly downUnits: number;
-}
-
-const RARE_CRASHES: CrashPlan = { everyUnits: 105, downUnits: 40 };
+import { type CrashPlan, createProcess, type Process, RARE_CRASHES } from "./process.ts";
+import { createTrace } from "./trace.ts";
 
 export interface Scenario {
   /** What a person's process runs now; undefined: nothing. */
@@ -90,41 +41,22 @@ export interface ClusterOptions {
   readonly twins?: ReadonlyMap<number, number>;
 }
 
-/** Characters of the trace that are hashed at a time: there are thousands of lines, and most are short. */
-const TRACE_BUFFER = 4096;
-
 export class Cluster {
   readonly checker: Checker;
   readonly processes: readonly Process[];
+  readonly trace = createTrace();
+  readonly links: Links;
   readonly #options: ClusterOptions;
   readonly #queue = createEventQueue<() => void>();
-  readonly #hash = createKeccakStream();
-  /** Of the trace, and not hashed yet. */
-  #lines = "";
   #nowMs = 0;
   #crashes = 0;
-  #messages = 0;
-  #sent = 0;
-  #probes = 0;
   #isHealed = false;
-  readonly #instances = new Map<number, number[]>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.checker = createChecker((person) => options.malicious?.has(person) !== true);
-    for (const [twin, person] of options.twins ?? [])
-      this.#instances.set(person, [...(this.#instances.get(person) ?? [person]), twin]);
-    this.processes = Array.from({ length: options.people }, () => ({
-      disk: new SimulatedDisk(),
-      driver: undefined,
-      member: undefined,
-      peers: [],
-      life: 0,
-      wakeAtMs: undefined,
-      crashAfter: undefined,
-      everCrashed: false,
-      crashes: undefined,
-    }));
+    this.processes = Array.from({ length: options.people }, createProcess);
+    this.links = new Links(this, options.network, options.twins);
   }
 
   get nowMs(): number {
@@ -135,22 +67,8 @@ export class Cluster {
     return this.#crashes;
   }
 
-  get messages(): number {
-    return this.#messages;
-  }
-
-  /** Bad messages that were delivered, each with a look at the receiver's state before and after. */
-  get probes(): number {
-    return this.#probes;
-  }
-
   get isHealed(): boolean {
     return this.#isHealed;
-  }
-
-  get traceHash(): Hex {
-    this.#hashLines();
-    return bytesToHex(this.#hash.digest());
   }
 
   at(atMs: number, action: () => void): void {
@@ -168,16 +86,6 @@ export class Cluster {
       this.#nowMs = next.atMs;
       next.event();
     }
-  }
-
-  trace(line: string): void {
-    this.#lines += `${line}\n`;
-    if (this.#lines.length > TRACE_BUFFER) this.#hashLines();
-  }
-
-  #hashLines(): void {
-    this.#hash.update(utf8ToBytes(this.#lines));
-    this.#lines = "";
   }
 
   /** Starts a person's process unless it runs. */
@@ -202,19 +110,9 @@ export class Cluster {
     if ((target.member as Member | undefined) === undefined) return;
     target.life++;
     target.crashAfter = undefined;
-    this.connect(person, target.life > 1);
+    this.links.connect(person, target.life > 1);
     this.push(person, 0, { kind: "tick" });
     this.#options.scenario.booted(person);
-  }
-
-  /** The transport's links are up; `isNew`: the peers notice it. */
-  connect(person: number, isNew: boolean): void {
-    const identity = this.#options.twins?.get(person) ?? person;
-    for (const peer of this.processes[person]!.peers) {
-      if (peer === identity) continue;
-      this.#pushConnected(person, peer, 0);
-      if (isNew) this.#pushConnected(peer, identity, UNIT_MS);
-    }
   }
 
   /** Ends a process without a trace on its disk. */
@@ -332,13 +230,13 @@ export class Cluster {
         this.#options.scenario.persisted(person, effect.write);
         return;
       case "send":
-        if (effect.to !== "all") this.send(person, peers[effect.to]!, effect.bytes);
-        else for (const to of peers) if (to !== person) this.send(person, to, effect.bytes);
+        if (effect.to !== "all") this.links.send(person, peers[effect.to]!, effect.bytes);
+        else for (const to of peers) if (to !== person) this.links.send(person, to, effect.bytes);
         return;
       case "ordered":
         for (const commit of effect.output.commits) {
           checker.commit(person, commit);
-          this.trace(`${person} commit ${commit.index} ${commit.digest}`);
+          this.trace.add(`${person} commit ${commit.index} ${commit.digest}`);
         }
         break;
       case "batch":
@@ -347,7 +245,7 @@ export class Cluster {
       case "certificate": {
         const digest = headerDigest(effect.certificate.header, this.#options.committeeId);
         checker.certificate(person, effect.certificate, digest);
-        this.trace(`${person} certificate ${effect.certificate.suite} ${digest}`);
+        this.trace.add(`${person} certificate ${effect.certificate.suite} ${digest}`);
         break;
       }
       case "punish":
@@ -358,65 +256,6 @@ export class Cluster {
         break;
     }
     this.#options.scenario.shown(person, effect);
-  }
-
-  /** To a person, and to whoever else runs under its identity. */
-  send(from: number, to: number, bytes: Uint8Array): void {
-    this.#sent++;
-    for (const instance of this.#instances.get(to) ?? [to])
-      for (const delayMs of this.#options.network.delays({ from, to: instance, bytes }, this.#nowMs))
-        this.after(delayMs, () => this.#arrive(from, instance, bytes));
-  }
-
-  #arrive(from: number, to: number, bytes: Uint8Array): void {
-    const heldMs = this.#options.network.heldMs?.({ from, to, bytes }) ?? 0;
-    if (heldMs > 0) this.after(heldMs, () => this.#arrive(from, to, bytes));
-    else this.#deliver(from, to, bytes);
-  }
-
-  /** A message that nobody may act upon: apart from counting it and blaming who sent it, its receiver must stay what it was. */
-  probe(from: number, to: number, bytes: Uint8Array): void {
-    for (const delayMs of this.#options.network.delays({ from, to, bytes }, this.#nowMs))
-      this.after(delayMs, () => this.#deliverBad(from, to, bytes));
-  }
-
-  /** Twice: questions that were due anyway go out with the first, and nothing with the second. */
-  #deliverBad(from: number, to: number, bytes: Uint8Array): void {
-    const { member, driver } = this.processes[to]!;
-    if (member === undefined || driver !== undefined) return;
-    // Whatever time alone brings about is done before.
-    this.step(to, { kind: "tick" });
-    if (this.processes[to]!.member !== member) return;
-    this.#probes++;
-    const before = stateOf(member);
-    this.#deliver(from, to, bytes);
-    const sent = this.#sent;
-    this.#deliver(from, to, bytes);
-    if (this.processes[to]!.member !== member) return;
-    const after = stateOf(member);
-    const what = `a bad message of ${from} (${bytesToHex(bytes.subarray(0, 16))}…, ${bytes.length} bytes)`;
-    if (before !== after) this.checker.violation(`${what} changed ${to}: ${before} → ${after}`);
-    if (sent !== this.#sent) this.checker.violation(`${to} answered ${what}`);
-  }
-
-  #deliver(from: number, to: number, bytes: Uint8Array): void {
-    this.#messages++;
-    this.trace(`${this.#nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
-    const { member, driver, peers } = this.processes[to]!;
-    const index = peers.indexOf(this.#options.twins?.get(from) ?? from);
-    // A transport turns away whoever is not in its committee.
-    if (member === undefined || index < 0) return;
-    driver?.heard?.(from, bytes);
-    this.step(to, { kind: "message", epoch: member.committee.epoch, from: index, bytes });
-  }
-
-  #pushConnected(person: number, peer: number, delayMs: number): void {
-    this.after(delayMs, () => {
-      const { member, peers } = this.processes[person]!;
-      const index = peers.indexOf(peer);
-      if (member !== undefined && index >= 0)
-        this.step(person, { kind: "connected", epoch: member.committee.epoch, peer: index });
-    });
   }
 
   #scheduleWake(person: number): void {
@@ -439,7 +278,7 @@ export class Cluster {
     target.disk.crash(isWriting);
     target.everCrashed = true;
     this.#crashes++;
-    this.trace(`${this.#nowMs} crash ${person}`);
+    this.trace.add(`${this.#nowMs} crash ${person}`);
     const { downUnits } = target.crashes ?? RARE_CRASHES;
     this.after((1 + this.#options.faults.below(downUnits)) * UNIT_MS, () => this.boot(person));
   }

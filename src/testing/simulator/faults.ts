@@ -5,10 +5,10 @@
 import { maxFaulty } from "../../lib/math.ts";
 import type { MemberConfig } from "../../member/types.ts";
 import type { Random } from "../random.ts";
-import { SIMULATED_MEMBER } from "./cluster.ts";
 import { type DiskFaults, SOUND_DISK } from "./disk-faults.ts";
 import { type Control, type MaliceAdversary, type Mix, type NetworkAdversary, SWARM } from "./names.ts";
 import type { DelayModel } from "./network.ts";
+import { SIMULATED_MEMBER } from "./process.ts";
 
 export type Rules = typeof SIMULATED_MEMBER & Pick<MemberConfig, "checkpointRounds" | "heartbeatRounds">;
 

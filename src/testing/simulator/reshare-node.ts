@@ -17,9 +17,10 @@ import { SUITES } from "../../threshold/types.ts";
 import type { TestCommittee } from "../committee.ts";
 import type { Random } from "../random.ts";
 import { makeStandInDeals, openStandInShare } from "../stand-in-reshare.ts";
-import { type Cluster, SIMULATED_MEMBER } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
 import type { StoredEpoch } from "./disk.ts";
 import { UNIT_MS } from "./network.ts";
+import { SIMULATED_MEMBER } from "./process.ts";
 import type { DealerFault } from "./reshare-plan.ts";
 
 /** What a node knows of the world outside: other nodes' APIs, its own keys, and how it is to misbehave. */
@@ -157,7 +158,7 @@ export class SimulatedNode {
     }
     disk.begin(stored);
     this.#process.peers = this.#personsOf(change.committee);
-    cluster.connect(this.#person, true);
+    cluster.links.connect(this.#person, true);
     this.#world.observe(this.#person);
   }
 

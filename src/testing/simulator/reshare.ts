@@ -5,29 +5,25 @@
  * exactly once, the group key kept or handed over by signature, and every change completed or the old committee at work.
  */
 
-import { handoverDigest } from "../../batch/handover.ts";
-import { headerDigest } from "../../batch/header.ts";
 import { instructionId } from "../../ledger/instruction.ts";
-import { encodeTransaction } from "../../ledger/reconfiguration/codec.ts";
-import { proposalDigest } from "../../ledger/reconfiguration/digests.ts";
-import { makeApproval } from "../../ledger/reconfiguration/make.ts";
-import type { Proposal } from "../../ledger/reconfiguration/types.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
-import { type Address, type Hex, hexToBytes } from "../../lib/hex.ts";
+import type { Address, Hex } from "../../lib/hex.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import type { MemberEffect, PersistWrite } from "../../member/types.ts";
-import { SUITES } from "../../threshold/types.ts";
 import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "../committee.ts";
 import { createRandom, type Random } from "../random.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
-import { createStandInReshare, makeStandInMember } from "../stand-in-reshare.ts";
+import { createStandInReshare } from "../stand-in-reshare.ts";
 import { Cluster, type Scenario } from "./cluster.ts";
 import { lose, partition } from "./conditions.ts";
+import { hideClosing, switchEarly } from "./controls.ts";
 import type { StoredEpoch } from "./disk.ts";
 import { summarize } from "./latency.ts";
 import { createNetwork, UNIT_MS } from "./network.ts";
+import { Epochs } from "./reshare-epochs.ts";
 import { SimulatedNode, type Surroundings } from "./reshare-node.ts";
-import { CHANGE_KINDS, type ChangeKind, type PlannedChange, planChange } from "./reshare-plan.ts";
+import { LARGEST, Operators } from "./reshare-operators.ts";
+import type { DealerFault } from "./reshare-plan.ts";
 import { shareCodecs } from "./shared-codec.ts";
 import { CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
 import { createWorkload } from "./workload.ts";
@@ -44,25 +40,12 @@ export interface ReshareConfig extends Omit<SimulationConfig, "control"> {
   readonly changes?: number | undefined;
 }
 
-const LARGEST = 7;
 /** People beside the first committee: enough for two new group keys in a row. */
 const STRANGERS = 10;
 /** Deposits that come while committees change. */
 const LATER_DEPOSITS = 12;
-/** An attempt that has not completed this long after it took effect, and was to get stuck, is superseded. */
-const STUCK_UNITS = 60;
 /** The phase with faults ends here even if changes are missing: then the healed network must complete the last one. */
 const FAULTY_UNITS = 3000;
-
-interface Change {
-  readonly plan: PlannedChange;
-  readonly proposal: Proposal;
-  readonly digest: Hex;
-  readonly approvals: readonly Uint8Array[];
-  readonly startedMs: number;
-  /** Batches when it began: a stuck attempt must not stop them. */
-  readonly applied: number;
-}
 
 export function simulateReshare(config: ReshareConfig): SimulationReport {
   if (config.engines !== undefined) throw new RangeError("changes of committee are simulated with stand-in keys only");
@@ -78,26 +61,17 @@ class ReshareSimulation implements Scenario, Surroundings {
   readonly identities: readonly Uint8Array[];
   readonly addresses: readonly Address[];
   readonly #options: ReshareConfig;
-  readonly #plans: Random;
   readonly #nodes: readonly SimulatedNode[];
   readonly #workload;
-  /** By `${epoch}/${attempt}/${person}`. */
-  readonly #encryptionSecrets = new Map<string, Uint8Array>();
-  /** By `${epoch}/${attempt}`: who sleeps through it. */
-  readonly #sleepers = new Map<string, ReadonlySet<number>>();
+  readonly #epochs: Epochs;
+  readonly #operators: Operators;
   readonly #forwards = new Map<Hex, SignedInstruction>();
-  /** What each epoch began with, as the first node said it. */
-  readonly #epochs: { readonly stored: StoredEpoch; readonly digest: Hex }[] = [];
-  readonly #kinds: ChangeKind[] = [];
-  #change: Change | undefined;
-  /** Members of the newest committee that sleep: they count among its faulty. */
-  #asleep = 0;
   #deposits: number;
 
   constructor(options: ReshareConfig) {
     this.#options = options;
     const random = createRandom(options.seed);
-    this.#plans = random.stream("plans");
+    const plans = random.stream("plans");
     this.random = random.stream("nodes");
     const people = options.members + Math.max(0, options.members - LARGEST) + STRANGERS;
     const engines = { "bls12-381": createStandInEngine("bls12-381"), bn254: createStandInEngine("bn254") };
@@ -120,8 +94,8 @@ class ReshareSimulation implements Scenario, Surroundings {
       LATER_DEPOSITS,
     );
     this.#deposits = options.owners;
-    const trouble = this.#plans.pick(["none", "none", "none", "loss", "partition"] as const);
-    const model = this.#plans.chance(400) ? "chaos" : options.delays;
+    const trouble = plans.pick(["none", "none", "none", "loss", "partition"] as const);
+    const model = plans.chance(400) ? "chaos" : options.delays;
     const conditions = random.stream("conditions");
     const condition = { none: [], loss: [lose(200, conditions)], partition: [partition(people, conditions)] };
     this.cluster = new Cluster({
@@ -132,11 +106,8 @@ class ReshareSimulation implements Scenario, Surroundings {
       scenario: this,
     });
     this.#nodes = this.identities.map((_, person) => new SimulatedNode(person, this));
-    const changes = options.changes ?? defaultChanges(options.members);
-    for (let i = 0; i < changes; i++) {
-      if (this.#plans.chance(200)) this.#kinds.push("stuck");
-      this.#kinds.push(this.#plans.pick(CHANGE_KINDS.filter((kind) => kind !== "stuck")));
-    }
+    this.#epochs = new Epochs(this);
+    this.#operators = new Operators(this, this.#epochs, this.#workload, plans, options);
   }
 
   run(): SimulationReport {
@@ -149,21 +120,20 @@ class ReshareSimulation implements Scenario, Surroundings {
       disk.begin(first);
       disk.keepShares(0n, 0n, shares);
     }
-    this.#epochs.push({ stored: first, digest: "0x" });
     for (let person = 0; person < this.addresses.length; person++) {
       cluster.boot(person);
       this.#nodes[person]!.watch();
     }
     cluster.at(UNIT_MS, () => this.#submit());
-    cluster.after(10 * UNIT_MS, () => this.#operate());
+    cluster.after(10 * UNIT_MS, () => this.#operators.operate());
     cluster.after(20 * UNIT_MS, () => this.#deposit());
     cluster.after(10 * UNIT_MS, () => this.#forwardAgain());
     // f of the first committee and some of those who come later die now and then.
     const mortal = [...Array(maxFaulty(members)).keys(), members, members + 3, members + 5];
     for (const person of mortal) cluster.scheduleCrash(person);
-    cluster.run(() => this.#isDone() || cluster.nowMs > FAULTY_UNITS * UNIT_MS);
+    cluster.run(() => this.#operators.isDone || cluster.nowMs > FAULTY_UNITS * UNIT_MS);
     cluster.heal();
-    this.#sleepers.clear();
+    this.#operators.wakeAll();
     for (const node of this.#nodes) node.wake();
     const deadline = cluster.nowMs + CONVERGENCE_UNITS * UNIT_MS;
     cluster.run(() => this.#hasConverged() || cluster.nowMs > deadline);
@@ -181,16 +151,16 @@ class ReshareSimulation implements Scenario, Surroundings {
       commits: checker.commits,
       batches: checker.batches,
       certificates: checker.certificates,
-      epochs: this.#epochs.length,
+      epochs: this.#epochs.count,
       crashes: cluster.crashes,
-      messages: cluster.messages,
+      messages: cluster.links.messages,
       instructions: {
         submitted: this.#workload.submitted,
         applied: this.#workload.applied,
         unsettled: this.#workload.pending.size,
       },
       latency: summarize([], UNIT_MS),
-      traceHash: cluster.traceHash,
+      traceHash: cluster.trace.hash,
     };
   }
 
@@ -206,34 +176,16 @@ class ReshareSimulation implements Scenario, Surroundings {
   }
 
   persisted(person: number, { blocks }: PersistWrite): void {
-    for (const { epoch, round } of blocks) {
-      if (epoch === 0n) continue;
-      const began = this.#epochs[Number(epoch)]?.stored.start?.header.sequence;
-      const isFinal = began !== undefined && SUITES.every((suite) => this.cluster.checker.isCertified(began, suite));
-      if (!isFinal)
-        this.cluster.checker.violation(
-          `${person} took block ${round} of epoch ${epoch} before the closing batch was certified`,
-        );
-    }
+    this.#epochs.took(person, blocks);
   }
 
   shown(person: number, effect: Exclude<MemberEffect, { kind: "persist" | "send" }>): void {
     if (effect.kind === "batch") {
       const { batch } = effect;
       for (const receipt of batch.receipts) this.#workload.settled(receipt);
-      if (batch.closes !== undefined && this.#options.control === "early-switch" && person % 2 === 1) {
-        const { committee, snapshot } = batch.closes;
-        const isIn = committee.members.some(({ address }) => address === this.addresses[person]);
-        this.cluster.after(0, () => {
-          if (!isIn) return;
-          this.cluster.processes[person]!.disk.begin({
-            committee,
-            start: { header: batch.header, certificates: [], snapshot },
-          });
-          this.cluster.stop(person);
-          this.cluster.boot(person);
-        });
-      }
+      const { control } = this.#options;
+      if (control === "early-switch" && person % 2 === 1)
+        switchEarly(this.cluster, person, this.addresses[person]!, batch);
     }
     if (effect.kind === "verdict") {
       const { instructionId: id, status, code } = effect.verdict;
@@ -247,168 +199,29 @@ class ReshareSimulation implements Scenario, Surroundings {
   // What a node asks of the world around it.
 
   encryptionSecret(person: number, epoch: bigint, attempt: bigint): Uint8Array | undefined {
-    return this.#encryptionSecrets.get(`${epoch}/${attempt}/${person}`);
+    return this.#operators.encryptionSecret(person, epoch, attempt);
   }
 
-  dealerFault(person: number) {
-    return this.#change?.plan.badDealers.get(person);
+  dealerFault(person: number): DealerFault | undefined {
+    return this.#operators.dealerFault(person);
   }
 
   sleeps(person: number, epoch: bigint, attempt: bigint): boolean {
-    return this.#sleepers.get(`${epoch}/${attempt}`)?.has(person) ?? false;
+    return this.#operators.sleeps(person, epoch, attempt);
   }
 
   forward(instructions: readonly SignedInstruction[]): void {
     for (const signed of instructions) this.#forwards.set(instructionId(signed.instruction), signed);
   }
 
+  entered(person: number, stored: StoredEpoch): void {
+    this.#epochs.entered(person, stored);
+  }
+
   observe(person: number): void {
     const entries = this.#workload.deposits.slice(0, this.#deposits);
     const observation = { kind: "inbox", chainId: this.config.genesis.chains[0]!.chainId, entries } as const;
     this.cluster.push(person, this.random.below(5 * UNIT_MS), { kind: "observe", observations: [observation] });
-  }
-
-  /** S2 and the keys: everybody enters the same epoch, from the same batch, with a key that is the old one or was handed over to. */
-  entered(person: number, stored: StoredEpoch): void {
-    const { cluster, test } = this;
-    const { committee, start } = stored;
-    const digest = headerDigest(start!.header, test.committee.id);
-    const known = this.#epochs[Number(committee.epoch)];
-    if (known !== undefined) {
-      if (known.digest !== digest)
-        cluster.checker.violation(`S2: ${person} entered epoch ${committee.epoch} otherwise`);
-      return;
-    }
-    const before = this.#epochs.at(-1)!.stored.committee;
-    if (committee.epoch !== before.epoch + 1n) cluster.checker.violation(`${person} left out an epoch`);
-    this.#epochs.push({ stored, digest });
-    cluster.trace(`epoch ${committee.epoch} ${digest}`);
-    const handover = cluster.processes[person]!.member?.ledger.epochs?.handovers.at(-1);
-    for (const suite of SUITES) {
-      const [old, now] = [before.keys[suite].groupKey, committee.keys[suite].groupKey];
-      if (old === now) continue;
-      const isHandedOver =
-        handover?.epoch === committee.epoch &&
-        handover.groupKeys[suite] === now &&
-        test.engines[suite].verify(
-          hexToBytes(old),
-          hexToBytes(handoverDigest(handover.statement, test.committee.id)),
-          hexToBytes(handover.signatures[suite]),
-        );
-      if (!isHandedOver)
-        cluster.checker.violation(`epoch ${committee.epoch}: the ${suite} key changed without a handover`);
-    }
-  }
-
-  // What happens.
-
-  /** The newest committee that anybody is in, as persons. */
-  get #committee(): readonly number[] {
-    return this.#epochs.at(-1)!.stored.committee.members.map(({ address }) => this.addresses.indexOf(address));
-  }
-
-  get #epoch(): bigint {
-    return this.#epochs.at(-1)!.stored.committee.epoch;
-  }
-
-  /** Members of the newest committee that are there, and up to date. */
-  #actives(): number[] {
-    return this.#committee.filter((person) => {
-      const { member } = this.cluster.processes[person]!;
-      return member !== undefined && !member.isRetired && member.committee.epoch === this.#epoch;
-    });
-  }
-
-  /** The operators: they propose what is planned, sign it, and hand it in until it takes effect. */
-  #operate(): void {
-    const { cluster } = this;
-    cluster.after((4 + this.#plans.below(4)) * UNIT_MS, () => this.#operate());
-    const actives = this.#actives();
-    if (actives.length === 0) return;
-    const change = this.#change;
-    if (change === undefined) {
-      const kind = this.#kinds[0];
-      if (kind === undefined) return;
-      this.#kinds.shift();
-      this.#change = this.#propose(kind, actives);
-      return;
-    }
-    if (this.#epoch >= change.proposal.epoch) {
-      this.#asleep = change.plan.sleepers.size;
-      this.#change = undefined;
-      return;
-    }
-    const view = this.#newestView(actives);
-    const isCurrent = view?.attempt?.digest === change.digest;
-    if (!isCurrent) {
-      for (const bytes of change.approvals)
-        cluster.push(this.#plans.pick(actives), this.#plans.below(UNIT_MS), {
-          kind: "transactions",
-          transactions: [bytes],
-        });
-    }
-    const isOver = change.plan.kind === "stuck" && cluster.nowMs > change.startedMs + STUCK_UNITS * UNIT_MS;
-    if (!isOver || !isCurrent) return;
-    // L3: while nobody opened, the old committee worked on. (A partition of the network may stop everything for a while.)
-    if (this.#workload.applied === change.applied) return;
-    this.#change = undefined;
-  }
-
-  #propose(kind: ChangeKind, actives: readonly number[]): Change {
-    const committee = this.#committee;
-    const outsiders = [...this.addresses.keys()].filter((person) => !committee.includes(person));
-    const plan = planChange(
-      kind,
-      committee,
-      outsiders,
-      this.#asleep,
-      Math.max(LARGEST, this.#options.members),
-      this.#plans,
-    );
-    const view = this.#newestView(actives);
-    const attempts = [
-      view?.attempt?.proposal.attempt ?? 0n,
-      ...(view?.open ?? []).map((open) => open.proposal.attempt),
-    ];
-    const attempt = attempts.reduce((a, b) => (a > b ? a : b)) + 1n;
-    const proposal = this.#proposal(plan.members, attempt);
-    if (plan.sleepers.size > 0 && !this.cluster.isHealed)
-      this.#sleepers.set(`${proposal.epoch}/${attempt}`, plan.sleepers);
-    const { committeeId } = this.config.genesis;
-    const junk = this.#proposal(outsiders.slice(0, 4), attempt);
-    const approvals = committee.map((person) => {
-      const sign = (digest: Hex): Hex => this.test.identities.sign(this.identities[person]!, digest);
-      const wanted = plan.traitors.has(person) ? junk : proposal;
-      return encodeTransaction(makeApproval(committeeId, wanted, this.addresses[person]!, sign));
-    });
-    this.cluster.trace(`${this.cluster.nowMs} ${kind} ${plan.members}`);
-    return {
-      plan,
-      proposal,
-      digest: proposalDigest(committeeId, proposal),
-      approvals,
-      startedMs: this.cluster.nowMs,
-      applied: this.#workload.applied,
-    };
-  }
-
-  #proposal(persons: readonly number[], attempt: bigint): Proposal {
-    const epoch = this.#epoch + 1n;
-    const scope = { domain: this.config.genesis.committeeId, epoch, attempt };
-    const members = persons.map((person) => {
-      const key = `${epoch}/${attempt}/${person}`;
-      const secret = this.#encryptionSecrets.get(key) ?? this.random.bytes(32);
-      this.#encryptionSecrets.set(key, secret);
-      return makeStandInMember(scope, this.addresses[person]!, this.identities[person]!, secret, this.test.identities);
-    });
-    return { epoch, attempt, members };
-  }
-
-  #newestView(actives: readonly number[]) {
-    const newest = actives
-      .map((person) => this.cluster.processes[person]!.member!)
-      .reduce((a, b) => (b.ledger.sequence > a.ledger.sequence ? b : a));
-    return newest.ledger.epochs;
   }
 
   #submit(): void {
@@ -444,25 +257,21 @@ class ReshareSimulation implements Scenario, Surroundings {
     this.cluster.push(this.random.pick(hosts), 0, { kind: "submit", instructions: [...this.#forwards.values()] });
   }
 
-  #isDone(): boolean {
-    return this.#kinds.length === 0 && this.#change === undefined;
-  }
-
   /** Whoever is in the newest committee is up, signs, and has the same certified batches; whoever is not has retired. */
   #hasConverged(): boolean {
     // Asked after every event: what takes time to say is said once, at the end.
-    return this.#isDone() && this.#workload.pending.size === 0 && this.#whyNot() === undefined;
+    return this.#operators.isDone && this.#workload.pending.size === 0 && this.#whyNot() === undefined;
   }
 
   #whyNot(): string | undefined {
-    if (!this.#isDone()) return this.#whatIsMissing();
+    if (!this.#operators.isDone) return this.#operators.whatIsMissing();
     for (const id of this.#workload.pending) {
       const holders = [...this.cluster.processes.entries()].flatMap(([person, { member }]) =>
         member?.isPending(id) === true ? [person] : [],
       );
       return `${this.#workload.pending.size} instructions are open; the first is held by ${holders.join(" ") || "nobody"}`;
     }
-    const committee = this.#committee;
+    const committee = this.#epochs.committee;
     const newest = BigInt(this.cluster.checker.batches);
     for (const [person, { member }] of this.cluster.processes.entries()) {
       if (!committee.includes(person)) {
@@ -470,7 +279,7 @@ class ReshareSimulation implements Scenario, Surroundings {
         continue;
       }
       if (member === undefined) return `${person} does not run`;
-      if (member.committee.epoch !== this.#epoch) return `${person} is in epoch ${member.committee.epoch}`;
+      if (member.committee.epoch !== this.#epochs.newest) return `${person} is in epoch ${member.committee.epoch}`;
       if (!member.isSigner) return `${person} has no shares`;
       if (member.ledger.sequence !== newest) return `${person} is at batch ${member.ledger.sequence} of ${newest}`;
       if (member.certifiedSequence !== newest) return `${person} lacks certificates`;
@@ -479,36 +288,4 @@ class ReshareSimulation implements Scenario, Surroundings {
     }
     return undefined;
   }
-
-  #whatIsMissing(): string {
-    const change = this.#change;
-    if (change === undefined) return `${this.#kinds.length} changes were not begun`;
-    const where = this.#committee.map((person) => {
-      const { member } = this.cluster.processes[person]!;
-      const attempt = member?.ledger.epochs?.attempt;
-      const now = `${attempt?.proposal.attempt}:${attempt?.phase} dealt ${attempt?.dealt.length} ready ${attempt?.ready.length}`;
-      return `${person} ${member?.isSigner === true ? "signs" : "follows"} in ${member?.committee.epoch} round ${member?.consensus.highestRound}, ${now}`;
-    });
-    const { kind, badDealers, sleepers } = change.plan;
-    const who = `bad dealers ${[...badDealers].join(" ")}; asleep ${[...sleepers]}`;
-    return `${kind} to epoch ${change.proposal.epoch} in attempt ${change.proposal.attempt} is not done; ${who}; ${where.join("; ")}`;
-  }
-}
-
-function defaultChanges(members: number): number {
-  if (members > 10) return 1;
-  return members > LARGEST ? 2 : 4;
-}
-
-/** The control: this member's ledger does not say that its epoch is closed, so that it applies what comes after. */
-function hideClosing(cluster: Cluster, person: number): void {
-  const ledger = cluster.processes[person]?.member?.ledger;
-  if (ledger === undefined) return;
-  const apply = ledger.apply.bind(ledger);
-  ledger.apply = (input) => {
-    const batch = apply(input);
-    if (batch?.closes === undefined) return batch;
-    const { closes: _, ...rest } = batch;
-    return rest;
-  };
 }

@@ -8,15 +8,7 @@ import { COIN_DELAY } from "../../consensus/limits.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import type { Random } from "../random.ts";
 import { type Condition, UNIT_MS } from "./network.ts";
-
-/** What a scheduler sees. */
-export interface Sight {
-  readonly members: number;
-  /** State of a member; undefined while it is down. */
-  consensus(member: number): Consensus | undefined;
-  /** Whom the coin of a round names. To be asked for revealed rounds only. */
-  coinLeader(round: number): number;
-}
+import type { Sight } from "./sight.ts";
 
 /**
  * The newest round whose coin can be combined: n − f members have made a block of round + COIN_DELAY, which carries their shares.

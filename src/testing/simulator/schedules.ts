@@ -8,7 +8,7 @@ import { decodeConsensusMessage } from "../../consensus/wire.ts";
 import { decodeMessage } from "../../member/wire.ts";
 import { predictedLeader } from "../rules/rules.ts";
 import { type Network, UNIT_MS } from "./network.ts";
-import type { Sight } from "./scheduler.ts";
+import type { Sight } from "./sight.ts";
 
 export const SCHEDULES = ["lone-supporter", "lone-skipper", "known-anchors"] as const;
 /**

@@ -4,11 +4,8 @@
  * hashed, so that the same seed gives the same hash on every run and machine.
  */
 
-import { COIN_DELAY } from "../../consensus/limits.ts";
-import type { CoinScheme } from "../../consensus/types.ts";
 import { genesisHash } from "../../ledger/genesis.ts";
 import { addressOf } from "../../lib/ecdsa.ts";
-import type { Hex } from "../../lib/hex.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import { epochGenesis } from "../../member/member.ts";
 import type { MemberConfig, MemberEffect, PersistWrite } from "../../member/types.ts";
@@ -17,20 +14,23 @@ import { createRandom, type Random } from "../random.ts";
 import { ruleOf } from "../rules/rules.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
 import { Cluster, type Scenario } from "./cluster.ts";
+import { oneCoinShare } from "./controls.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { drawFaults, type Faults } from "./faults.ts";
 import { CatchUp } from "./lag.ts";
-import { summarize } from "./latency.ts";
+import { Stopwatch, summarize } from "./latency.ts";
+import { LostDisks } from "./lost-disks.ts";
 import { createDriver, isPuppet } from "./malice/drivers.ts";
 import { drawTwins, Malice } from "./malice/record.ts";
 import type { World } from "./malice/world.ts";
 import { parseAdversary } from "./names.ts";
 import { UNIT_MS } from "./network.ts";
 import { simulateReshare } from "./reshare.ts";
-import type { Sight } from "./scheduler.ts";
 import { directed, MAX_OPEN_ROUNDS } from "./schedules.ts";
 import { shareCodecs } from "./shared-codec.ts";
+import { createSight } from "./sight.ts";
 import { CONTROL_UNITS, CONVERGENCE_UNITS, type SimulationConfig, type SimulationReport } from "./types.ts";
+import { RESUBMIT_UNITS, Users } from "./users.ts";
 import { createWeather } from "./weather.ts";
 import { createWorkload } from "./workload.ts";
 
@@ -58,8 +58,6 @@ export function simulate(
   return simulateReshare(rest);
 }
 
-/** A member whose block is lost in a crash before it was gossiped: its users ask again, this often. */
-const RESUBMIT_UNITS = 30;
 /** The phase with faults ends here, however few rounds there were: some faults let nobody go on. */
 const FAULTY_UNITS = { perRound: 3, least: 100 };
 
@@ -73,16 +71,13 @@ class Simulation implements Scenario {
   readonly #faults: Faults;
   readonly #cluster: Cluster;
   readonly #createCodec = shareCodecs();
-  readonly #proposedAt = new Map<Hex, number>();
-  readonly #samples: number[] = [];
+  readonly #latency: Stopwatch;
   readonly #catchUp: CatchUp;
-  /** Submitted a second time: what a member says to that says nothing about the instruction. */
-  readonly #resubmitted = new Set<Hex>();
   /** Persons beyond the members, and under whose identity they run. */
   readonly #twins: ReadonlyMap<number, number>;
   readonly #malice: Malice;
-  /** Honest members whose disks were declared lost. */
-  readonly #learners = new Set<number>();
+  readonly #lostDisks: LostDisks;
+  readonly #users: Users;
 
   constructor(config: SimulationConfig) {
     this.#config = config;
@@ -104,7 +99,9 @@ class Simulation implements Scenario {
     const { malicious } = this.#faults;
     this.#twins = drawTwins(malicious, members, control, plan);
     const trusted = control === "trusted-equivocator";
-    const sight = this.#sight();
+    const sight = createSight(this.#test, (member) =>
+      malicious.has(member) ? undefined : this.#cluster.processes[member]?.member?.consensus,
+    );
     const weather = createWeather(this.#faults, this.#twins, sight, control, this.#random.stream("network"));
     this.#cluster = new Cluster({
       people: members + this.#twins.size,
@@ -115,6 +112,7 @@ class Simulation implements Scenario {
       malicious: new Set(trusted ? [] : malicious.keys()),
       twins: this.#twins,
     });
+    this.#latency = new Stopwatch(this.#cluster);
     this.#malice = new Malice();
     const world: World = {
       cluster: this.#cluster,
@@ -133,13 +131,15 @@ class Simulation implements Scenario {
       if (kind !== undefined) process.driver = createDriver(kind, world, person, identity);
     }
     this.#catchUp = new CatchUp(this.#cluster, (person) => this.#configOf(person), this.#random.stream("lag"), control);
+    this.#lostDisks = new LostDisks(this.#cluster, this.#random, control);
+    this.#users = new Users(this.#cluster, this.#workload, this.#lostDisks.learners, this.#random);
     const disks = this.#random.stream("disks");
     for (const [person, { disk, driver }] of this.#cluster.processes.entries())
       if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
   }
 
   get samples(): readonly number[] {
-    return this.#samples;
+    return this.#latency.samplesMs;
   }
 
   run(): SimulationReport {
@@ -148,7 +148,7 @@ class Simulation implements Scenario {
     const { checker } = cluster;
     for (let person = 0; person < cluster.processes.length; person++) cluster.boot(person);
     for (let index = 0; index < members; index++) this.#observe(index);
-    cluster.at(UNIT_MS, () => this.#submit());
+    cluster.at(UNIT_MS, () => this.#users.submit());
     this.#trouble();
     const untilMs = (FAULTY_UNITS.perRound * rounds + FAULTY_UNITS.least) * UNIT_MS;
     // What a broken run does further says nothing new, and may take for ever.
@@ -157,7 +157,7 @@ class Simulation implements Scenario {
     if (this.#config.schedule !== undefined) this.#checkProgress();
     cluster.heal();
     for (const person of this.#faults.dead) cluster.stop(person);
-    cluster.after(5 * UNIT_MS, () => this.#resubmit());
+    cluster.after(5 * UNIT_MS, () => this.#users.resubmit());
     const patience = this.#config.control === undefined ? CONVERGENCE_UNITS : CONTROL_UNITS;
     const deadline = cluster.nowMs + patience * UNIT_MS;
     cluster.run(() => isBroken() || this.#hasConverged() || cluster.nowMs > deadline);
@@ -179,16 +179,16 @@ class Simulation implements Scenario {
       epochs: 1,
       crashes: cluster.crashes,
       ...(taken + refused > 0 || adversary.includes("lag") ? { catchUps: { taken, refused } } : {}),
-      ...(this.#faults.malicious.size > 0 ? { malice: this.#maliceReport() } : {}),
-      ...(this.#learners.size > 0 ? { learners: [...this.#learners] } : {}),
-      messages: cluster.messages,
+      ...(this.#faults.malicious.size > 0 ? { malice: this.#malice.report(this.#faults.malicious, cluster) } : {}),
+      ...(this.#lostDisks.learners.size > 0 ? { learners: [...this.#lostDisks.learners] } : {}),
+      messages: cluster.links.messages,
       instructions: {
         submitted: this.#workload.submitted,
         applied: this.#workload.applied,
         unsettled: this.#workload.pending.size,
       },
-      latency: summarize(this.#samples, UNIT_MS),
-      traceHash: cluster.traceHash,
+      latency: summarize(this.#latency.samplesMs, UNIT_MS),
+      traceHash: cluster.trace.hash,
     };
   }
 
@@ -213,9 +213,10 @@ class Simulation implements Scenario {
       genesis: this.#genesis,
       self: isFollower ? undefined : self,
       // Whose disk was declared lost follows the epoch without shares: it must not know what it would sign with.
-      secrets: isFollower ? undefined : { identity, shares: this.#learners.has(person) ? undefined : shares },
+      secrets: isFollower ? undefined : { identity, shares: this.#lostDisks.learners.has(person) ? undefined : shares },
       engines,
-      createCoin: this.#config.control === "one-coin-share" ? this.#oneShare(person) : createCoin,
+      createCoin:
+        this.#config.control === "one-coin-share" ? oneCoinShare(this.#cluster, person, createCoin) : createCoin,
       identities,
       blockSigner: identities,
       ...this.#faults.rules,
@@ -232,19 +233,19 @@ class Simulation implements Scenario {
 
   /** Its operator finds out, and there is one path: learner until the next epoch. */
   corrupted(person: number): void {
-    this.#cluster.trace(`${this.#cluster.nowMs} corrupt ${person}`);
-    this.#declareLost(person, new SimulatedDisk());
+    this.#cluster.trace.add(`${this.#cluster.nowMs} corrupt ${person}`);
+    this.#lostDisks.declare(person, new SimulatedDisk());
   }
 
   persisted(index: number, { blocks }: PersistWrite): void {
-    for (const block of blocks) if (block.author === index) this.#proposedAt.set(block.digest, this.#cluster.nowMs);
+    for (const block of blocks) if (block.author === index) this.#latency.made(block.digest);
   }
 
   shown(index: number, effect: Exclude<MemberEffect, { kind: "persist" | "send" }>): void {
     switch (effect.kind) {
       case "ordered":
         for (const { blocks } of effect.output.commits)
-          for (const block of blocks) this.#sample(index, block.author, block.digest);
+          for (const block of blocks) this.#latency.output(index, block.author, block.digest);
         break;
       case "batch":
         for (const receipt of effect.batch.receipts) this.#workload.settled(receipt);
@@ -260,7 +261,7 @@ class Simulation implements Scenario {
         break;
       case "verdict": {
         const { status, instructionId: id } = effect.verdict;
-        if (status === "refused" && !this.#resubmitted.has(id)) this.#workload.refused(id);
+        if (status === "refused") this.#users.refused(id);
         break;
       }
     }
@@ -283,83 +284,14 @@ class Simulation implements Scenario {
     const cluster = this.#cluster;
     for (const person of crashing) cluster.scheduleCrash(person, { everyUnits, downUnits });
     if (crashing.length > maxFaulty(this.#config.members))
-      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
-    const random = this.#random.stream("loss of disks");
-    const soon = (): number => (5 + random.below(this.#config.rounds)) * UNIT_MS;
-    for (const person of corrupting) cluster.after(soon(), () => cluster.processes[person]!.disk.corrupt(random));
-    for (const person of losing) {
-      cluster.processes[person]!.everCrashed = true;
-      cluster.after(soon(), () => {
-        const backup = random.chance(500) ? cluster.processes[person]!.disk.clone() : new SimulatedDisk();
-        cluster.after((1 + random.below(15)) * UNIT_MS, () => {
-          if (!cluster.isHealed) this.#declareLost(person, this.#replacement(person, backup));
-        });
-      });
-    }
-  }
-
-  #replacement(person: number, backup: SimulatedDisk): SimulatedDisk {
-    if (this.#config.control !== "resume-after-loss") return backup;
-    const others = this.#cluster.processes.filter((_, other) => other !== person);
-    return SimulatedDisk.salvaged(
-      others.map(({ disk }) => disk),
-      person,
-    );
-  }
-
-  #declareLost(person: number, disk: SimulatedDisk): void {
-    const cluster = this.#cluster;
-    const target = cluster.processes[person]!;
-    target.everCrashed = true;
-    cluster.stop(person);
-    target.disk = disk;
-    if (this.#config.control !== "resume-after-loss") this.#learners.add(person);
-    cluster.after((1 + this.#random.below(10)) * UNIT_MS, () => cluster.boot(person));
+      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#users.resubmit());
+    this.#lostDisks.schedule(corrupting, losing, this.#config.rounds, this.#random.stream("loss of disks"));
   }
 
   #observe(index: number): void {
     const entries = this.#workload.deposits;
     const observation = { kind: "inbox", chainId: this.#genesis.chains[0]!.chainId, entries } as const;
     this.#cluster.push(index, this.#random.below(5 * UNIT_MS), { kind: "observe", observations: [observation] });
-  }
-
-  #submit(): void {
-    const cluster = this.#cluster;
-    if (cluster.isHealed) return;
-    cluster.after(1 + this.#random.below(UNIT_MS), () => this.#submit());
-    const index = this.#someServer();
-    if (index === undefined) return;
-    const signed = this.#workload.next(cluster.processes[index]!.member?.ledger.sequence ?? 0n);
-    if (signed !== undefined) cluster.step(index, { kind: "submit", instructions: [signed] });
-  }
-
-  /** Users of a member that dies before it has gossiped go elsewhere: they use one that does not crash, or ask again later. */
-  #someServer(): number | undefined {
-    const honest = this.#cluster.processes.flatMap((process, person) =>
-      process.driver === undefined && !this.#learners.has(person) ? [{ person, process }] : [],
-    );
-    const steady = honest.filter(({ process }) => !process.everCrashed);
-    const usable = steady.length > 0 ? steady : honest.filter(({ process }) => process.member !== undefined);
-    return usable.length === 0 ? undefined : this.#random.pick(usable).person;
-  }
-
-  #resubmit(): void {
-    const cluster = this.#cluster;
-    if (this.#workload.pending.size > 0 || !cluster.isHealed)
-      cluster.after(RESUBMIT_UNITS * UNIT_MS, () => this.#resubmit());
-    const index = this.#someServer();
-    if (index === undefined) return;
-    const again = this.#workload.again();
-    for (const { id } of again) this.#resubmitted.add(id);
-    cluster.step(index, { kind: "submit", instructions: again.map(({ signed }) => signed) });
-  }
-
-  #sample(index: number, author: number, digest: Hex): void {
-    const { processes, isHealed, nowMs } = this.#cluster;
-    const proposedAt = this.#proposedAt.get(digest);
-    if (proposedAt === undefined || isHealed) return;
-    if (processes[index]!.everCrashed || processes[author]!.everCrashed) return;
-    this.#samples.push(nowMs - proposedAt);
   }
 
   /** Of the honest members that never crashed, if there are any. */
@@ -384,52 +316,4 @@ class Simulation implements Scenario {
       return member !== undefined && member.ledger.sequence === newest && member.certifiedSequence === newest;
     });
   }
-
-  /** The share of the newest round alone, and none when the others ask. */
-  #oneShare(person: number): TestCommittee["createCoin"] {
-    return (committee, share) => {
-      const coin = this.#test.createCoin(committee, share);
-      return {
-        ...coin,
-        share: (round) => {
-          const { member } = this.#cluster.processes[person]!;
-          const proposal = member?.consensus.proposal(this.#cluster.nowMs);
-          return proposal?.kind === "ready" && round === proposal.round - COIN_DELAY ? coin.share(round) : undefined;
-        },
-      };
-    };
-  }
-
-  #maliceReport(): NonNullable<SimulationReport["malice"]> {
-    const members: Record<string, number[]> = {};
-    for (const [member, kind] of this.#faults.malicious) members[kind] = [...(members[kind] ?? []), member];
-    const { checker, probes } = this.#cluster;
-    return { members, acts: this.#malice.acts, exposed: [...checker.convicts], probes };
-  }
-
-  #sight(): Sight {
-    const { members } = this.#config;
-    const { committee, secrets, createCoin } = this.#test;
-    const coins = secrets.map(({ shares }) => createCoin(committee, shares["bls12-381"]));
-    const leaders = new Map<number, number>();
-    return {
-      members,
-      consensus: (member) =>
-        this.#faults.malicious.has(member) ? undefined : this.#cluster.processes[member]?.member?.consensus,
-      coinLeader: (round) => {
-        const known = leaders.get(round);
-        if (known !== undefined) return known;
-        const leader = coinLeaderOf(coins, round);
-        leaders.set(round, leader);
-        return leader;
-      },
-    };
-  }
-}
-
-function coinLeaderOf(coins: readonly CoinScheme[], round: number): number {
-  const shares = new Map(coins.map((coin, member) => [member, coin.share(round)!]));
-  const { signature } = coins[0]!.combine(round, shares);
-  if (signature === undefined) throw new RangeError("shares of a whole committee make a coin");
-  return coins[0]!.leader(round, signature);
 }

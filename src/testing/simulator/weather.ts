@@ -6,7 +6,8 @@ import type { Faults } from "./faults.ts";
 import { twinGroups } from "./malice/twins.ts";
 import type { Control } from "./names.ts";
 import { type Condition, createNetwork, type Network } from "./network.ts";
-import { earlyCoin, type Sight, starveLeaders } from "./scheduler.ts";
+import { earlyCoin, starveLeaders } from "./scheduler.ts";
+import type { Sight } from "./sight.ts";
 
 /** `twins`: persons beside the members that run under the identity of one. */
 export function createWeather(

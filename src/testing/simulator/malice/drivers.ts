@@ -1,7 +1,7 @@
 /** Which driver goes with which kind of malice. */
 
-import type { Driver } from "../cluster.ts";
 import type { MaliceAdversary } from "../names.ts";
+import type { Driver } from "../process.ts";
 import { createEquivocator } from "./equivocator.ts";
 import { createGarbler } from "./garbage.ts";
 import { createMutator } from "./mutator.ts";

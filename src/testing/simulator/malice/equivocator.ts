@@ -1,8 +1,8 @@
 /** Two or three chains of blocks in one member's name, for audiences that are split anew now and then. */
 import { refOf } from "../../../consensus/block.ts";
 import type { BlockRef, VerifiedBlock } from "../../../consensus/types.ts";
-import type { Driver } from "../cluster.ts";
 import { UNIT_MS } from "../network.ts";
+import type { Driver } from "../process.ts";
 import { Puppet } from "./puppet.ts";
 import type { World } from "./world.ts";
 

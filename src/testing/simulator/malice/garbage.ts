@@ -6,7 +6,7 @@ import type { BatchPartial, BlockRef, CoinShare } from "../../../consensus/types
 import { concatBytes } from "../../../lib/bytes.ts";
 import { bytesToHex } from "../../../lib/hex.ts";
 import { SUITES } from "../../../threshold/types.ts";
-import type { Driver } from "../cluster.ts";
+import type { Driver } from "../process.ts";
 import { Puppet } from "./puppet.ts";
 import type { World } from "./world.ts";
 
@@ -74,8 +74,8 @@ export function createGarbler(world: World, person: number): Driver {
 
   const throwAt = (to: number, { bad = [], idle = [] }: Litter): void => {
     world.acted();
-    for (const bytes of bad) cluster.probe(person, to, bytes);
-    for (const bytes of idle) cluster.send(person, to, bytes);
+    for (const bytes of bad) cluster.links.probe(person, to, bytes);
+    for (const bytes of idle) cluster.links.send(person, to, bytes);
   };
 
   const litter = (round: number): Litter => {

@@ -10,7 +10,7 @@ import { bytesToHex, type Hex, hexToBytes } from "../../../lib/hex.ts";
 import type { MemberMessage } from "../../../member/types.ts";
 import { decodeMessage, encodeMessage } from "../../../member/wire.ts";
 import type { Random } from "../../random.ts";
-import type { Driver } from "../cluster.ts";
+import type { Driver } from "../process.ts";
 import { encodeRaw } from "./raw-block.ts";
 import { relay, type World } from "./world.ts";
 
@@ -83,7 +83,7 @@ export function createMutator(world: World, person: number): Driver {
     const to = random.pick(honest);
     world.acted();
     if (random.chance(100)) {
-      cluster.probe(person, to, cut(bytes));
+      cluster.links.probe(person, to, cut(bytes));
       return;
     }
     let changed: ReturnType<typeof mutate>;
@@ -94,8 +94,8 @@ export function createMutator(world: World, person: number): Driver {
       return;
     }
     if (changed === undefined) return;
-    if (changed.isBad) cluster.probe(person, to, changed.bytes);
-    else cluster.send(person, to, changed.bytes);
+    if (changed.isBad) cluster.links.probe(person, to, changed.bytes);
+    else cluster.links.send(person, to, changed.bytes);
   };
 
   return {

@@ -157,7 +157,7 @@ export class Puppet {
   }
 
   send(to: number, message: ConsensusMessage): void {
-    this.#world.cluster.send(this.person, to, this.encode(message));
+    this.#world.cluster.links.send(this.person, to, this.encode(message));
   }
 
   #sign(sequence: bigint, digest: `0x${string}`): void {

@@ -2,7 +2,9 @@
 import type { Hex } from "../../../lib/hex.ts";
 import type { Random } from "../../random.ts";
 import type { Checker } from "../checker.ts";
+import type { Cluster } from "../cluster.ts";
 import type { Control, MaliceAdversary } from "../names.ts";
+import type { SimulationReport } from "../types.ts";
 
 /** Who signed two blocks in so many rounds, before everybody had the same, is caught: each honest member links what it got. */
 const CERTAIN_ROUNDS = 30;
@@ -33,6 +35,15 @@ export class Malice {
       if (twice >= CERTAIN_ROUNDS && !checker.convicts.has(member))
         checker.violation(`evidence: ${member} signed twice in ${twice} rounds and nobody noticed`);
     }
+  }
+
+  report(
+    malicious: ReadonlyMap<number, MaliceAdversary>,
+    { checker, links }: Cluster,
+  ): NonNullable<SimulationReport["malice"]> {
+    const members: Record<string, number[]> = {};
+    for (const [member, kind] of malicious) members[kind] = [...(members[kind] ?? []), member];
+    return { members, acts: this.acts, exposed: [...checker.convicts], probes: links.probes };
   }
 }
 

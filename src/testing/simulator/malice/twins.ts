@@ -4,8 +4,8 @@
  * that it did not make; its operator, who means harm, starts it again from a disk that does not say so.
  */
 import type { Random } from "../../random.ts";
-import type { Driver } from "../cluster.ts";
 import { type Condition, UNIT_MS } from "../network.ts";
+import type { Driver } from "../process.ts";
 import { relay, type World } from "./world.ts";
 
 export function createTwin(world: World, person: number, identity: number): Driver {

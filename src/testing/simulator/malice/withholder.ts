@@ -3,7 +3,7 @@
 import { encodeConsensusMessage } from "../../../consensus/wire.ts";
 import type { MemberEffect } from "../../../member/types.ts";
 import { encodeMessage } from "../../../member/wire.ts";
-import type { Driver } from "../cluster.ts";
+import type { Driver } from "../process.ts";
 import { contentOf, relay, type World } from "./world.ts";
 
 /** Sends each block to a few members, or to nobody, answers almost no question, and changes its mind now and then. */
@@ -49,7 +49,7 @@ export function createLateGiver(world: World, person: number): Driver {
       const to = random.pick(honest);
       const { epoch } = world.test.committee;
       for (const bytes of held.splice(0)) {
-        cluster.send(
+        cluster.links.send(
           person,
           to,
           encodeMessage(epoch, { kind: "consensus", bytes: encodeConsensusMessage({ kind: "block", bytes }) }),

@@ -61,7 +61,7 @@ export function relay(
     else if (effect.kind === "send") {
       const receivers = effect.to === "all" ? peers : [peers[effect.to]!];
       for (const to of receivers)
-        if (to !== identity && passes(to, effect.bytes)) cluster.send(person, to, effect.bytes);
+        if (to !== identity && passes(to, effect.bytes)) cluster.links.send(person, to, effect.bytes);
     } else if (effect.kind === "behind") behind(person);
   }
 }
