@@ -6,7 +6,7 @@
  *
  * Where the scheduler reads coins each rule gets a run with a scheduler that knows that rule's coins as soon as they are revealed.
  *
- *   npm run bench:latency -- [--json] [--n 4,10,31] [--schedule unit,uniform] [--seeds 3] [--seed 1] [--delays 60]
+ *   npm run bench:latency -- [--json] [--n 4,10,31] [--schedule unit,uniform] [--seeds 6] [--seed 1] [--delays 60]
  *   npm run bench:latency -- --distribution 100000 [--json] [--n 4] [--schedule starve-leaders,early-coin] [--seed 1]
  *
  * Exit code 1: a fork, a promise of n = 10 missed, certificates more than 1.1 delays after the output where the bound allows less, a row in which adapting the wait is worse than both never and always waiting, or
@@ -48,7 +48,7 @@ const { values } = parseArgs({
     json: { type: "boolean" },
     n: { type: "string" },
     schedule: { type: "string" },
-    seeds: { type: "string", default: "3" },
+    seeds: { type: "string", default: "6" },
     seed: { type: "string", default: "1" },
     delays: { type: "string" },
     distribution: { type: "string" },
