@@ -1,6 +1,7 @@
 /** One request with a deadline and a bounded answer, and every way it can end as a typed error. */
 import type * as z from "zod";
 import { concatBytes } from "../lib/bytes.ts";
+import { decodeForeign } from "../lib/foreign-json.ts";
 import { ApiError, isServerErrorCode } from "./errors.ts";
 import { errorBody } from "./schema.ts";
 
@@ -104,7 +105,7 @@ export async function errorOf(response: Response, path: string): Promise<ApiErro
   } catch {
     body = undefined; // A proxy's HTML page, or nothing: the status says enough.
   }
-  const parsed = errorBody.safeDecode(body as never); // CAST: unknown JSON; the schema decides
+  const parsed = decodeForeign(errorBody, body);
   if (parsed.success && isServerErrorCode(parsed.data.error.code)) {
     const { code, message, details } = parsed.data.error;
     return new ApiError(code, message, { status, details: { ...details, path } });
@@ -124,7 +125,7 @@ export function decodeJson<T>(schema: z.ZodType<T>, text: string, path: string):
   } catch (cause) {
     throw new ApiError("badAnswer", "the answer is not JSON", { cause, details: { path } });
   }
-  const result = schema.safeDecode(value as never); // CAST: unknown JSON; the schema decides
+  const result = decodeForeign(schema, value);
   if (!result.success)
     throw new ApiError("badAnswer", "the answer is not what this endpoint answers", {
       details: { path, issues: issuesOf(result.error) },
@@ -133,7 +134,7 @@ export function decodeJson<T>(schema: z.ZodType<T>, text: string, path: string):
 }
 
 /** The first issues of a failed check, short enough for logs and answers. */
-export function issuesOf(error: z.ZodError): { path: string; message: string }[] {
+export function issuesOf(error: Pick<z.ZodError, "issues">): { path: string; message: string }[] {
   return error.issues
     .slice(0, 8)
     .map((issue) => ({ path: issue.path.join("."), message: issue.message.slice(0, 200) }));

@@ -5,6 +5,7 @@
 import { createCipheriv, createDecipheriv, pbkdf2, scrypt } from "node:crypto";
 import { promisify } from "node:util";
 import * as z from "zod";
+import { decodeForeign } from "../lib/foreign-json.ts";
 import { KeyError, type KeystoreStrength } from "./port.ts";
 
 const hexText = z.string().regex(/^(?:[0-9a-f]{2})*$/i);
@@ -86,7 +87,7 @@ export function parseKeystore<T>(schema: z.ZodType<T>, text: string): T {
     // JSON's own message quotes the text, and somebody may have put a bare key where a keystore belongs.
     throw new KeyError("keyFileMalformed", "The keystore is not JSON");
   }
-  const parsed = schema.safeParse(value);
+  const parsed = decodeForeign(schema, value);
   if (!parsed.success) {
     const fields = parsed.error.issues.map((issue) => issue.path.join(".") || "(whole file)");
     throw new KeyError("keyFileMalformed", "Not a keystore of this kind", { details: { fields } });

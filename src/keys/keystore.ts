@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import * as z from "zod";
 import { addressOf } from "../lib/ecdsa.ts";
+import { decodeForeign } from "../lib/foreign-json.ts";
 import { type Address, bytesToHex, type Hex } from "../lib/hex.ts";
 import { ceremonyScope } from "../threshold/ceremony/roster.ts";
 import { type Engine, SUITES, type Suite } from "../threshold/types.ts";
@@ -139,7 +140,7 @@ function versionOf(text: string): 3 | 4 {
     // JSON's own message quotes the text.
     throw new KeyError("keyFileMalformed", "Not a keystore: not JSON");
   }
-  const parsed = versioned.safeParse(value);
+  const parsed = decodeForeign(versioned, value);
   if (!parsed.success) throw new KeyError("keyFileMalformed", "Not a keystore of version 3 (Web3) or 4 (EIP-2335)");
   return parsed.data.version;
 }

@@ -4,6 +4,7 @@
  * silently become no limit.
  */
 import * as z from "zod";
+import { decodeForeign } from "../lib/foreign-json.ts";
 import type { Hex } from "../lib/hex.ts";
 import { LedgerError } from "./codes.ts";
 import { MAX_AMOUNT, MAX_CASH_LIMITS, MAX_FILLS, MAX_UINT64 } from "./limits.ts";
@@ -67,7 +68,7 @@ const signedInstruction = z.strictObject({
 
 /** Accepts the JSON value (not its text). Throws LedgerError `malformedJson` with `details.issues`: [{ path, message }]. */
 export function instructionFromJson(value: unknown): SignedInstruction {
-  const parsed = signedInstruction.safeParse(value);
+  const parsed = decodeForeign(signedInstruction, value);
   if (parsed.success) return parsed.data;
   const issues = parsed.error.issues.slice(0, 8).map(({ path, message }) => ({ path: path.join("."), message }));
   const first = issues[0];

@@ -21,6 +21,7 @@ import { LedgerError } from "../../ledger/codes.ts";
 import { instructionFromJson } from "../../ledger/json.ts";
 import type { SignedInstruction } from "../../ledger/types.ts";
 import { assert } from "../../lib/assert.ts";
+import { decodeForeign } from "../../lib/foreign-json.ts";
 import type { Checkpoint } from "../../member/types.ts";
 import type { Suite } from "../../threshold/types.ts";
 import { createDealsEncoder } from "./deals.ts";
@@ -183,7 +184,7 @@ function whatIsMissing(view: NodeView): { readonly missing?: ReturnType<NodeView
 
 /** Well-formed instructions go to the node together; malformed ones are refused where they stand. */
 async function submit(view: NodeView, body: unknown): Promise<SubmitResult[]> {
-  const request = submitRequest.safeParse(body);
+  const request = decodeForeign(submitRequest, body);
   if (!request.success)
     throw new ApiError("badRequest", "the body is { instructions: [...] }", {
       details: { issues: issuesOf(request.error), maxInstructions: API_LIMITS.maxInstructions },
@@ -207,14 +208,14 @@ async function submit(view: NodeView, body: unknown): Promise<SubmitResult[]> {
 /** What is no bytes is refused where it stands; the rest goes to the node together. */
 async function submitTransactions(view: NodeView, body: unknown): Promise<TransactionResult[]> {
   const { maxTransactions, maxTransactionBytes } = RECONFIGURATION_LIMITS;
-  const request = transactionsRequest.safeParse(body);
+  const request = decodeForeign(transactionsRequest, body);
   if (!request.success)
     throw new ApiError("badRequest", "the body is { transactions: [hex, ...] }", {
       details: { issues: issuesOf(request.error), maxTransactions, maxTransactionBytes },
     });
   const good: Uint8Array[] = [];
   const results = request.data.transactions.map((item): TransactionResult | undefined => {
-    const decoded = transactionBytes.safeDecode(item as never); // CAST: unknown JSON; the schema decides
+    const decoded = decodeForeign(transactionBytes, item);
     if (!decoded.success) return { code: "malformedTransaction" };
     good.push(decoded.data);
     return undefined;

@@ -1,5 +1,6 @@
 /** The ceremony's files as JSON. What does not parse is refused whole: unknown keys as well, since nobody signed them. */
 import * as z from "zod";
+import { decodeForeign } from "../../lib/foreign-json.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../../lib/hex.ts";
 import { maxFaulty, quorumOf } from "../../lib/math.ts";
 import { SUITES, type Suite } from "../types.ts";
@@ -199,5 +200,6 @@ function parse<T>(schema: z.ZodType<T>, text: string): T | undefined {
   } catch {
     return undefined;
   }
-  return schema.safeParse(value).data;
+  const result = decodeForeign(schema, value);
+  return result.success ? result.data : undefined;
 }
