@@ -62,7 +62,7 @@ export function parseCertificate(json: unknown): Certificate {
   const fields = record(certificate.header, "header", HEADER_FIELDS);
   const { suite, signature } = certificate;
   if (suite !== "bls12-381" && suite !== "bn254")
-    throw malformed("unknown suite", { suite: String(suite).slice(0, 40) });
+    throw malformed("unknown suite", { suite: typeof suite === "string" ? suite.slice(0, 40) : typeof suite });
   const parsed: Certificate = {
     header: {
       sequence: decimal(fields.sequence, "sequence"),

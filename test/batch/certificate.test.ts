@@ -138,7 +138,18 @@ for (const suite of ["bls12-381", "bn254"] as const)
     it("is refused with a code when a field is missing, unknown, or not canonical", () => {
       const json = certificateToJson(certificate);
       const code = (value: unknown) => codeOf(() => parseCertificate(value));
-      for (const value of ["", "{", "null", "[]", null, 7, {}, { ...json, extra: 1 }, { ...json, suite: "p256" }])
+      for (const value of [
+        "",
+        "{",
+        "null",
+        "[]",
+        null,
+        7,
+        {},
+        { ...json, extra: 1 },
+        { ...json, suite: "p256" },
+        { ...json, suite: { toString: 1 } },
+      ])
         expect(code(value)).to.equal("malformedCertificate");
       for (const sequence of ["07", "-7", "7.0", "0x7", " 7", "", "1e3", 7, "1".repeat(30)])
         expect(code({ ...json, header: { ...json.header, sequence } })).to.equal("malformedCertificate");
