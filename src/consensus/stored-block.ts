@@ -8,17 +8,20 @@ import type { BlockCodec } from "./block.ts";
 import { refuse } from "./errors.ts";
 import type { BatchPartial, BlockRef, CoinShare, ReadBlock, VerifiedBlock } from "./types.ts";
 
-/** Finds an accepted block by its digest and checks it against that; undefined when the log has lost it or cannot be read. */
-export type FindBlock = (digest: Hex) => VerifiedBlock | undefined;
+/**
+ * Finds an accepted block and checks it against what is known of it; undefined when the log has lost it or cannot be read. Its digest does
+ * not cover its signature: whoever served another one than it accepted would be blamed for it.
+ */
+export type FindBlock = (accepted: Pick<VerifiedBlock, "digest" | "signature">) => VerifiedBlock | undefined;
 
 /** What comes back from the log is checked like anything foreign: it may have been damaged there. */
 export function createFind(codec: Pick<BlockCodec, "decode">, read: ReadBlock): FindBlock {
-  return (digest) => {
+  return ({ digest, signature }) => {
     const bytes = read(digest);
     if (bytes === undefined) return undefined;
     try {
       const block = codec.decode(bytes);
-      return block.digest === digest ? block : undefined;
+      return block.digest === digest && block.signature === signature ? block : undefined;
     } catch (error) {
       if (!isClocklessError(error)) throw error;
       return undefined;
@@ -48,7 +51,7 @@ export class StoredBlock implements VerifiedBlock {
 
   /** The whole block, read anew each time. */
   find(): VerifiedBlock | undefined {
-    return this.#find(this.digest);
+    return this.#find(this);
   }
 
   get parents(): readonly BlockRef[] {

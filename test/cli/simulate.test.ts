@@ -90,6 +90,8 @@ describe("clockless simulate", () => {
     expect(outcome.status, outcome.stderr).to.equal(6);
     const { passed, failures } = json<CampaignReport>(outcome);
     expect(passed).to.equal(false);
+    // As they happened, and not only at the end.
+    for (const { command } of failures) expect(outcome.stderr).to.include(`FAILED: ${command}\n`);
     const again = failures[0]!.smallest!.command.replace(/^clockless /, "").split(" ");
     const { status, stdout } = await clockless([...again, "--json"]);
     expect(status).to.equal(6);

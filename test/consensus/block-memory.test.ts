@@ -9,7 +9,7 @@ import { ConsensusError } from "../../src/consensus/errors.ts";
 import { DEFAULT_CONSENSUS_LIMITS } from "../../src/consensus/limits.ts";
 import type { ConsensusEffect, ConsensusMessage, VerifiedBlock } from "../../src/consensus/types.ts";
 import { concatBytes } from "../../src/lib/bytes.ts";
-import type { Hex } from "../../src/lib/hex.ts";
+import { type Hex, hexToBytes } from "../../src/lib/hex.ts";
 import { seed } from "../seed.ts";
 import { configOf, Network, randomOf } from "./support/network.ts";
 import { builderOf, randomDag, shuffled } from "./support/random-dag.ts";
@@ -197,20 +197,28 @@ describe("consensus: blocks that left memory", () => {
     dag.fullRounds(1, 12);
     const follower = createFollower(4, NOTHING);
     for (const block of dag.blocks) follower.receive(block.author, asMessage(block));
-    const [lost, flipped, cut, other, sound] = [4, 5, 6, 7, 8].map((round) => dag.at(round, 1)[0] as VerifiedBlock); // CAST: as above
+    const [lost, flipped, unsigned, cut, other, sound] = [3, 4, 5, 6, 7, 8].map(
+      (round) => dag.at(round, 1)[0] as VerifiedBlock, // CAST: as above
+    );
     follower.log.delete(lost!.digest);
     follower.log.set(
       flipped!.digest,
       flipped!.bytes.map((byte, at) => (at === 200 ? byte ^ 1 : byte)),
     );
+    // The digest of this one is still right.
+    const signatureAt = Buffer.from(unsigned!.bytes).indexOf(Buffer.from(hexToBytes(unsigned!.signature)));
+    follower.log.set(
+      unsigned!.digest,
+      unsigned!.bytes.map((byte, at) => (at === signatureAt + 10 ? byte ^ 1 : byte)),
+    );
     follower.log.set(cut!.digest, cut!.bytes.subarray(0, 60));
     follower.log.set(other!.digest, sound!.bytes);
-    const refs = [lost!, flipped!, cut!, other!, sound!];
+    const refs = [lost!, flipped!, unsigned!, cut!, other!, sound!];
     const [answer, ...more] = follower.receive(2, { kind: "fetch", refs });
     assert(answer?.kind === "send" && answer.message.kind === "fetched");
     expect(answer.message.blocks).to.deep.equal([sound!.bytes]);
     expect(answer.message.notFound.map(({ digest }) => digest)).to.deep.equal(
-      refs.slice(0, 4).map(({ digest }) => digest),
+      refs.slice(0, 5).map(({ digest }) => digest),
     );
     expect(more).to.deep.equal([]);
     dag.fullRounds(13, 14);

@@ -64,7 +64,7 @@ describe("consensus: bytes of accepted blocks", () => {
   function withLog(rounds: number, budget: number) {
     const asked: string[] = [];
     const lost = new Set<string>();
-    const find = (digest: BlockRef["digest"]): VerifiedBlock | undefined => {
+    const find = ({ digest }: Pick<BlockRef, "digest">): VerifiedBlock | undefined => {
       asked.push(digest);
       for (let round = 1; round <= rounds; round++)
         for (let author = 0; author < N; author++)

@@ -15,6 +15,7 @@ interface Running {
   readonly threads: number;
   readonly signal: AbortSignal;
   readonly progress: (text: string) => void;
+  readonly note: (text: string) => void;
 }
 
 /** Ctrl-C ends it early, with a report of what was seen. */
@@ -27,6 +28,10 @@ export async function runManyCommand(flags: SimulateFlags, { output, signal }: C
       output.progress(text);
       if (process.stderr.isTTY || performance.now() - notedMs < NOTE_EVERY_MS) return;
       notedMs = performance.now();
+      output.note(text);
+    },
+    note: (text: string): void => {
+      output.progress(undefined);
       output.note(text);
     },
   };

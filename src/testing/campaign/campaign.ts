@@ -39,6 +39,8 @@ export interface CampaignOptions {
   readonly threads: number;
   readonly signal: AbortSignal;
   readonly progress: (text: string) => void;
+  /** What fails, at once: a long campaign is not over soon. */
+  readonly note?: (text: string) => void;
   /** Default: all. */
   readonly controls?: readonly string[];
   /** Make failing runs smaller; default true. */
@@ -126,6 +128,8 @@ class Campaign {
     if (outcome.violation === undefined) return;
     this.#violations++;
     this.#failed.push(outcome);
+    if (this.#failed.length <= MAX_FAILURES)
+      this.#options.note?.(`FAILED: ${commandOf(outcome.config)}\n  ${outcome.violation}`);
   }
 
   /** Which runs failed and what they come down to. When cut off, what is known of them is still said. */

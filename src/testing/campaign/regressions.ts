@@ -24,4 +24,12 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { members: 4, adversary: "reshare", seed: 5003n, rounds: 35, delays: "unit", owners: 6 },
     why: "a member that opened its shares late took the next epoch's, which it had opened before, for its own, and stopped",
   },
+  {
+    config: { ...base, members: 7, adversary: "swarm", seed: 65n, rounds: 35 },
+    why: "a member served a block whose signature had rotted on its disk, which its digest does not show, and was blamed for it",
+  },
+  {
+    config: { ...base, members: 7, adversary: "mutate", seed: 811n, rounds: 15, owners: 5 },
+    why: "the simulator took a list of two partials with the end cut off for one in which nothing is good",
+  },
 ];

@@ -73,7 +73,7 @@ export function createMutator(world: World, person: number): Driver {
     return { bytes: again({ kind: "consensus", bytes: out }), isBad: false };
   };
 
-  /** Bytes that are no message any more, whatever they were. */
+  /** Bytes that are no message any more, or one that ends early: in a list the elements before the end may be as good as they were. */
   const cut = (bytes: Uint8Array): Uint8Array =>
     random.chance(500)
       ? bytes.subarray(0, 5 + random.below(Math.max(1, bytes.length - 5)))
@@ -83,7 +83,9 @@ export function createMutator(world: World, person: number): Driver {
     const to = random.pick(honest);
     world.acted();
     if (random.chance(100)) {
-      cluster.links.probe(person, to, cut(bytes));
+      const short = cut(bytes);
+      if (isList(short)) cluster.links.send(person, to, short);
+      else cluster.links.probe(person, to, short);
       return;
     }
     let changed: ReturnType<typeof mutate>;
@@ -137,6 +139,16 @@ function tryDecode(bytes: Uint8Array): MemberMessage | undefined {
     return decodeMessage(bytes);
   } catch {
     return undefined;
+  }
+}
+
+/** Whether there is a message in it that is more than one block. */
+function isList(bytes: Uint8Array): boolean {
+  try {
+    const message = decodeMessage(bytes);
+    return message.kind !== "consensus" || decodeConsensusMessage(message.bytes).kind !== "block";
+  } catch {
+    return false;
   }
 }
 
