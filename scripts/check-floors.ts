@@ -44,8 +44,12 @@ const PURE = ["lib", "threshold", "batch", "consensus", "ledger", "member"];
 const SYNCHRONOUS = ["consensus", "ledger", "member"];
 const NO_NODE = [...PURE, "api", "sdk", "abi", "index.ts"];
 
-/** WebAssembly for processes that run all day: everything else, the SDK in browsers first, keeps to what any engine runs. */
-const AT_HOME_IN: Readonly<Record<string, string>> = { "tiny-secp256k1": "keys", "hash-wasm": "keys" };
+/** Native code and WebAssembly for processes that run all day: everything else, the SDK in browsers first, keeps to what any engine runs. */
+const AT_HOME_IN: Readonly<Record<string, string>> = {
+  secp256k1: "keys",
+  "tiny-secp256k1": "keys",
+  "hash-wasm": "keys",
+};
 
 /** Things that make a result depend on more than the arguments. */
 const IMPURE: readonly [RegExp, string][] = [

@@ -1,15 +1,15 @@
 /**
- * The signatures of lib/ecdsa.ts by libsecp256k1 (https://github.com/bitcoin-core/secp256k1) in WebAssembly: the same
- * bytes and the same verdicts, several times faster. Verifying these is most of what a member computes.
+ * The signatures of lib/ecdsa.ts by libsecp256k1: the same bytes and the same verdicts, many times faster. Verifying these is most of what
+ * a member computes.
  *
- * The two must agree on every input that an attacker can make: one member that accepts what another refuses would order
- * other instructions and settle other balances.
+ * The two must agree on every input that an attacker can make, and so must its two builds: one member that accepts what another refuses
+ * would order other instructions and settle other balances. So ranges are checked here, before either of them.
  */
-import { recover, signRecoverable } from "tiny-secp256k1";
 import { assert } from "../lib/assert.ts";
 import { compareBytes, concatBytes } from "../lib/bytes.ts";
 import { publicKeyToAddress } from "../lib/ecdsa.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
+import { loadAddon, ORDER, type Secp256k1, WASM } from "./secp256k1.ts";
 
 /** Fits `MemberConfig.identities` and `MemberConfig.blockSigner`. */
 export interface NativeSigner {
@@ -22,27 +22,26 @@ export interface NativeSigner {
 }
 
 const ZERO = new Uint8Array(32);
-/** n and ⌊n / 2⌋ of secp256k1 (SEC 2, section 2.4.1). */
-const ORDER = hexToBytes("0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
+/** ⌊n / 2⌋. */
 const HALF_ORDER = hexToBytes("0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0");
 
-const nativeSigner: NativeSigner = {
-  sign(secret, digest) {
-    const { signature, recoveryId } = signRecoverable(hexToBytes(digest), secret);
-    // An r of n or more has chance 2⁻¹²⁷, and Ethereum's v cannot say it: the reference's bytes end in 29 or 30 then, too.
-    return bytesToHex(concatBytes(signature, Uint8Array.of(27 + recoveryId)));
-  },
-  verify: (digest, signature, address) => recoverSigner(digest, signature) === address,
-  recover: recoverSigner,
-};
-
-/** Throws InvariantError where WebAssembly computes wrongly: a member must not start with that. */
-export function createNativeSigner(): NativeSigner {
-  selfTest(nativeSigner);
-  return nativeSigner;
+/** Throws InvariantError where it computes wrongly: a member must not start with that. */
+export function createNativeSigner(secp256k1: Secp256k1 = loadAddon() ?? WASM): NativeSigner {
+  const recover = (digest: Hex, signature: Hex): Address | undefined => recoverSigner(secp256k1, digest, signature);
+  const signer: NativeSigner = {
+    sign(secret, digest) {
+      const { signature, recoveryId } = secp256k1.sign(hexToBytes(digest), secret);
+      // An r of n or more has chance 2⁻¹²⁷, and Ethereum's v cannot say it: the reference's bytes end in 29 or 30 then, too.
+      return bytesToHex(concatBytes(signature, Uint8Array.of(27 + recoveryId)));
+    },
+    verify: (digest, signature, address) => recover(digest, signature) === address,
+    recover,
+  };
+  selfTest(signer);
+  return signer;
 }
 
-function recoverSigner(digest: Hex, signature: Hex): Address | undefined {
+function recoverSigner(secp256k1: Secp256k1, digest: Hex, signature: Hex): Address | undefined {
   const bytes = signatureBytes(signature);
   if (bytes === undefined) return undefined;
   const v = bytes[64]!;
@@ -50,17 +49,8 @@ function recoverSigner(digest: Hex, signature: Hex): Address | undefined {
   const [r, s] = [bytes.subarray(0, 32), bytes.subarray(32, 64)];
   if (compareBytes(r, ZERO) === 0 || compareBytes(r, ORDER) >= 0) return undefined;
   if (compareBytes(s, ZERO) === 0 || compareBytes(s, HALF_ORDER) > 0) return undefined;
-  const hash = hexToBytes(digest);
-  try {
-    // null: the key would be the point at infinity.
-    const key = recover(hash, bytes.subarray(0, 64), v === 27 ? 0 : 1);
-    return key === null ? undefined : publicKeyToAddress(key);
-  } catch (error) {
-    // All that is left to be wrong with the bytes is an r that is no x-coordinate. A module that fails is another matter:
-    // who took that for a bad signature would disagree with everybody else.
-    if (error instanceof Error && error.message === "Expected Signature") return undefined;
-    throw error;
-  }
+  const key = secp256k1.recover(hexToBytes(digest), bytes.subarray(0, 64), v === 27 ? 0 : 1);
+  return key === undefined ? undefined : publicKeyToAddress(key);
 }
 
 /** Of 65 bytes in hexadecimal; undefined: anything else, which attackers send. */
