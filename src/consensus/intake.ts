@@ -64,10 +64,10 @@ export class Intake {
     // Two prove the offence; before the signature is checked, or an exposed author could keep us busy with more.
     if (!isWanted && held >= MAX_UNREQUESTED_TWINS) return;
     if (!this.#isSigned(from, block, effects)) return;
-    if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     if (block.author === this.#parts.config.self) this.#isSignedElsewhere = true;
     if (this.#isTooFar(block, nowMs, effects) && !isWanted) return;
+    if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
     // Rule 5: shares count as soon as a signed block carries them, whether or not its ancestors are here.
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
     this.#exposeTwins(block, effects);

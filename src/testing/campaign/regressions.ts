@@ -32,4 +32,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 7, adversary: "mutate", seed: 811n, rounds: 15, owners: 5 },
     why: "the simulator took a list of two partials with the end cut off for one in which nothing is good",
   },
+  {
+    config: { ...base, members: 4, adversary: "garbage", seed: 5650n, rounds: 29, owners: 3 },
+    why: "the simulator blamed a bad message for what was due at any message",
+  },
 ];

@@ -2,7 +2,9 @@
  * What passes between processes in virtual time: messages, as late as the network says, and news that a link is up. A person may run
  * several times under one identity: whoever sends to it sends to all of them.
  */
+import { encodeConsensusMessage } from "../../consensus/wire.ts";
 import { bytesToHex } from "../../lib/hex.ts";
+import { encodeMessage } from "../../member/wire.ts";
 import type { Cluster } from "./cluster.ts";
 import { stateOf } from "./fingerprint.ts";
 import { type Network, UNIT_MS } from "./network.ts";
@@ -69,8 +71,9 @@ export class Links {
   #deliverBad(from: number, to: number, bytes: Uint8Array): void {
     const { member, driver } = this.#cluster.processes[to]!;
     if (member === undefined || driver !== undefined) return;
-    // Whatever time alone brings about is done before.
+    // Whatever time, or any message at all, brings about is done before.
     this.#cluster.step(to, { kind: "tick" });
+    this.#deliver(from, to, nothing(member.committee.epoch));
     if (this.#cluster.processes[to]!.member !== member) return;
     this.#probes++;
     const before = stateOf(member);
@@ -103,4 +106,12 @@ export class Links {
         this.#cluster.step(person, { kind: "connected", epoch: member.committee.epoch, peer: index });
     });
   }
+}
+
+/** A good message that says nothing: what is due at the next message comes with it. */
+function nothing(epoch: bigint): Uint8Array {
+  return encodeMessage(epoch, {
+    kind: "consensus",
+    bytes: encodeConsensusMessage({ kind: "coinShares", shares: [] }),
+  });
 }
