@@ -19,9 +19,12 @@ const PAY_SMOOTHING = 1 / 8;
 const TRIAL_ROUNDS = 10;
 /** What a round that the first window commits is spared: without full parents the second often fails as well. */
 const ROUNDS_SAVED = 2;
-/** Rounds without waiting after it did not pay, doubled each time it again does not; begun anew when it has paid for long. */
-const PAUSE_ROUNDS = 128;
-const MAX_PAUSE_ROUNDS = 1024;
+/**
+ * Rounds without waiting after it did not pay, doubled each time it again does not; begun anew when it has paid for long. Processes that have
+ * just started are too slow for it to pay: long pauses would make the first minutes' latency that of not waiting.
+ */
+const PAUSE_ROUNDS = 64;
+const MAX_PAUSE_ROUNDS = 512;
 /** Parents are full when everybody is among them that was in time within so many rounds: who dies distorts this for a while. */
 const FULL_MEMORY_ROUNDS = 12;
 
