@@ -32,6 +32,18 @@ export function isCertified(
   );
 }
 
+/**
+ * Whether a member that peers call `behind` gets on from a checkpoint of theirs: what it stands on is its own newest one, and not what it has
+ * settled since. One that restarted has settled batches of which it made no checkpoint; where others did, they drop what it lacks, and
+ * while it waited for a checkpoint of a batch that it has not settled it would be missing where that is ordered.
+ */
+export function leadsFurther(
+  { header }: Pick<Checkpoint, "header">,
+  own: Pick<Checkpoint, "header"> | undefined,
+): boolean {
+  return header.sequence > (own?.header.sequence ?? 0n);
+}
+
 /** When a member makes one. */
 export interface CheckpointPace {
   /** Least rounds from one to the next; undefined: none are made. */

@@ -37,7 +37,7 @@ export interface CheckpointContext {
   readonly reshare?: ReshareScheme | undefined;
   /** K and A of the committee. */
   readonly rules: Pick<OrderRules, "retainedRounds" | "activityWindow">;
-  /** Batch that is settled here already: an older checkpoint is of no use. */
+  /** Only a checkpoint of a later batch is of use: than the own newest one (`leadsFurther`), or, at a start, than what is settled. */
   readonly after: bigint;
   /** Default 10 s. */
   readonly hedgeMs?: number | undefined;

@@ -11,12 +11,13 @@ import { pause } from "../api/sse.ts";
 import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
+import { leadsFurther } from "../member/checkpoints.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { backfill, gapBefore, loadGaps } from "./backfill.ts";
 import { catchUp, type LearnOptions } from "./catch-up.ts";
 import { findCheckpoint, isFarBehind } from "./checkpoint-catch-up.ts";
-import { storedCheckpointOf } from "./checkpoint-record.ts";
+import { loadCheckpoint, storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
 import { JoinError, verifyBeginning } from "./epoch-proof.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
@@ -250,9 +251,10 @@ export class Supervisor {
   async #catchUpWithin(): Promise<void> {
     const { store, logger } = this.#tools;
     const { node } = this.run;
-    const { committee, member } = node;
+    const { committee } = node;
     const start = loadEpochStart(store);
-    const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, member.ledger.sequence);
+    const own = node.checkpoint()?.header.sequence ?? 0n;
+    const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, own);
     if (checkpoint === undefined) {
       logger.warn("no API of join.apis could prove a newer checkpoint of this epoch; it is tried again");
       return pause(CATCH_UP_PAUSE_MS, this.#signal);
@@ -261,9 +263,8 @@ export class Supervisor {
     await this.#replaceRun(() => {
       // Meanwhile another epoch may have begun, or our own way may have led further.
       const current = loadEpochStart(store);
-      const isUseful =
-        current?.committee.epoch === start?.committee.epoch && isAhead(checkpoint, member.ledger.sequence);
-      if (isUseful) this.#goOnFrom(checkpoint);
+      const isSameEpoch = current?.committee.epoch === start?.committee.epoch;
+      if (isSameEpoch && leadsFurther(checkpoint, loadCheckpoint(store))) this.#goOnFrom(checkpoint);
       return current;
     });
   }
@@ -369,8 +370,4 @@ function firstIndex({ config, first, address }: Pick<NodeTools, "config" | "firs
     );
   }
   return index;
-}
-
-function isAhead({ header }: Checkpoint, sequence: bigint): boolean {
-  return header.sequence > sequence;
 }

@@ -36,4 +36,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 4, adversary: "garbage", seed: 5650n, rounds: 29, owners: 3 },
     why: "the simulator blamed a bad message for what was due at any message",
   },
+  {
+    config: { ...base, members: 4, adversary: "swarm", seed: 7434n, rounds: 45, owners: 2 },
+    why: "a restarted member stood below the others' floor, and refused the checkpoint that led on because it had settled that batch",
+  },
 ];

@@ -3,7 +3,7 @@
 import { pastDigest } from "../../consensus/activity.ts";
 import { decodeOrderTail, encodeOrderTail } from "../../consensus/checkpoint.ts";
 import { commitDigest } from "../../consensus/linearizer.ts";
-import { isCertified } from "../../member/checkpoints.ts";
+import { isCertified, leadsFurther } from "../../member/checkpoints.ts";
 import type { Checkpoint, MemberConfig } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import type { Cluster } from "./cluster.ts";
@@ -44,7 +44,7 @@ export class CatchUp {
     while (servers.length > 0) {
       const [server] = servers.splice(this.#random.below(servers.length), 1);
       const offered = processes[server!]!.disk.checkpoint;
-      if (offered === undefined || offered.header.sequence <= member.ledger.sequence) continue;
+      if (offered === undefined || !leadsFurther(offered, disk.checkpoint)) continue;
       const answer = isFirst ? forge(offered, this.#config(person).activityWindow) : offered;
       isFirst = false;
       if (this.#control !== "no-checkpoint-check" && !isCertified(answer, committee, engines)) {
