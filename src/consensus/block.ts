@@ -314,6 +314,19 @@ export function slotKey(round: number, author: number): number {
   return round * 256 + author;
 }
 
+/**
+ * All of a reference. Blocks are told by their digests, references are not: an author may name the digest of a block beside a round and an
+ * author that are not the block's, and such a reference is one to a block that never was.
+ */
+export function refKey({ round, author, digest }: BlockRef): string {
+  return `${slotKey(round, author)}/${digest}`;
+}
+
+/** Whether a reference names this block. */
+export function isNamed(block: BlockRef | undefined, ref: BlockRef): boolean {
+  return block?.digest === ref.digest && block.round === ref.round && block.author === ref.author;
+}
+
 /** Stored order of parents after the first: newest round first, then author, then digest. */
 export function compareParents(a: BlockRef, b: BlockRef): number {
   if (a.round !== b.round) return b.round - a.round;

@@ -5,7 +5,7 @@
  */
 import { assert } from "../lib/assert.ts";
 import type { Hex } from "../lib/hex.ts";
-import { slotKey } from "./block.ts";
+import { isNamed, slotKey } from "./block.ts";
 import { BlockMemory } from "./block-memory.ts";
 import type { FindBlock } from "./stored-block.ts";
 import type { BlockRef, ConsensusCheckpoint, VerifiedBlock } from "./types.ts";
@@ -63,7 +63,7 @@ export class Dag {
   /** Rounds in which somebody has twins. */
   readonly #exposedRounds = new Set<number>();
   /** Rounds of blocks that a checkpoint says are output: need not be held. Above the floor. */
-  readonly #outputBefore: Map<Hex, number>;
+  readonly #outputBefore: Map<Hex, BlockRef>;
   /** Highest round of an accepted block, by author. */
   readonly #newest: number[];
   #floor: number;
@@ -95,7 +95,7 @@ export class Dag {
     this.#memory = new BlockMemory(options.budget ?? Number.POSITIVE_INFINITY, options.find);
     this.#highestRound = Math.max(0, options.floor, options.checkpoint?.round ?? 0);
     this.#newest = new Array<number>(options.n).fill(0);
-    this.#outputBefore = new Map(options.checkpoint?.output.map(({ digest, round }) => [digest, round]));
+    this.#outputBefore = new Map(options.checkpoint?.output.map((ref) => [ref.digest, ref]));
     if (options.floor < 0) for (const block of options.genesis) this.add(block, false);
   }
 
@@ -152,11 +152,17 @@ export class Dag {
   }
 
   /**
-   * True when an ancestor need not be waited for. What a checkpoint says is output has only output below it, and no slot that is
+   * True when an ancestor need not be waited for. A reference with the digest of a block that we hold, and another round or author, is to
+   * nothing that will ever come: whoever took it for that block would count a parent of the round below that is none, and there whether
+   * something is certified. At or below the floor it makes no difference, and everybody passes it over. What a checkpoint says is output has only output below it, and no slot that is
    * still to be decided reads it: cones end there, and its round is at most the checkpoint's.
    */
   isSatisfied(ref: BlockRef): boolean {
-    return ref.round <= this.#floor || this.#byDigest.has(ref.digest) || this.#outputBefore.has(ref.digest);
+    return (
+      ref.round <= this.#floor ||
+      isNamed(this.#byDigest.get(ref.digest), ref) ||
+      isNamed(this.#outputBefore.get(ref.digest), ref)
+    );
   }
 
   /** Of rounds below nothing can be served. */
@@ -207,9 +213,9 @@ export class Dag {
     let ownSeen = block.author === this.#self ? block.round : 0;
     for (const [i, ref] of block.parents.entries()) {
       const parent = this.#byDigest.get(ref.digest);
-      if (parent === undefined) {
+      if (parent === undefined || !isNamed(parent, ref)) {
         assert(this.isSatisfied(ref), "block added before its ancestors");
-        const isKnown = this.#sunk.has(ref.digest) || this.#outputBefore.has(ref.digest);
+        const isKnown = isNamed(this.#sunk.get(ref.digest), ref) || isNamed(this.#outputBefore.get(ref.digest), ref);
         if (!isKnown) unknownBelow = Math.max(unknownBelow, ref.round);
         continue;
       }
@@ -270,7 +276,7 @@ export class Dag {
     }
     const forgotten = Math.min(this.#lowestHeld - 1 - this.#retainedRounds, this.#servedFloor);
     for (; this.#lowestSunk <= forgotten; this.#lowestSunk++) this.#forgetSunk(this.#lowestSunk);
-    for (const [digest, round] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
+    for (const [digest, { round }] of this.#outputBefore) if (round <= floor) this.#outputBefore.delete(digest);
     this.#floor = Math.max(this.#floor, floor);
     return dropped;
   }

@@ -26,7 +26,7 @@ export class Exchange {
     if (fetcher.size === 0) return;
     // At least 1, because 0 invites nothing: who begins late in an epoch would walk down to its start a round per answer.
     const after = Math.max(1, dag.highestRound - 1);
-    const isNeeded = ({ digest }: BlockRef): boolean => pending.isAwaited(digest);
+    const isNeeded = (ref: BlockRef): boolean => pending.isAwaited(ref);
     const isTaken = ({ round, author }: BlockRef): boolean =>
       dag.at(round, author).length > 0 || pending.isHeldAt(round, author);
     for (const [peer, refs] of fetcher.due(nowMs, dag.highestRound, isNeeded, isTaken)) {

@@ -3,7 +3,7 @@
  * to have it), then everybody else in turn, with back-off.
  */
 import type { Hex } from "../lib/hex.ts";
-import { slotKey } from "./block.ts";
+import { refKey, slotKey } from "./block.ts";
 import { RETRY_MAX_MS, RETRY_MIN_MS, TWIN_TOKEN_MS, TWINS_PER_ROUND, twinBurst } from "./limits.ts";
 import type { BlockRef } from "./types.ts";
 
@@ -27,7 +27,8 @@ export class Fetcher {
   readonly #n: number;
   readonly #self: number | undefined;
   readonly #maxRefs: number;
-  readonly #wanted = new Map<Hex, Wanted>();
+  /** By `refKey`: a false reference with the digest of a block must not stand in the way of true ones. */
+  readonly #wanted = new Map<string, Wanted>();
 
   readonly #onFirst: (ref: BlockRef) => void;
   /** The first block of a slot that was asked for and has not come: another one of the slot is a twin. */
@@ -48,47 +49,46 @@ export class Fetcher {
     return this.#wanted.size;
   }
 
-  isWanted(digest: Hex): boolean {
-    return this.#wanted.has(digest);
+  isWanted(ref: BlockRef): boolean {
+    return this.#wanted.has(refKey(ref));
   }
 
   /** True when somebody was asked for it already. */
-  isAsked(digest: Hex): boolean {
-    return (this.#wanted.get(digest)?.attempts ?? 0) > 0;
+  isAsked(ref: BlockRef): boolean {
+    return (this.#wanted.get(refKey(ref))?.attempts ?? 0) > 0;
   }
 
   /** Whose blocks name it; nobody's when it is not wanted. */
-  namedBy(digest: Hex): Iterable<number> {
-    return this.#wanted.get(digest)?.namedBy ?? [];
+  namedBy(ref: BlockRef): Iterable<number> {
+    return this.#wanted.get(refKey(ref))?.namedBy ?? [];
   }
 
   want(ref: BlockRef, sender: number, nowMs: number, isFresh: boolean): void {
-    const known = this.#wanted.get(ref.digest);
+    const key = refKey(ref);
+    const known = this.#wanted.get(key);
     known?.namedBy.add(sender);
     if (known !== undefined) return;
     const nextMs = isFresh ? nowMs + FETCH_GRACE_MS : nowMs;
     const namedBy = new Set([sender]);
-    this.#wanted.set(ref.digest, { ref, sender, namedBy, isPaid: false, attempts: 0, nextMs, sunkAt: new Set() });
+    this.#wanted.set(key, { ref, sender, namedBy, isPaid: false, attempts: 0, nextMs, sunkAt: new Set() });
   }
 
   /** The block arrived, or nobody waits for it any more. */
-  drop(digest: Hex): void {
-    const wanted = this.#wanted.get(digest);
-    if (wanted === undefined) return;
-    this.#wanted.delete(digest);
-    const slot = slotKey(wanted.ref.round, wanted.ref.author);
-    if (this.#askedAt.get(slot) === digest) this.#askedAt.delete(slot);
+  drop(ref: BlockRef): void {
+    if (!this.#wanted.delete(refKey(ref))) return;
+    const slot = slotKey(ref.round, ref.author);
+    if (this.#askedAt.get(slot) === ref.digest) this.#askedAt.delete(slot);
   }
 
   /** Keeps only what satisfies the predicate. */
   retain(isNeeded: (ref: BlockRef) => boolean): void {
-    for (const [digest, { ref }] of this.#wanted) if (!isNeeded(ref)) this.drop(digest);
+    for (const { ref } of this.#wanted.values()) if (!isNeeded(ref)) this.drop(ref);
   }
 
   /** A peer does not have it: the next one is asked at once, until all were; then the back-off counts. Returns how many peers
    * say that the block lies below their floor. */
   notFound(peer: number, ref: BlockRef, peerFloor: number, nowMs: number): number {
-    const wanted = this.#wanted.get(ref.digest);
+    const wanted = this.#wanted.get(refKey(ref));
     if (wanted === undefined) return 0;
     if (ref.round <= peerFloor) wanted.sunkAt.add(peer);
     if (wanted.attempts < this.#n) wanted.nextMs = nowMs;
@@ -113,7 +113,7 @@ export class Fetcher {
     for (const wanted of this.#wanted.values()) {
       if (wanted.nextMs > nowMs) continue;
       if (isNeeded(wanted.ref)) due.push(wanted);
-      else this.drop(wanted.ref.digest);
+      else this.drop(wanted.ref);
     }
     due.sort((a, b) => a.ref.round - b.ref.round || a.ref.author - b.ref.author);
     for (const wanted of due) {
@@ -136,8 +136,8 @@ export class Fetcher {
    * True when we take a twin that comes before we asked for it: like asking, it costs a token; of whoever sends it, when it is named
    * only by what nobody needs yet.
    */
-  admits(digest: Hex, from: number, round: number, nowMs: number): boolean {
-    const wanted = this.#wanted.get(digest);
+  admits(ref: BlockRef, from: number, round: number, nowMs: number): boolean {
+    const wanted = this.#wanted.get(refKey(ref));
     return wanted === undefined ? this.#takeToken([from], round, nowMs) : this.#isPaid(wanted, true, round, nowMs);
   }
 

@@ -5,7 +5,7 @@ import { equalBytes } from "../lib/bytes.ts";
 import { isClocklessError } from "../lib/errors.ts";
 import { bytesToHex, type Hex } from "../lib/hex.ts";
 import { maxFaulty } from "../lib/math.ts";
-import { releasedShares, signatureOf, slotOfBytes } from "./block.ts";
+import { refKey, releasedShares, signatureOf, slotOfBytes } from "./block.ts";
 import { refuse } from "./errors.ts";
 import { MAX_REFUSED, MAX_UNREQUESTED_TWINS } from "./limits.ts";
 import type { Parts } from "./parts.ts";
@@ -56,18 +56,18 @@ export class Intake {
     if (this.#isHeld(bytes)) return;
     const block = this.#decode(from, ownMemory(bytes), effects);
     if (block === undefined) return;
-    if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block.digest)) return;
-    const isAwaited = fetcher.isWanted(block.digest) || pending.isAwaited(block.digest);
+    if (block.round <= dag.floor || dag.get(block.digest) !== undefined || pending.has(block)) return;
+    const isAwaited = fetcher.isWanted(block) || pending.isAwaited(block);
     const held = this.#held(block).length;
     // A twin that somebody's block names takes a token, like one that we ask for: whoever names it could send any number.
-    const isWanted = isAwaited && (held === 0 || fetcher.admits(block.digest, from, dag.highestRound, nowMs));
+    const isWanted = isAwaited && (held === 0 || fetcher.admits(block, from, dag.highestRound, nowMs));
     // Two prove the offence; before the signature is checked, or an exposed author could keep us busy with more.
     if (!isWanted && held >= MAX_UNREQUESTED_TWINS) return;
     if (!this.#isSigned(from, block, effects)) return;
     this.#seenRound[block.author] = Math.max(this.#seenRound[block.author]!, block.round);
     if (block.author === this.#parts.config.self) this.#isSignedElsewhere = true;
     if (this.#isTooFar(block, nowMs, effects) && !isWanted) return;
-    if (!fetcher.isAsked(block.digest)) this.#parts.arrived(from, block.author);
+    if (!fetcher.isAsked(block)) this.#parts.arrived(from, block.author);
     // Rule 5: shares count as soon as a signed block carries them, whether or not its ancestors are here.
     for (const share of releasedShares(block)) if (share.round > dag.floor) coins.add(block.author, share);
     this.#exposeTwins(block, effects);
@@ -78,8 +78,8 @@ export class Intake {
     }
     if (!pending.add(block, isWanted ? undefined : from, missing)) return;
     // Nobody needs a block of an exposed author until somebody else's names it: until then nothing is fetched for its sake.
-    const needing = exposure.has(block.author) && !isAwaited ? [] : [from, ...fetcher.namedBy(block.digest)];
-    fetcher.drop(block.digest);
+    const needing = exposure.has(block.author) && !isAwaited ? [] : [from, ...fetcher.namedBy(block)];
+    fetcher.drop(block);
     for (const member of needing) this.#fetchFor(block.digest, member, nowMs);
   }
 
@@ -91,7 +91,7 @@ export class Intake {
     const { dag, pending, fetcher } = this.#parts;
     const refs = pending.need(digest, member);
     for (const ref of refs) {
-      if (pending.has(ref.digest)) refs.push(...pending.need(ref.digest, member));
+      if (pending.has(ref)) refs.push(...pending.need(ref.digest, member));
       else if (!dag.isSatisfied(ref)) fetcher.want(ref, member, nowMs, ref.round >= dag.highestRound - 1);
     }
   }
@@ -113,7 +113,7 @@ export class Intake {
   raiseFloor(floor: number, nowMs: number, effects: ConsensusEffect[]): void {
     const { pending, fetcher } = this.#parts;
     this.#acceptAll(pending.raiseFloor(floor), nowMs, effects);
-    fetcher.retain((ref) => pending.isAwaited(ref.digest));
+    fetcher.retain((ref) => pending.isAwaited(ref));
   }
 
   #acceptAll(blocks: readonly VerifiedBlock[], nowMs: number, effects: ConsensusEffect[], isReadable = true): void {
@@ -122,8 +122,8 @@ export class Intake {
     for (const block of queue) {
       if (block.round <= dag.floor || dag.get(block.digest) !== undefined) continue;
       accept(block, nowMs, effects, isReadable);
-      fetcher.drop(block.digest);
-      queue.push(...pending.resolve(block.digest));
+      fetcher.drop(block);
+      queue.push(...pending.resolve(block));
     }
   }
 
@@ -206,7 +206,7 @@ function isSame(block: VerifiedBlock, bytes: Uint8Array): boolean {
 }
 
 function distinct(refs: readonly BlockRef[]): readonly BlockRef[] {
-  const byDigest = new Map<Hex, BlockRef>();
-  for (const ref of refs) byDigest.set(ref.digest, ref);
-  return [...byDigest.values()];
+  const byKey = new Map<string, BlockRef>();
+  for (const ref of refs) byKey.set(refKey(ref), ref);
+  return [...byKey.values()];
 }

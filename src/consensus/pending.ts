@@ -5,7 +5,7 @@
  * and its oldest block withheld.
  */
 import type { Hex } from "../lib/hex.ts";
-import { refOf, slotKey } from "./block.ts";
+import { isNamed, refKey, refOf, slotKey } from "./block.ts";
 import { MAX_WIRE_REFS } from "./limits.ts";
 import type { BlockRef, ConsensusLimits, VerifiedBlock } from "./types.ts";
 
@@ -17,7 +17,8 @@ interface Waiting {
   readonly isHead: boolean;
   /** The sender whose quota it uses; undefined for a requested ancestor. */
   readonly sender: number | undefined;
-  readonly missing: Set<Hex>;
+  /** By `refKey`. */
+  readonly missing: Set<string>;
   /** Whose blocks need it: whose tokens what is missing for it may cost. Nobody's: nothing is fetched for it. */
   readonly neededBy: Set<number>;
 }
@@ -31,8 +32,8 @@ export class Pending {
   readonly #missingOf = new Map<number, number>();
   readonly #waiting = new Map<Hex, Waiting>();
   readonly #bySlot = new Map<number, Set<Hex>>();
-  /** Missing ancestor → who waits for it. */
-  readonly #awaited = new Map<Hex, { readonly ref: BlockRef; readonly by: Set<Hex> }>();
+  /** Missing ancestor, by `refKey` → who waits for it. */
+  readonly #awaited = new Map<string, { readonly ref: BlockRef; readonly by: Set<Hex> }>();
   readonly #perSender = new Map<number, Set<Hex>>();
   /** By sender; undefined: of what was asked for. */
   readonly #bytesOf = new Map<number | undefined, number>();
@@ -60,12 +61,12 @@ export class Pending {
     return this.#awaited.size;
   }
 
-  has(digest: Hex): boolean {
-    return this.#waiting.has(digest);
+  has(ref: BlockRef): boolean {
+    return isNamed(this.#waiting.get(ref.digest)?.block, ref);
   }
 
-  isAwaited(digest: Hex): boolean {
-    return this.#awaited.has(digest);
+  isAwaited(ref: BlockRef): boolean {
+    return this.#awaited.has(refKey(ref));
   }
 
   get(digest: Hex): VerifiedBlock | undefined {
@@ -86,8 +87,8 @@ export class Pending {
     if (sender !== undefined && !this.#makeRoom(sender, block, missing.length)) return false;
     const isHead = sender === undefined && this.#bytes(undefined) + block.bytes.length > this.#limits.maxRequestedBytes;
     const kept = isHead ? { ...block, payload: EMPTY, coinShares: [], partials: [], bytes: EMPTY } : block;
-    const digests = new Set(missing.map((ref) => ref.digest));
-    this.#waiting.set(block.digest, { block: kept, isHead, sender, missing: digests, neededBy: new Set() });
+    const keys = new Set(missing.map(refKey));
+    this.#waiting.set(block.digest, { block: kept, isHead, sender, missing: keys, neededBy: new Set() });
     this.#bytesOf.set(sender, this.#bytes(sender) + kept.bytes.length);
     addTo(this.#bySlot, slotKey(block.round, block.author), block.digest);
     if (sender !== undefined) {
@@ -95,8 +96,8 @@ export class Pending {
       this.#count(sender, missing.length);
     }
     for (const ref of missing) {
-      const awaited = this.#awaited.get(ref.digest);
-      if (awaited === undefined) this.#awaited.set(ref.digest, { ref, by: new Set([block.digest]) });
+      const awaited = this.#awaited.get(refKey(ref));
+      if (awaited === undefined) this.#awaited.set(refKey(ref), { ref, by: new Set([block.digest]) });
       else awaited.by.add(block.digest);
     }
     return true;
@@ -111,14 +112,15 @@ export class Pending {
   }
 
   /** An ancestor is there now: returns the blocks that wait for nothing any more, which are no longer pending. */
-  resolve(digest: Hex): VerifiedBlock[] {
-    const awaited = this.#awaited.get(digest);
+  resolve(ref: BlockRef): VerifiedBlock[] {
+    const key = refKey(ref);
+    const awaited = this.#awaited.get(key);
     if (awaited === undefined) return [];
-    this.#awaited.delete(digest);
+    this.#awaited.delete(key);
     const ready: VerifiedBlock[] = [];
     for (const by of awaited.by) {
       const waiting = this.#waiting.get(by)!;
-      waiting.missing.delete(digest);
+      waiting.missing.delete(key);
       if (waiting.sender !== undefined) this.#count(waiting.sender, -1);
       if (waiting.missing.size > 0) continue;
       this.remove(by);
@@ -132,7 +134,7 @@ export class Pending {
   raiseFloor(floor: number): VerifiedBlock[] {
     for (const { block } of [...this.#waiting.values()]) if (block.round <= floor) this.remove(block.digest);
     const sunk = [...this.#awaited.values()].filter(({ ref }) => ref.round <= floor);
-    return sunk.flatMap(({ ref }) => this.resolve(ref.digest));
+    return sunk.flatMap(({ ref }) => this.resolve(ref));
   }
 
   remove(digest: Hex): void {
@@ -158,8 +160,8 @@ export class Pending {
       if (awaited?.by.size !== 0) continue;
       this.#awaited.delete(ancestor);
       // Asked for because of what has just gone: nobody's quota has it, and nobody waits for it.
-      const orphan = this.#waiting.get(ancestor);
-      if (orphan !== undefined && orphan.sender === undefined) orphans.push(ancestor);
+      const { ref } = awaited;
+      if (this.has(ref) && this.#waiting.get(ref.digest)?.sender === undefined) orphans.push(ref.digest);
     }
   }
 
@@ -186,7 +188,7 @@ export class Pending {
       for (const digest of this.#perSender.get(sender) ?? []) {
         const { block } = this.#waiting.get(digest)!;
         // What another block waits for stays: it is here, so nobody fetches it, and whoever sent it could send it to evict it.
-        if (this.#awaited.has(digest)) continue;
+        if (this.isAwaited(block)) continue;
         if (highest === undefined || block.round > highest.round) highest = block;
       }
       if (highest === undefined || highest.round <= incoming.round) return false;

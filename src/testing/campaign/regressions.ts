@@ -40,4 +40,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 4, adversary: "swarm", seed: 7434n, rounds: 45, owners: 2 },
     why: "a restarted member stood below the others' floor, and refused the checkpoint that led on because it had settled that batch",
   },
+  {
+    config: { ...base, members: 4, adversary: "mutate", seed: 9083n, rounds: 33, owners: 3 },
+    why: "a reference with the digest of a block and another round was taken for that block, and stopped whoever accepted it",
+  },
 ];
