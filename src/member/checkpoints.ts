@@ -33,9 +33,9 @@ export function isCertified(
 }
 
 /**
- * Whether a member that peers call `behind` gets on from a checkpoint of theirs: what it stands on is its own newest one, and not what it has
- * settled since. One that restarted has settled batches of which it made no checkpoint; where others did, they drop what it lacks, and
- * while it waited for a checkpoint of a batch that it has not settled it would be missing where that is ordered.
+ * Whether a member that is `behind` and settles nothing any more gets on from a checkpoint of others: what it stands on is its own newest
+ * one, and not what it has settled since. One that restarted has settled batches of which it made no checkpoint; where others did, they
+ * drop what it lacks, and while it waited for a checkpoint of a batch that it has not settled it would be missing where that is ordered.
  */
 export function leadsFurther(
   { header }: Pick<Checkpoint, "header">,

@@ -42,6 +42,8 @@ export class Supervisor {
   /** Learning in the background, or beginning again: one at a time. */
   #learning: Promise<void> | undefined;
   #hasWarned = false;
+  /** What was settled when it was last called behind within its epoch. */
+  #stuckAt: bigint | undefined;
   #settlingLoss: Promise<void> | undefined;
   #filling: Promise<void> | undefined;
 
@@ -251,10 +253,14 @@ export class Supervisor {
   async #catchUpWithin(): Promise<void> {
     const { store, logger } = this.#tools;
     const { node } = this.run;
-    const { committee } = node;
+    const { committee, member } = node;
     const start = loadEpochStart(store);
-    const own = node.checkpoint()?.header.sequence ?? 0n;
-    const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, own);
+    const { sequence } = member.ledger;
+    // Whoever settles something between two passes gets on without, however many blocks that never were somebody names to it.
+    const isStuck = sequence === this.#stuckAt;
+    const after = isStuck ? (node.checkpoint()?.header.sequence ?? 0n) : sequence;
+    const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, after);
+    this.#stuckAt = sequence;
     if (checkpoint === undefined) {
       logger.warn("no API of join.apis could prove a newer checkpoint of this epoch; it is tried again");
       return pause(CATCH_UP_PAUSE_MS, this.#signal);

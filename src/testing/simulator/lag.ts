@@ -16,6 +16,8 @@ export class CatchUp {
   readonly #random: Random;
   readonly #control: Control | undefined;
   readonly #asking = new Set<number>();
+  /** What a member had settled when it last asked in vain. */
+  readonly #stuckAt = new Map<number, bigint>();
   taken = 0;
   refused = 0;
 
@@ -40,11 +42,15 @@ export class CatchUp {
     if (member === undefined) return;
     const { committee, engines } = this.#config(person);
     const servers = [...processes.keys()].filter((other) => other !== person);
+    const { sequence } = member.ledger;
+    const isStuck = this.#stuckAt.get(person) === sequence;
+    this.#stuckAt.set(person, sequence);
     let isFirst = true;
     while (servers.length > 0) {
       const [server] = servers.splice(this.#random.below(servers.length), 1);
       const offered = processes[server!]!.disk.checkpoint;
-      if (offered === undefined || !leadsFurther(offered, disk.checkpoint)) continue;
+      if (offered === undefined) continue;
+      if (isStuck ? !leadsFurther(offered, disk.checkpoint) : offered.header.sequence <= sequence) continue;
       const answer = isFirst ? forge(offered, this.#config(person).activityWindow) : offered;
       isFirst = false;
       if (this.#control !== "no-checkpoint-check" && !isCertified(answer, committee, engines)) {
