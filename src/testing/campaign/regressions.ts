@@ -44,4 +44,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 4, adversary: "mutate", seed: 9083n, rounds: 33, owners: 3 },
     why: "a reference with the digest of a block and another round was taken for that block, and stopped whoever accepted it",
   },
+  {
+    config: { members: 4, adversary: "reshare", seed: 14320n, rounds: 1, delays: "unit", owners: 4 },
+    why: "the simulator never started a node again that had left a committee while it was behind, and was elected later",
+  },
 ];

@@ -54,6 +54,8 @@ export class SimulatedNode {
   readonly #world: Surroundings;
   /** Sleeping, with what is to be opened then. */
   readonly #unopened: Extract<ReshareTask, { kind: "open" }>[] = [];
+  /** It stopped because the committee went on without it, and is not only down. */
+  #isOut = false;
 
   constructor(person: number, world: Surroundings) {
     this.#person = person;
@@ -97,6 +99,7 @@ export class SimulatedNode {
   }
 
   booted(): void {
+    this.#isOut = false;
     const { cluster } = this.#world;
     this.#world.observe(this.#person);
     // What was opened for an attempt that is not over yet.
@@ -181,13 +184,14 @@ export class SimulatedNode {
     const own = disk.epoch?.committee.epoch ?? -1n;
     if (newest.committee.epoch <= own || !this.#isVerified(newest)) return;
     // A process that is down wakes up in the old epoch and finds out.
-    if (disk.epoch !== undefined && member === undefined) return;
+    if (disk.epoch !== undefined && member === undefined && !this.#isOut) return;
     const isIn = newest.committee.members.some(({ address }) => address === this.#address);
     if (!isIn) {
       if (member === undefined || member.isRetired) return;
       disk.publish(newest);
       this.#world.forward(member.undecided());
       cluster.stop(this.#person);
+      this.#isOut = true;
       return;
     }
     const undecided = member?.undecided() ?? [];
