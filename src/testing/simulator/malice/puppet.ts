@@ -106,7 +106,7 @@ export class Puppet {
     parents: readonly BlockRef[],
     content: { payload?: Uint8Array; coinShares?: readonly CoinShare[]; partials?: readonly BatchPartial[] } = {},
   ): VerifiedBlock | undefined {
-    const { test, acted, signed } = this.#world;
+    const { test, acted } = this.#world;
     const { identity } = test.secrets[this.person]!;
     const {
       payload = new Uint8Array(0),
@@ -119,7 +119,6 @@ export class Puppet {
         (digest) => test.identities.sign(identity, digest),
       );
       acted();
-      signed(this.person, round, block.digest);
       return block;
     } catch {
       return undefined;

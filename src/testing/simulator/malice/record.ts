@@ -6,7 +6,7 @@ import type { Cluster } from "../cluster.ts";
 import type { Control, MaliceAdversary } from "../names.ts";
 import type { SimulationReport } from "../types.ts";
 
-/** Who signed two blocks in so many rounds, before everybody had the same, is caught: each honest member links what it got. */
+/** Who gave two blocks of a round to different members in so many rounds is caught: each honest member links what it got. */
 const CERTAIN_ROUNDS = 30;
 
 export class Malice {

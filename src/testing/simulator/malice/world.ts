@@ -19,7 +19,7 @@ export interface World {
   behind(person: number): void;
   /** Something was done that no honest member does. */
   acted(): void;
-  /** A block in the name of a member, so that it is known who signed two for a round. */
+  /** Somebody got a block in the name of a member: so it is known who gave away two for a round. */
   signed(member: number, round: number, digest: Hex): void;
 }
 
