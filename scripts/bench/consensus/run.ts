@@ -11,6 +11,7 @@ import { secp256k1 } from "@noble/curves/secp256k1.js";
 import { freePorts } from "../../../src/cli/devnet/processes.ts";
 import { bytesToHex } from "../../../src/lib/hex.ts";
 import type { Pacing } from "../../../src/member/types.ts";
+import { ALLOCATOR } from "../../../src/node/allocator.ts";
 import { createTestCommittee } from "../../../src/testing/committee.ts";
 import { createRandom } from "../../../src/testing/random.ts";
 import type { PeerConfig } from "../../../src/transport/port.ts";
@@ -65,7 +66,12 @@ function script(name: string): string {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-const FORK = { serialization: "advanced" as const, execArgv: ["--disable-warning=ExperimentalWarning"] };
+/** With the allocator that `clockless node run` gives itself. */
+const FORK = {
+  serialization: "advanced" as const,
+  execArgv: ["--disable-warning=ExperimentalWarning"],
+  env: { ...process.env, ...ALLOCATOR },
+};
 
 export async function run(options: RunOptions): Promise<RunResult> {
   const { members: n, rate, wide, onProgress } = options;

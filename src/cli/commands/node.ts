@@ -66,6 +66,8 @@ async function runNode(
   file: string,
   flags: { readonly dataDir: string | undefined },
 ): Promise<void> {
+  const { beginWithAllocator } = await import("../../node/allocator.ts");
+  beginWithAllocator();
   const { loadConfig } = await import("../config-file.ts");
   const { redactConfig } = await import("../config-kinds.ts");
   const { nodeConfigSchema } = await import("../../node/config.ts");
