@@ -152,10 +152,12 @@ export class Dag {
   }
 
   /**
-   * True when an ancestor need not be waited for. A reference with the digest of a block that we hold, and another round or author, is to
-   * nothing that will ever come: whoever took it for that block would count a parent of the round below that is none, and there whether
-   * something is certified. At or below the floor it makes no difference, and everybody passes it over. What a checkpoint says is output has only output below it, and no slot that is
+   * True when an ancestor need not be waited for. What a checkpoint says is output has only output below it, and no slot that is
    * still to be decided reads it: cones end there, and its round is at most the checkpoint's.
+   *
+   * A reference with the digest of a block that we hold, and another round or author, is to nothing that will ever come: whoever took it
+   * for that block would count a parent of the round below that is none, and certificates with it. At or below the floor it makes no
+   * difference, and everybody passes it over.
    */
   isSatisfied(ref: BlockRef): boolean {
     return (

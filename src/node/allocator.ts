@@ -2,7 +2,7 @@
 
 /**
  * For glibc's malloc, which reads it when a process begins. By itself it takes ever larger arrays from its heap, up to 32 MiB, and between
- * those that are left nothing of another size fits: the resident set grows for an hour. With the threshold where it was at first they are
+ * those that are left nothing of another size fits: the resident set grows on and on (docs/benchmarks.md). With the threshold where it was at first they are
  * given back when they are freed. Naming one threshold fixes the other, too, at a value at which small arrays give pages back and take them
  * again all the time. Arenas are one for each thread and give nothing to each other.
  */
