@@ -2,6 +2,7 @@
  * Reads the operator's market adapter: any HTTP service that serves the JSON below, with a time and slot prices. Each member has its own adapter; the ledger takes the median of n − f, so f lying adapters change nothing.
  */
 import * as z from "zod";
+import { decodeForeign } from "../lib/foreign-json.ts";
 import type { Logger } from "../telemetry/port.ts";
 
 /** A thousand slots of many markets fit. */
@@ -12,7 +13,7 @@ const decimal = z
   .regex(/^(?:0|[1-9][0-9]{0,38})$/)
   .transform(BigInt);
 
-export const marketAnswerSchema = z.object({
+const marketAnswerSchema = z.object({
   /** Seconds since the Unix epoch, as this adapter knows them. */
   time: decimal,
   prices: z
@@ -32,6 +33,12 @@ export const marketAnswerSchema = z.object({
 });
 
 export type MarketAnswer = z.infer<typeof marketAnswerSchema>;
+
+/** Undefined: any JSON value that is no such answer. */
+export function decodeMarketAnswer(value: unknown): MarketAnswer | undefined {
+  const decoded = decodeForeign(marketAnswerSchema, value);
+  return decoded.success ? decoded.data : undefined;
+}
 
 export interface MarketPoller {
   /** Calls back with every answer, changed or not. */
@@ -61,7 +68,8 @@ export function createMarketPoller(options: MarketPollerOptions): MarketPoller {
         redirect: "error",
       });
       if (!response.ok) throw new Error(`HTTP ${response.status}`);
-      const answer = marketAnswerSchema.parse(JSON.parse(await limitedText(response)));
+      const answer = decodeMarketAnswer(JSON.parse(await limitedText(response)));
+      if (answer === undefined) throw new Error("JSON that is no market answer");
       if (!healthy) logger.info("the market adapter answers", { url });
       healthy = true;
       complained = false;

@@ -14,7 +14,7 @@ import { instructionFromJson, instructionToJson } from "../../../src/ledger/json
 import { utf8ToBytes } from "../../../src/lib/bytes.ts";
 import type { Address, Hex } from "../../../src/lib/hex.ts";
 import { decodeParameters, queryOf } from "../../../src/node/api/request.ts";
-import { marketAnswerSchema } from "../../../src/node/market.ts";
+import { decodeMarketAnswer } from "../../../src/node/market.ts";
 import { jsonTarget, type Target, violated } from "../target.ts";
 import { some, type World } from "../world.ts";
 import { instructionsOf } from "./ledger.ts";
@@ -53,7 +53,7 @@ export function apiTargets(world: World): Target[] {
         JSON.stringify({ time: "1000", prices: [{ market: 1, firstSlotEnd: "1002", values: ["2000", "2001"] }] }),
       ],
       maxBytes: MAX_BYTES,
-      parse: (text) => marketAnswerSchema.safeParse(parsed(text)).data,
+      parse: (text) => decodeMarketAnswer(parsed(text)),
     }),
     eventStreamTarget(),
     ...chainTargets(),

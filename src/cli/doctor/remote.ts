@@ -7,7 +7,7 @@ import { createRpcPool } from "../../chain/rpc-pool.ts";
 import type { LedgerGenesis } from "../../ledger/types.ts";
 import { maxFaulty } from "../../lib/math.ts";
 import type { NodeConfig } from "../../node/config.ts";
-import { marketAnswerSchema } from "../../node/market.ts";
+import { decodeMarketAnswer } from "../../node/market.ts";
 import { type Finding, reasonOf } from "./findings.ts";
 
 const CONNECT_MS = 3_000;
@@ -113,7 +113,9 @@ export async function checkMarket(config: NodeConfig): Promise<Finding> {
   }
   try {
     const answer = await fetch(config.market.url, { signal: AbortSignal.timeout(REQUEST_MS) });
-    const { prices } = marketAnswerSchema.parse(await answer.json());
+    const decoded = decodeMarketAnswer(await answer.json());
+    if (decoded === undefined) throw new Error("JSON that is no market answer");
+    const { prices } = decoded;
     return { ...base, level: "ok", message: `answers with prices of ${prices.length} markets` };
   } catch (error) {
     const advice = "Start the adapter, or check market.url; until then this member abstains on prices.";
