@@ -44,6 +44,19 @@ export function leadsFurther(
   return header.sequence > (own?.header.sequence ?? 0n);
 }
 
+/**
+ * After which batch a checkpoint has to be for a member that is `behind` to go on from it: after what it has `settled`, or, when that is
+ * what it had settled the last time it was behind, after its own newest checkpoint. Whoever settles something between two passes gets on
+ * without, however many blocks that never were a malicious author names to it.
+ */
+export function checkpointAfter(
+  settled: bigint,
+  settledBefore: bigint | undefined,
+  own: Pick<Checkpoint, "header"> | undefined,
+): bigint {
+  return settled === settledBefore ? (own?.header.sequence ?? 0n) : settled;
+}
+
 /** When a member makes one. */
 export interface CheckpointPace {
   /** Least rounds from one to the next; undefined: none are made. */

@@ -11,7 +11,7 @@ import { pause } from "../api/sse.ts";
 import { DEFAULT_ACTIVITY_WINDOW, DEFAULT_RETAINED_ROUNDS } from "../consensus/limits.ts";
 import type { SignedInstruction } from "../ledger/types.ts";
 import { assert } from "../lib/assert.ts";
-import { leadsFurther } from "../member/checkpoints.ts";
+import { checkpointAfter, leadsFurther } from "../member/checkpoints.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { backfill, gapBefore, loadGaps } from "./backfill.ts";
@@ -43,7 +43,7 @@ export class Supervisor {
   #learning: Promise<void> | undefined;
   #hasWarned = false;
   /** What was settled when it was last called behind within its epoch. */
-  #stuckAt: bigint | undefined;
+  #settledBefore: bigint | undefined;
   #settlingLoss: Promise<void> | undefined;
   #filling: Promise<void> | undefined;
 
@@ -256,11 +256,9 @@ export class Supervisor {
     const { committee, member } = node;
     const start = loadEpochStart(store);
     const { sequence } = member.ledger;
-    // Whoever settles something between two passes gets on without, however many blocks that never were somebody names to it.
-    const isStuck = sequence === this.#stuckAt;
-    const after = isStuck ? (node.checkpoint()?.header.sequence ?? 0n) : sequence;
+    const after = checkpointAfter(sequence, this.#settledBefore, node.checkpoint());
     const checkpoint = await this.#findCheckpoint(this.#clients(), committee, start, after);
-    this.#stuckAt = sequence;
+    this.#settledBefore = sequence;
     if (checkpoint === undefined) {
       logger.warn("no API of join.apis could prove a newer checkpoint of this epoch; it is tried again");
       return pause(CATCH_UP_PAUSE_MS, this.#signal);

@@ -3,7 +3,7 @@ import type { BatchHeader } from "../../src/batch/types.ts";
 import type { OutputRound, VerifiedBlock } from "../../src/consensus/types.ts";
 import type { Ledger } from "../../src/ledger/ledger.ts";
 import type { Hex } from "../../src/lib/hex.ts";
-import { type CheckpointPace, Checkpoints } from "../../src/member/checkpoints.ts";
+import { type CheckpointPace, Checkpoints, checkpointAfter, leadsFurther } from "../../src/member/checkpoints.ts";
 
 const hashOf = (value: number): Hex => `0x${value.toString(16).padStart(64, "0")}`;
 const rules = { members: 1, genesisHash: hashOf(0), retainedRounds: 64, activityWindow: 2 };
@@ -50,5 +50,26 @@ describe("member: when a checkpoint is made", () => {
   it("is never before the one before is final, and never at all without a number of rounds", () => {
     expect(run({ rounds: 16, bytes: 2_000 }, { ...load, final: 12 })).to.deep.equal([2, 15, 28]);
     expect(run({ rounds: undefined, bytes: 2_000 }, load)).to.deep.equal([]);
+  });
+});
+
+describe("member: which checkpoint of others helps one that is behind", () => {
+  // CAST: kept, not read
+  const made = (sequence: bigint) => ({ header: { sequence } as BatchHeader });
+
+  it("is one after what it has settled, as long as it settles anything", () => {
+    expect(checkpointAfter(9n, undefined, made(4n))).to.equal(9n);
+    expect(checkpointAfter(9n, 8n, made(4n))).to.equal(9n);
+  });
+
+  it("is one after its own newest once it stands still, even of a batch that it has settled", () => {
+    expect(checkpointAfter(9n, 9n, made(4n))).to.equal(4n);
+    expect(checkpointAfter(9n, 9n, undefined)).to.equal(0n);
+  });
+
+  it("is never one that is no newer than its own", () => {
+    expect(leadsFurther(made(5n), made(4n))).to.equal(true);
+    expect(leadsFurther(made(4n), made(4n))).to.equal(false);
+    expect(leadsFurther(made(1n), undefined)).to.equal(true);
   });
 });

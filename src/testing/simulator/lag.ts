@@ -3,7 +3,7 @@
 import { pastDigest } from "../../consensus/activity.ts";
 import { decodeOrderTail, encodeOrderTail } from "../../consensus/checkpoint.ts";
 import { commitDigest } from "../../consensus/linearizer.ts";
-import { isCertified, leadsFurther } from "../../member/checkpoints.ts";
+import { checkpointAfter, isCertified } from "../../member/checkpoints.ts";
 import type { Checkpoint, MemberConfig } from "../../member/types.ts";
 import type { Random } from "../random.ts";
 import type { Cluster } from "./cluster.ts";
@@ -16,8 +16,8 @@ export class CatchUp {
   readonly #random: Random;
   readonly #control: Control | undefined;
   readonly #asking = new Set<number>();
-  /** What a member had settled when it last asked in vain. */
-  readonly #stuckAt = new Map<number, bigint>();
+  /** What a member had settled when it last asked. */
+  readonly #settledBefore = new Map<number, bigint>();
   taken = 0;
   refused = 0;
 
@@ -43,14 +43,13 @@ export class CatchUp {
     const { committee, engines } = this.#config(person);
     const servers = [...processes.keys()].filter((other) => other !== person);
     const { sequence } = member.ledger;
-    const isStuck = this.#stuckAt.get(person) === sequence;
-    this.#stuckAt.set(person, sequence);
+    const after = checkpointAfter(sequence, this.#settledBefore.get(person), disk.checkpoint);
+    this.#settledBefore.set(person, sequence);
     let isFirst = true;
     while (servers.length > 0) {
       const [server] = servers.splice(this.#random.below(servers.length), 1);
       const offered = processes[server!]!.disk.checkpoint;
-      if (offered === undefined) continue;
-      if (isStuck ? !leadsFurther(offered, disk.checkpoint) : offered.header.sequence <= sequence) continue;
+      if (offered === undefined || offered.header.sequence <= after) continue;
       const answer = isFirst ? forge(offered, this.#config(person).activityWindow) : offered;
       isFirst = false;
       if (this.#control !== "no-checkpoint-check" && !isCertified(answer, committee, engines)) {
