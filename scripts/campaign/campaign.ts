@@ -9,8 +9,9 @@ import { isClocklessError } from "../../src/lib/errors.ts";
 import { hexToBytes } from "../../src/lib/hex.ts";
 import { decodeBatchHead } from "../../src/node/batch-json.ts";
 import type { Random } from "../../src/testing/random.ts";
+import { EXPECTED_ENDS, endOf } from "./end.ts";
 import { createEvidence, type Evidence, type Violation } from "./evidence.ts";
-import { type Death, type DiskFault, type Life, startLife } from "./life.ts";
+import { type DiskFault, type Life, startLife } from "./life.ts";
 import type { CampaignReport } from "./report.ts";
 import { ownerOf, pause, type Submitted, startTraffic } from "./traffic.ts";
 import { createWorld, type World } from "./world.ts";
@@ -18,13 +19,8 @@ import { createWorld, type World } from "./world.ts";
 const MEMBERS = 4;
 const USERS = 8;
 const LANES = 3;
-/** From the failed sync to the end of the process. */
-const STOPS_WITHIN_MS = 10_000;
 const TERMINATES_WITHIN_MS = 20_000;
 const SETTLES_WITHIN_MS = 180_000;
-/** Of a disk failure (docs/errors.md). */
-const EXIT_DISK = 3;
-const EXIT_SIGTERM = 143;
 const MAX_VERIFIED = 1_000;
 
 export interface CampaignOptions {
@@ -127,7 +123,7 @@ function createMembers(world: World, { directory, random, disks }: CampaignOptio
     ends[life.fault.kind] = counts;
     counts[end] = (counts[end] ?? 0) + 1;
     if (end === "cut" || (death.trace?.failedAt !== undefined && life.fault.kind !== "lying")) diskFailures++;
-    if (!EXPECTED.has(end)) violate(end, { member, fault: life.fault, code: death.code, signal: death.signal });
+    if (!EXPECTED_ENDS.has(end)) violate(end, { member, fault: life.fault, code: death.code, signal: death.signal });
     lostBytes += death.lostBytes;
     try {
       evidence.read(member, world.dataDir(member));
@@ -194,31 +190,6 @@ function createMembers(world: World, { directory, random, disks }: CampaignOptio
       }
     },
   };
-}
-
-const EXPECTED: ReadonlySet<string> = new Set([
-  ...["killed", "terminated", "stopped by itself", "cut"],
-  ...["killed after its disk failed", "terminated after its disk failed"],
-  ...["killed before its disk failed", "terminated before its disk failed"],
-]);
-
-/** Of a life whose disk was to fail: whether it did, because a life that ended before that says nothing about failing disks. */
-function endOf({ fault }: Life, { code, signal, trace, at }: Death, by: "SIGKILL" | "SIGTERM" | undefined): string {
-  const failedAt = trace?.failedAt;
-  const isFailing = fault.kind === "syncError" || fault.kind === "full";
-  if (isFailing && failedAt !== undefined) {
-    if (at - failedAt * 1_000 > STOPS_WITHIN_MS) return "went on after its disk failed";
-    if (code === EXIT_DISK) return "stopped by itself";
-  }
-  // Nobody else kills it, and the process that dies on entering a sync leaves no line of it.
-  if (fault.kind === "cut" && by === undefined && signal === "SIGKILL") return "cut";
-  if (by === undefined) return "ended without a reason";
-  const isToFail = isFailing || fault.kind === "cut";
-  const when = !isToFail ? "" : failedAt === undefined ? " before its disk failed" : " after its disk failed";
-  // A process that has hardly begun has no handler yet.
-  if (code === undefined)
-    return signal !== by ? "did not terminate" : `${by === "SIGKILL" ? "killed" : "terminated"}${when}`;
-  return by === "SIGTERM" && code === EXIT_SIGTERM ? `terminated${when}` : "ended without a reason";
 }
 
 function drawFault(random: Random, disks: CampaignReport["disks"]): DiskFault {

@@ -31,6 +31,8 @@ export interface Death {
   /** Of `clockless node run`; undefined when a signal ended it. */
   readonly code: number | undefined;
   readonly signal: string | undefined;
+  /** Whether SIGKILL was sent to it from here. */
+  readonly isKilled: boolean;
   readonly trace: Trace | undefined;
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -82,6 +84,7 @@ export function startLife(fault: DiskFault, parts: LifeParts): Life {
   closeSync(log);
   const isTraced = fault.kind !== "sound";
   let isRunning = true;
+  let isKilled = false;
   const death = new Promise<Death>((resolve, reject) => {
     child.once("error", reject);
     child.once("exit", (code, signal) => {
@@ -90,7 +93,7 @@ export function startLife(fault: DiskFault, parts: LifeParts): Life {
       const trace = isTraced ? readTraceFile(traceFile) : undefined;
       const isCut = fault.kind === "power" || fault.kind === "cut" || fault.kind === "lying";
       const lostBytes = isCut && trace !== undefined ? cutPower(dataDir, trace) : 0;
-      resolve({ code: code ?? undefined, signal: signal ?? undefined, trace, at, lostBytes });
+      resolve({ code: code ?? undefined, signal: signal ?? undefined, isKilled, trace, at, lostBytes });
     });
   });
   return {
@@ -102,7 +105,9 @@ export function startLife(fault: DiskFault, parts: LifeParts): Life {
     kill(signal) {
       if (!isRunning) return;
       const pid = isTraced ? tracedBy(child) : child.pid;
-      if (pid !== undefined) kill(pid, signal);
+      if (pid === undefined) return;
+      isKilled ||= signal === "SIGKILL";
+      kill(pid, signal);
     },
     cpuSeconds: () => (isRunning && child.pid !== undefined ? cpuSecondsOf(child.pid) : undefined),
   };

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { cutPower, readTrace, storeFiles } from "../../scripts/campaign/disk.ts";
-import { whyNoStrace } from "../../scripts/campaign/life.ts";
+import { EXPECTED_ENDS, endOf } from "../../scripts/campaign/end.ts";
+import { type DiskFault, whyNoStrace } from "../../scripts/campaign/life.ts";
 import { type CampaignReport, isAsExpected } from "../../scripts/campaign/report.ts";
 
 const SCRIPT = fileURLToPath(new URL("../../scripts/campaign/kill.ts", import.meta.url));
@@ -62,6 +63,27 @@ describe("campaign: power cuts", () => {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
+  });
+});
+
+describe("campaign: how a life ended", () => {
+  const cut: DiskFault = { kind: "cut", at: 6 };
+  const killed = { code: undefined, signal: "SIGKILL", isKilled: false, trace: undefined, at: 0 };
+
+  it("is a cut while it ran or while it shut down, unless it was killed from here", () => {
+    for (const by of [undefined, "SIGTERM"] as const) expect(endOf({ fault: cut }, killed, by)).to.equal("cut");
+    const end = endOf({ fault: cut }, { ...killed, isKilled: true }, "SIGTERM");
+    expect(end).to.equal("did not terminate");
+    expect(EXPECTED_ENDS.has(end)).to.equal(false);
+  });
+
+  it("is a violation on a sound disk that nobody touched, or when it goes on long after its disk failed", () => {
+    expect(EXPECTED_ENDS.has(endOf({ fault: { kind: "sound" } }, killed, undefined))).to.equal(false);
+    const trace = { unsynced: new Map(), failedAt: 10 };
+    const failed = { ...killed, code: 3, signal: undefined, trace };
+    const fault: DiskFault = { kind: "syncError", at: 1 };
+    expect(endOf({ fault }, { ...failed, at: 12_000 }, undefined)).to.equal("stopped by itself");
+    expect(EXPECTED_ENDS.has(endOf({ fault }, { ...failed, at: 30_000 }, undefined))).to.equal(false);
   });
 });
 
