@@ -42,9 +42,10 @@ export interface RunFigures {
   /** Received by a member in a second, by kind of message. */
   readonly received: Readonly<Record<string, { readonly perSecond: number; readonly bytesPerSecond: number }>>;
   readonly faults: readonly string[];
+  readonly isOutsideFirst: boolean;
 }
 
-export function summarise({ load, stats }: RunResult, members: number): RunFigures {
+export function summarise({ isOutsideFirst, load, stats }: RunResult, members: number): RunFigures {
   const spans = stats.flatMap((series) => {
     const [first, last] = [series[0], series.at(-1)];
     return first === undefined || last === undefined || first === last ? [] : [{ first, last }];
@@ -76,6 +77,7 @@ export function summarise({ load, stats }: RunResult, members: number): RunFigur
     memory: memoryOf(stats),
     received: receivedBy(stats),
     faults: load.faults,
+    isOutsideFirst,
   };
 }
 
