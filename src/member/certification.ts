@@ -61,18 +61,30 @@ export class Certification {
   /** Signs a settled batch in every required suite: registered first, then carried by the next block and sent directly. */
   settled(batch: SettledBatch): void {
     const { header, digest } = batch;
-    const { certifier, self, isSigner } = this.#epoch;
+    const { certifier } = this.#epoch;
     const result = certifier.settle(header, digest, (suite) => this.#isKept(header.sequence, digest, suite));
-    if (isSigner && self !== undefined) {
-      const isNew = this.#register.mayRegister("batch", header.sequence, digest);
-      const partials = this.#epoch.signBatch(batch);
-      if (partials.length > 0) {
-        if (isNew) this.#out.persistRegister("batch", header.sequence, digest);
-        this.#send("all", { kind: "partials", partials });
-        this.receivePartials(self, partials);
-      }
-    }
+    this.#sign(batch);
     this.#perform(result);
+  }
+
+  /**
+   * Our shares of this epoch were opened after it began: what was settled before is signed now. f members that order but sign nothing make
+   * every partial count, and an epoch ends with the certificate of its closing batch and in no other way.
+   */
+  sharesTaken(): void {
+    for (const batch of this.#epoch.certifier.openBatches()) this.#sign(batch);
+  }
+
+  #sign(batch: Pick<SettledBatch, "header" | "digest">): void {
+    const { self, isSigner } = this.#epoch;
+    if (!isSigner || self === undefined) return;
+    const { sequence } = batch.header;
+    const isNew = this.#register.mayRegister("batch", sequence, batch.digest);
+    const partials = this.#epoch.signBatch(batch);
+    if (partials.length === 0) return;
+    if (isNew) this.#out.persistRegister("batch", sequence, batch.digest);
+    this.#send("all", { kind: "partials", partials });
+    this.receivePartials(self, partials);
   }
 
   receivePartials(author: number, partials: readonly BatchPartial[]): void {

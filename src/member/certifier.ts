@@ -110,6 +110,13 @@ export class Certifier {
     return this.#open.has(keyOf(sequence, suite));
   }
 
+  /** What is settled here and not certified in every suite, oldest first. */
+  openBatches(): { readonly header: BatchHeader; readonly digest: Hex }[] {
+    const batches = new Map<bigint, { readonly header: BatchHeader; readonly digest: Hex }>();
+    for (const { header, digest } of this.#open.values()) batches.set(header.sequence, { header, digest });
+    return [...batches.values()];
+  }
+
   /** What a member (we ourselves) signed for batches that are still open, from a sequence on, at most `limit`. */
   partialsOf(author: number, from: bigint, limit: number): BatchPartial[] {
     const partials: BatchPartial[] = [];

@@ -128,7 +128,7 @@ export class Epoch {
   }
 
   /** Own partials for a settled batch in every required suite that still needs them. */
-  signBatch({ header, digest }: SettledBatch): BatchPartial[] {
+  signBatch({ header, digest }: Pick<SettledBatch, "header" | "digest">): BatchPartial[] {
     const shares = this.#shares;
     if (this.self === undefined || shares === undefined) return [];
     const partials: BatchPartial[] = [];

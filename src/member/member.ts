@@ -369,7 +369,9 @@ export class Member {
     const { self, isSigner, number } = this.#epoch;
     if (self === undefined || isSigner || epoch !== number || !signsIn(this.#config, number)) return;
     // Judged by our own epoch's keys: the ledger may be in the next one already, and our node may have opened that one's shares first.
-    if (areSharesOf(this.#config, this.#epoch.committee, self, shares)) this.#epoch.take(shares);
+    if (!areSharesOf(this.#config, this.#epoch.committee, self, shares)) return;
+    this.#epoch.take(shares);
+    this.#certification.sharesTaken();
   }
 
   /** After the ledger went on: what that asks of us. Not after its closing batch: it speaks of the next epoch then. */

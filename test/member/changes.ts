@@ -112,6 +112,8 @@ export function createWorld(n = 4) {
     muted,
     configOf,
     step,
+    /** Deals or opens, as a diligent person would have. */
+    work,
     /** Runs until something is the case, a round at a time. */
     run(isDone: () => boolean, most = 400): void {
       for (let i = 0; !isDone(); i++) {

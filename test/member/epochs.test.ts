@@ -5,9 +5,11 @@ import { encodePayload } from "../../src/ledger/codec.ts";
 import { MAX_FAILED_CHECKS } from "../../src/ledger/limits.ts";
 import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
 import { makeApproval } from "../../src/ledger/reconfiguration/make.ts";
+import { bytesToHex } from "../../src/lib/hex.ts";
 import { Member } from "../../src/member/member.ts";
 import type { MemberEffect } from "../../src/member/types.ts";
 import { decodeMessage, encodeMessage, epochOfMessage } from "../../src/member/wire.ts";
+import type { Engine, Suite } from "../../src/threshold/types.ts";
 import { createWorld } from "./changes.ts";
 
 const codesOf = (effects: readonly MemberEffect[]) =>
@@ -144,6 +146,36 @@ describe("member: changes of the committee", () => {
       .effectsOf(3, "persist")
       .flatMap(({ write }) => write.register.map(({ kind, position }) => `${kind}/${position}`));
     expect(new Set(registered).size).to.equal(registered.length);
+  });
+
+  it("signs what was settled before its shares came: an epoch could not end otherwise", () => {
+    const world = createWorld();
+    let isMalicious = false;
+    const config = world.configOf(2);
+    const isOfBatch = (message: Uint8Array): boolean =>
+      world.members.get(2)!.ledger.epochs?.attempt?.readyDigest !== bytesToHex(message);
+    const malicious = (suite: Suite): Engine => ({
+      ...config.engines[suite],
+      sign: (secret, message) =>
+        config.engines[suite].sign(secret, isMalicious && isOfBatch(message) ? message.toReversed() : message),
+    });
+    const engines = { "bls12-381": malicious("bls12-381"), bn254: malicious("bn254") };
+    world.members.set(2, new Member({ ...config, engines }));
+    world.diligent.delete(3);
+    world.step(0, { kind: "transactions", transactions: world.approvals(world.propose([0, 1, 2, 3]), [0, 1, 2]) });
+    world.run(() => [0, 1, 2, 3].every((person) => world.members.get(person)!.committee.epoch === 1n));
+    // From here on it orders with the others, says that it is ready, and signs no batch.
+    isMalicious = true;
+    const second = world.propose([0, 1, 2, 3], 1n, 2n);
+    world.step(0, { kind: "transactions", transactions: world.approvals(second, [0, 1, 2]) });
+    world.run(() => world.members.get(0)!.ledger.epoch === 2n);
+    const settled = world.members.get(0)!.ledger.sequence;
+    for (let i = 0; i < 20; i++) world.run(() => true);
+    expect(world.members.get(0)!.certifiedSequence < settled).to.equal(true);
+    const late = world.effectsOf(3, "task").find(({ task }) => task.kind === "open" && task.epoch === 1n);
+    assert(late !== undefined);
+    world.work(3, late.task);
+    world.run(() => [0, 1, 3].every((person) => world.members.get(person)!.committee.epoch === 2n), 60);
   });
 
   it("registers the handover before its partial leaves, and leaves a signed one behind", () => {
