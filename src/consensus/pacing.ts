@@ -16,15 +16,23 @@ const WORTH_AT_FIRST = 0.75;
 const WORTH_SMOOTHING = 1 / 24;
 /** Weight of a new round in what the waits bring and cost, and how many rounds of waiting are judged at least. */
 const PAY_SMOOTHING = 1 / 8;
-const TRIAL_ROUNDS = 10;
+const TRIAL_ROUNDS = 7;
 /** What a round that the first window commits is spared: without full parents the second often fails as well. */
 const ROUNDS_SAVED = 2;
+/** Rounds from the first that waited to the first whose window shows it. */
+const WINDOW_ROUNDS = 3;
 /**
- * Rounds without waiting after it did not pay, doubled each time it again does not; begun anew when it has paid for long. Processes that have
- * just started are too slow for it to pay: long pauses would make the first minutes' latency that of not waiting.
+ * Rounds without waiting after it did not pay, doubled each time it again does not. Processes that have just started are too slow for it to
+ * pay: long pauses would make the first minutes' latency that of not waiting.
  */
 const PAUSE_ROUNDS = 64;
 const MAX_PAUSE_ROUNDS = 512;
+/**
+ * Where it has paid for so many rounds something held members up for a moment (ten of them on two cores: once in a hundred rounds). That takes
+ * a short pause, and the next ones begin anew: growing ones would have such a committee hardly ever wait.
+ */
+const PAID_ROUNDS = 40;
+const HICCUP_PAUSE_ROUNDS = 8;
 /** Parents are full when everybody is among them that was in time within so many rounds: who dies distorts this for a while. */
 const FULL_MEMORY_ROUNDS = 12;
 
@@ -118,17 +126,16 @@ export class Pacing {
 
   /** A pause ends where a multiple of its length does: members that see the same take waiting up together. */
   #judge(round: number, isFirstWindow: boolean): void {
-    if (round < this.#resumeRound) return;
+    if (round < this.#resumeRound + WINDOW_ROUNDS) return;
     this.#trial++;
     this.#firstWindow += PAY_SMOOTHING * ((isFirstWindow ? 1 : 0) - this.#firstWindow);
     if (this.#trial < TRIAL_ROUNDS) return;
     const isPaying = this.#firstWindow * ROUNDS_SAVED * (this.#delayMs + this.#waitedMs) >= 3 * this.#waitedMs;
-    if (isPaying) {
-      if (this.#trial > 2 * this.#pauseRounds) this.#pauseRounds = PAUSE_ROUNDS;
-      return;
-    }
-    this.#resumeRound = (Math.floor(round / this.#pauseRounds) + 1) * this.#pauseRounds;
-    this.#pauseRounds = Math.min(2 * this.#pauseRounds, MAX_PAUSE_ROUNDS);
+    if (isPaying) return;
+    const hasPaid = this.#trial >= PAID_ROUNDS;
+    const pauseRounds = hasPaid ? HICCUP_PAUSE_ROUNDS : this.#pauseRounds;
+    this.#resumeRound = (Math.floor(round / pauseRounds) + 1) * pauseRounds;
+    this.#pauseRounds = hasPaid ? PAUSE_ROUNDS : Math.min(2 * this.#pauseRounds, MAX_PAUSE_ROUNDS);
     this.#trial = 0;
     this.#firstWindow = 1;
     this.#waitedMs = 0;
