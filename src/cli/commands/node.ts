@@ -3,11 +3,14 @@ import type { Command } from "commander";
 import type { StatusAnswer } from "../../api/schema.ts";
 import type { PasswordSource } from "../../keys/port.ts";
 import type { NodeConfig } from "../../node/config.ts";
+import type { RunningNode } from "../../node/start.ts";
+import type { Logger } from "../../telemetry/port.ts";
 import { type CliContext, stopRequested } from "../context.ts";
 import { UsageError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { apiOption } from "../options.ts";
 import { askPassword } from "../prompt.ts";
+import { settlesWithin } from "../within.ts";
 import { addDoctorCommand } from "./doctor.ts";
 
 export function addNodeCommand(program: Command, contextOf: () => CliContext): void {
@@ -94,8 +97,26 @@ async function runNode(
     await Promise.race([stopRequested(context.signal), fatal.promise]);
     logger.info("stopping; press Ctrl-C again to force");
   } finally {
-    await running.stop();
+    await stopInTime(running, logger);
   }
+}
+
+/** From the signal; whoever sent it sends SIGKILL next. */
+const STOPS_WITHIN_MS = 10_000;
+/** From then on until what is left open may not keep the process alive any more. */
+const ENDS_WITHIN_MS = 3_000;
+
+/**
+ * All that was said is on disk, so nothing is lost by not waiting: a socket that its peer does not close (members that stop at the same
+ * moment), or whatever a library left open, must not keep a member from ending.
+ */
+async function stopInTime(running: RunningNode, logger: Logger): Promise<void> {
+  const leave = (): void => {
+    logger.warn("not everything closed in time", { open: process.getActiveResourcesInfo() });
+    process.exit();
+  };
+  const isStopped = await settlesWithin(STOPS_WITHIN_MS, running.stop());
+  setTimeout(leave, isStopped ? ENDS_WITHIN_MS : 0).unref();
 }
 
 export function passwordSource(config: NodeConfig, environment: CliContext["environment"]): PasswordSource {
