@@ -16,11 +16,9 @@ const WORTH_AT_FIRST = 0.75;
 const WORTH_SMOOTHING = 1 / 24;
 /** Weight of a new round in what the waits bring and cost, and how many rounds of waiting are judged at least. */
 const PAY_SMOOTHING = 1 / 8;
-const TRIAL_ROUNDS = 7;
+const TRIAL_ROUNDS = 10;
 /** What a round that the first window commits is spared: without full parents the second often fails as well. */
 const ROUNDS_SAVED = 2;
-/** Rounds from the first that waited to the first whose window shows it. */
-const WINDOW_ROUNDS = 3;
 /**
  * Rounds without waiting after it did not pay, doubled each time it again does not. Processes that have just started are too slow for it to
  * pay: long pauses would make the first minutes' latency that of not waiting.
@@ -126,7 +124,7 @@ export class Pacing {
 
   /** A pause ends where a multiple of its length does: members that see the same take waiting up together. */
   #judge(round: number, isFirstWindow: boolean): void {
-    if (round < this.#resumeRound + WINDOW_ROUNDS) return;
+    if (round < this.#resumeRound) return;
     this.#trial++;
     this.#firstWindow += PAY_SMOOTHING * ((isFirstWindow ? 1 : 0) - this.#firstWindow);
     if (this.#trial < TRIAL_ROUNDS) return;
