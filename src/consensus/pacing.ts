@@ -26,7 +26,7 @@ const ROUNDS_SAVED = 2;
 const PAUSE_ROUNDS = 64;
 const MAX_PAUSE_ROUNDS = 512;
 /**
- * Where it has paid for so many rounds something held members up for a moment (ten of them on two cores: once in a hundred rounds). That takes
+ * Where it has paid for so many rounds something held members up for a moment (ten of them on two cores: now and then). That takes
  * a short pause, and the next ones begin anew: growing ones would have such a committee hardly ever wait.
  */
 const PAID_ROUNDS = 40;
