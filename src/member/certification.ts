@@ -10,12 +10,15 @@ import type { SettledBatch } from "../ledger/types.ts";
 import type { Hex } from "../lib/hex.ts";
 import { SUITES, type Suite } from "../threshold/types.ts";
 import { CertificateCache } from "./certificate-cache.ts";
-import type { CertifierResult } from "./certifier.ts";
+import type { CertifierFault } from "./certifier.ts";
 import type { EffectBuffer } from "./effect-buffer.ts";
 import type { Epoch } from "./epoch.ts";
 import type { SignOnce } from "./sign-once.ts";
 import type { MemberMessage } from "./types.ts";
 import { encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
+
+/** Under constant traffic no step is idle: a certificate is this late then, and no later. */
+const BUSY_MS = 5;
 
 export class Certification {
   readonly #retryMs: number;
@@ -62,9 +65,9 @@ export class Certification {
   settled(batch: SettledBatch): void {
     const { header, digest } = batch;
     const { certifier } = this.#epoch;
-    const result = certifier.settle(header, digest, (suite) => this.#isKept(header.sequence, digest, suite));
+    const faults = certifier.settle(header, digest, (suite) => this.#isKept(header.sequence, digest, suite));
     this.#sign(batch);
-    this.#perform(result);
+    this.#punish(faults);
   }
 
   /**
@@ -88,18 +91,21 @@ export class Certification {
   }
 
   receivePartials(author: number, partials: readonly BatchPartial[]): void {
-    for (const partial of partials) this.#perform(this.#epoch.certifier.receive(author, partial));
+    for (const partial of partials) this.#punish(this.#epoch.certifier.receive(author, partial));
   }
 
   /**
-   * At the end of a step: makes the certificates that waited long enough for everybody's partials. Users wait for the first suite's, so
-   * those have what came by now (with ten members on two cores, any wait for it cost more than the pairings it saved: 930 instead of
-   * 740 ms); the other suites are for chains that take seconds.
+   * Makes the certificates that waited long enough for everybody's partials. Users wait for the first suite's, so those have what came by
+   * now; the other suites are for chains that take seconds. `isIdle`: the step has nothing else to do. What it costs to combine would
+   * come before our own block, for which everybody waits, so that is left to a step of its own unless none comes.
    */
-  release(nowMs: number): void {
+  release(nowMs: number, isIdle: boolean): void {
     const { certifier, committee } = this.#epoch;
     const first = committee.requiredSuites[0];
-    this.#perform(certifier.release(nowMs, (suite) => (suite === first ? 0 : this.#retryMs / 2)));
+    const patience = (suite: Suite): number => (suite === first ? 0 : this.#retryMs / 2);
+    const { certificates, faults } = certifier.release(nowMs, patience, isIdle ? 0 : BUSY_MS);
+    for (const certificate of certificates) this.#certified(certificate);
+    this.#punish(faults);
   }
 
   /** When `release` has something to do next. */
@@ -176,9 +182,8 @@ export class Certification {
     return true;
   }
 
-  #perform(result: CertifierResult): void {
-    for (const certificate of result.certificates) this.#certified(certificate);
-    for (const { member, code, details } of result.faults) this.#out.show({ kind: "punish", member, code, details });
+  #punish(faults: readonly CertifierFault[]): void {
+    for (const { member, code, details } of faults) this.#out.show({ kind: "punish", member, code, details });
   }
 
   #certified(certificate: Certificate): void {

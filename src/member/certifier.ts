@@ -2,12 +2,14 @@
  * Partials in, certificates out. Every member signs each batch header once per suite; the first n − f partials that
  * interpolate to a valid signature make the certificate. Combination is optimistic: one verification when nobody cheats.
  *
- * That verification is most of what a batch costs, and with the partials of all n members it is not needed (threshold/combine.ts). So
- * a batch that could be certified may wait a little for the last ones: for no longer than the caller's patience, ever more rarely when
- * that was in vain, and not at all once somebody gave a wrong one.
+ * That verification is most of what a batch costs: so partials are only collected as they come, and combined when the caller says so
+ * (`release`). With the partials of all n members it is not needed (threshold/combine.ts), and a batch that could be certified may wait a
+ * little for the last ones: for no longer than the caller's patience, ever more rarely when that was in vain, and not at all once
+ * somebody gave a wrong one.
  */
 import type { BatchHeader, Certificate } from "../batch/types.ts";
 import type { BatchPartial } from "../consensus/types.ts";
+import { assert } from "../lib/assert.ts";
 import { bytesToHex, type Hex, hexToBytes } from "../lib/hex.ts";
 import { canCombineAll, combineAll, combinePartials } from "../threshold/combine.ts";
 import type { Committee } from "../threshold/committee.ts";
@@ -130,9 +132,9 @@ export class Certifier {
   }
 
   /** This member settled a batch. `certificates` it already has (after a restart) need no partials any more. */
-  settle(header: BatchHeader, digest: Hex, hasCertificate: (suite: Suite) => boolean): CertifierResult {
+  settle(header: BatchHeader, digest: Hex, hasCertificate: (suite: Suite) => boolean): CertifierFault[] {
     this.#settled = header.sequence;
-    const result: CertifierResult = { certificates: [], faults: [] };
+    const faults: CertifierFault[] = [];
     for (const suite of this.#committee.requiredSuites) {
       const key = keyOf(header.sequence, suite);
       const early = this.#future.get(key);
@@ -151,21 +153,17 @@ export class Certifier {
         bad: new Set(),
         verified: new Set(),
       });
-      for (const [author, partial] of early ?? []) this.#collect(author, partial, result);
+      for (const [author, partial] of early ?? []) faults.push(...this.#collect(author, partial));
     }
-    return result;
+    return faults;
   }
 
   /** A partial by `author`, in a block or sent alone. */
-  receive(author: number, partial: BatchPartial): CertifierResult {
-    const result: CertifierResult = { certificates: [], faults: [] };
-    if (!this.#committee.requiredSuites.includes(partial.suite)) return result;
-    if (partial.sequence <= this.#settled) {
-      this.#collect(author, partial, result);
-      return result;
-    }
+  receive(author: number, partial: BatchPartial): CertifierFault[] {
+    if (!this.#committee.requiredSuites.includes(partial.suite)) return [];
+    if (partial.sequence <= this.#settled) return this.#collect(author, partial);
     const count = this.#futureCount.get(author) ?? 0;
-    if (count >= this.#maxFuture) return result;
+    if (count >= this.#maxFuture) return [];
     const key = keyOf(partial.sequence, partial.suite);
     let early = this.#future.get(key);
     if (early === undefined) {
@@ -174,25 +172,27 @@ export class Certifier {
     }
     if (!early.has(author)) this.#futureCount.set(author, count + 1);
     early.set(author, partial);
-    return result;
+    return [];
   }
 
   /**
-   * Combines what has waited long enough for the last partials. `patience`: for how long that is, in milliseconds, by suite; 0 is not at
-   * all. Call at the end of a step.
+   * Combines what has n − f partials and has waited long enough for the last ones. `patience`: for how long that is, in milliseconds, by
+   * suite; 0 is not at all. Whoever has better things to do now says how many milliseconds late this may be: `lateMs`.
    */
-  release(nowMs: number, patience: (suite: Suite) => number): CertifierResult {
+  release(nowMs: number, patience: (suite: Suite) => number, lateMs = 0): CertifierResult {
     const result: CertifierResult = { certificates: [], faults: [] };
     for (const [key, untilMs] of this.#waiting) {
       const open = this.#open.get(key);
-      const dueMs = untilMs ?? nowMs + (open === undefined ? 0 : patience(open.suite));
-      if (dueMs > nowMs) this.#waiting.set(key, dueMs);
-      else {
-        this.#waiting.delete(key);
-        if (open === undefined) continue;
-        this.#missed(open);
-        this.#combine(key, open, result);
+      assert(open !== undefined, "what waits is open");
+      const patienceMs = this.#isWorthWaiting(open) ? patience(open.suite) : 0;
+      const dueMs = untilMs ?? nowMs + patienceMs;
+      if (dueMs + lateMs > nowMs) {
+        this.#waiting.set(key, dueMs);
+        continue;
       }
+      this.#waiting.delete(key);
+      if (patienceMs > 0) this.#missed(open);
+      this.#combine(key, open, result);
     }
     return result;
   }
@@ -219,27 +219,29 @@ export class Certifier {
     return "closed";
   }
 
-  #collect(author: number, partial: BatchPartial, result: CertifierResult): void {
+  #collect(author: number, partial: BatchPartial): CertifierFault[] {
     const key = keyOf(partial.sequence, partial.suite);
     const open = this.#open.get(key);
-    if (open === undefined || open.bad.has(author) || open.partials.has(author)) return;
+    if (open === undefined || open.bad.has(author) || open.partials.has(author)) return [];
     if (partial.digest !== open.digest) {
       open.bad.add(author);
       const details = { sequence: partial.sequence, suite: partial.suite, theirs: partial.digest, ours: open.digest };
-      result.faults.push({ member: author, code: "conflictingPartial", details });
-      return;
+      return [{ member: author, code: "conflictingPartial", details }];
     }
     open.partials.set(author, partial.signature);
+    const { size } = open.partials;
     const { threshold, publicShares } = this.#committee.keys[partial.suite];
-    if (open.partials.size < threshold) return;
-    if (open.partials.size < publicShares.length && this.#isWorthWaiting(open)) {
-      if (!this.#waiting.has(key)) this.#waiting.set(key, undefined);
-    } else this.#combine(key, open, result);
+    // With the last one there is nothing more to wait for.
+    if (size >= threshold && (size === publicShares.length || !this.#waiting.has(key)))
+      this.#waiting.set(key, undefined);
+    return [];
   }
 
-  #isWorthWaiting({ header: { sequence }, suite }: Open): boolean {
+  #isWorthWaiting({ header: { sequence }, suite, partials }: Open): boolean {
     if (this.#distrusted.size > 0 || !this.#anchored.has(suite)) return false;
-    return sequence >= (this.#waits.get(suite)?.from ?? 0n) && canCombineAll(this.#committee.keys[suite]);
+    const key = this.#committee.keys[suite];
+    if (partials.size === key.publicShares.length || !canCombineAll(key)) return false;
+    return sequence >= (this.#waits.get(suite)?.from ?? 0n);
   }
 
   #missed({ header: { sequence }, suite }: Open): void {

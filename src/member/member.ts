@@ -210,7 +210,7 @@ export class Member {
     }
     // Retries are due by time, not by silence: under traffic the next timer would always be put off.
     if (nowMs >= this.#retryAtMs) this.#retry(nowMs);
-    this.#certification.release(nowMs);
+    this.#certification.release(nowMs, input.kind === "tick");
     this.#reconfigure();
     this.#propose(nowMs);
     const wakeAtMs = this.#certification.wakeAtMs;

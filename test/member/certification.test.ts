@@ -98,6 +98,27 @@ describe("certification: partials of batches", () => {
       () => {},
       (tag) => tag === TAGS.partials,
     );
-    for (const member of members) expect(member.certifiedSequence > 10n).equal(true);
+    for (const member of members) {
+      member.step({ kind: "tick" }, 0);
+      expect(member.certifiedSequence > 10n).equal(true);
+    }
+  });
+
+  it("are combined in a step that has nothing else to do, and under constant traffic 5 ms late", () => {
+    const isCertificate = ({ kind }: MemberEffect) => kind === "certificate";
+    let early = 0;
+    const members = run(
+      (_, effects) => {
+        early += effects.filter(isCertificate).length;
+      },
+      () => false,
+    );
+    expect(early).equal(0);
+    const [idle, busy] = members as [Member, Member];
+    expect(idle.wakeAtMs).equal(0);
+    expect(idle.step({ kind: "tick" }, 0).some(isCertificate)).equal(true);
+    const message = { kind: "observe", observations: [] } as const;
+    expect(busy.step(message, 4).some(isCertificate)).equal(false);
+    expect(busy.step(message, 5).some(isCertificate)).equal(true);
   });
 });

@@ -76,8 +76,7 @@ export class Certificates {
     this.#batch(signer, sequence).blocks = blocks;
     const partial: BatchPartial = { sequence, suite: SUITE, digest, signature: POINT };
     signer.carried.push(partial);
-    const { certificates } = signer.certifier.settle(headerOf(sequence), digest, () => false);
-    this.#certified(signer, certificates);
+    signer.certifier.settle(headerOf(sequence), digest, () => false);
     this.#send(member, { author: member, partial, isRelayed: false }, nowMs);
     this.receive(member, { author: member, partial, isRelayed: false }, nowMs);
   }
@@ -96,7 +95,10 @@ export class Certificates {
   receive(member: number, message: PartialMessage, nowMs: number): void {
     const signer = this.#signers.get(member)!;
     const { author, partial, isRelayed } = message;
-    if (!isRelayed) this.#certified(signer, signer.certifier.receive(author, partial).certificates);
+    if (!isRelayed) {
+      signer.certifier.receive(author, partial);
+      this.#certified(signer, signer.certifier.release(nowMs, () => 0).certificates);
+    }
     const batch = this.#batch(signer, partial.sequence);
     if (!batch.known.has(author)) {
       batch.known.add(author);
