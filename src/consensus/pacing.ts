@@ -6,7 +6,12 @@
  * (who is slow on purpose keeps some from full parents and not others, and then those wait in vain). Three waits come before the
  * first window closes; where it does not, the next ones take one round more or two.
  */
-import { MAX_STRAGGLER_WAIT_MS, STRAGGLER_FRACTION, STRAGGLER_MEMORY_ROUNDS } from "./limits.ts";
+import {
+  LONG_STRAGGLER_FRACTION,
+  MAX_STRAGGLER_WAIT_MS,
+  STRAGGLER_FRACTION,
+  STRAGGLER_MEMORY_ROUNDS,
+} from "./limits.ts";
 
 /** Weight of a new sample in the moving average of the delay. */
 const SMOOTHING = 0.25;
@@ -14,6 +19,11 @@ const SMOOTHING = 0.25;
 const WORTH_WAITING = 0.7;
 const WORTH_AT_FIRST = 0.75;
 const WORTH_SMOOTHING = 1 / 24;
+/**
+ * The long grace is taken where it makes the parents full in so much larger a share of the rounds. Not from the start: a withholder's
+ * first gifts would be waited for in vain, and longer.
+ */
+const LONG_GAIN = 0.15;
 /** Weight of a new round in what the waits bring and cost, and how many rounds of waiting are judged at least. */
 const PAY_SMOOTHING = 1 / 8;
 const TRIAL_ROUNDS = 10;
@@ -42,8 +52,11 @@ export class Pacing {
   /** Authors lately in time that were not there when the newest round got its quorum, less those that came within the grace. */
   #stragglers = new Set<number>();
   #hadStragglers = false;
-  /** Moving average of "all of them came"; measured whether or not we waited, so that waiting can start again. */
-  #worth = WORTH_AT_FIRST;
+  /** When the last of them came, after the quorum. */
+  #lastStragglerMs = 0;
+  /** Moving averages of "all came within the grace"; measured whether or not we waited, so that waiting can start again. */
+  #shortWorth = WORTH_AT_FIRST;
+  #longWorth = WORTH_AT_FIRST;
   #proposedRound = 0;
   #proposedAtMs = 0;
   /** Moving averages while waiting: rounds whose slots the first window committed, and the time waited. */
@@ -70,18 +83,15 @@ export class Pacing {
     return this.#quorumRound;
   }
 
-  get graceMs(): number {
-    return Math.min(STRAGGLER_FRACTION * this.#delayMs, MAX_STRAGGLER_WAIT_MS);
-  }
-
-  /** A block was accepted. In time means before its round had Q blocks, or within the grace after. */
+  /** A block was accepted. In time means before its round had Q blocks, or within the long grace after. */
   blockAccepted(author: number, round: number, nowMs: number): void {
     const isInTime =
-      round > this.#quorumRound || (round === this.#quorumRound && nowMs - this.#quorumAtMs <= this.graceMs);
+      round > this.#quorumRound ||
+      (round === this.#quorumRound && nowMs - this.#quorumAtMs <= this.#graceMs(LONG_STRAGGLER_FRACTION));
     if (!isInTime) return;
     this.#lastInTime[author] = Math.max(this.#lastInTime[author]!, round);
     if (round !== this.#quorumRound) return;
-    this.#stragglers.delete(author);
+    if (this.#stragglers.delete(author)) this.#lastStragglerMs = nowMs - this.#quorumAtMs;
     // What came together with the Qth block needed no waiting, unless our block was made in between.
     if (nowMs === this.#quorumAtMs && this.#proposedRound <= round) this.#hadStragglers = this.#stragglers.size > 0;
   }
@@ -93,7 +103,13 @@ export class Pacing {
   quorumReached(round: number, absent: readonly number[], isFirstWindow: boolean, nowMs: number): void {
     if (round <= this.#quorumRound) return;
     this.#judge(round, isFirstWindow);
-    if (this.#hadStragglers) this.#worth += WORTH_SMOOTHING * ((this.#stragglers.size === 0 ? 1 : 0) - this.#worth);
+    if (this.#hadStragglers) {
+      const isLong = this.#stragglers.size === 0;
+      const isShort = isLong && this.#lastStragglerMs <= this.#graceMs(STRAGGLER_FRACTION);
+      this.#longWorth += WORTH_SMOOTHING * ((isLong ? 1 : 0) - this.#longWorth);
+      this.#shortWorth += WORTH_SMOOTHING * ((isShort ? 1 : 0) - this.#shortWorth);
+    }
+    this.#lastStragglerMs = 0;
     this.#stragglers = new Set(absent.filter((author) => this.#wasInTime(author, round, FULL_MEMORY_ROUNDS)));
     this.#hadStragglers = this.#stragglers.size > 0;
     this.#quorumRound = round;
@@ -113,8 +129,10 @@ export class Pacing {
 
   /** Until when to wait for these authors at a round that has its quorum; undefined when nobody is worth waiting for. */
   waitUntil(round: number, absent: readonly number[], nowMs: number): number | undefined {
-    if (round !== this.#quorumRound || this.#worth < WORTH_WAITING || round < this.#resumeRound) return undefined;
-    const untilMs = this.#quorumAtMs + this.graceMs;
+    const isLong = this.#longWorth >= this.#shortWorth + LONG_GAIN;
+    const worth = isLong ? this.#longWorth : this.#shortWorth;
+    if (round !== this.#quorumRound || worth < WORTH_WAITING || round < this.#resumeRound) return undefined;
+    const untilMs = this.#quorumAtMs + this.#graceMs(isLong ? LONG_STRAGGLER_FRACTION : STRAGGLER_FRACTION);
     if (nowMs >= untilMs) return undefined;
     const isExpected = (author: number) => this.#wasInTime(author, round, STRAGGLER_MEMORY_ROUNDS);
     if (!absent.some(isExpected)) return undefined;
@@ -137,6 +155,10 @@ export class Pacing {
     this.#trial = 0;
     this.#firstWindow = 1;
     this.#waitedMs = 0;
+  }
+
+  #graceMs(fraction: number): number {
+    return Math.min(fraction * this.#delayMs, MAX_STRAGGLER_WAIT_MS);
   }
 
   #wasInTime(author: number, round: number, memoryRounds: number): boolean {

@@ -7,7 +7,7 @@ import { builderOf } from "./support/random-dag.ts";
 import { riggedCoin, withheldDag } from "./support/view.ts";
 
 describe("consensus: waiting for stragglers", () => {
-  it("waits one measured delay for an author that was lately in time, and only for such", () => {
+  it("waits a good half of the measured delay for an author that was lately in time, and only for such", () => {
     const dag = builderOf(4);
     const member = new Consensus(configOf(4, 0));
     const deliver = (author: number, round: number, nowMs: number) => {
@@ -26,9 +26,9 @@ describe("consensus: waiting for stragglers", () => {
     propose(130);
     deliver(1, 2, 220);
     deliver(2, 2, 230);
-    expect(member.proposal(230)).deep.equal({ kind: "wait", untilMs: 330 });
-    expect(member.proposal(329)).deep.equal({ kind: "wait", untilMs: 330 });
-    expect(member.proposal(330)).deep.equal({ kind: "ready", round: 3 });
+    expect(member.proposal(230)).deep.equal({ kind: "wait", untilMs: 285 });
+    expect(member.proposal(284)).deep.equal({ kind: "wait", untilMs: 285 });
+    expect(member.proposal(285)).deep.equal({ kind: "ready", round: 3 });
     deliver(3, 2, 250);
     expect(member.proposal(250)).deep.equal({ kind: "ready", round: 3 });
   });
@@ -67,6 +67,26 @@ describe("consensus: waiting for stragglers", () => {
     expect(isWaiting([1, 20], 10)).equal(true);
     expect(isWaiting([21, 60], 190)).equal(false);
     expect(isWaiting([61, 100], 10)).equal(true);
+  });
+
+  it("waits longer where somebody regularly comes later than that, and no longer than it takes", () => {
+    const pacing = new Pacing(4);
+    let nowMs = 0;
+    const waits = (rounds: readonly [number, number], lateMs: number): number => {
+      let waitMs = 0;
+      for (let round = rounds[0]; round <= rounds[1]; round++) {
+        pacing.proposed(round, nowMs);
+        nowMs += 100;
+        pacing.quorumReached(round, [3], true, nowMs);
+        waitMs = (pacing.waitUntil(round, [3], nowMs) ?? nowMs) - nowMs;
+        nowMs += lateMs;
+        pacing.blockAccepted(3, round, nowMs);
+      }
+      return waitMs;
+    };
+    expect(waits([1, 40], 40)).closeTo(55, 1);
+    expect(waits([41, 80], 120)).closeTo(150, 1);
+    expect(waits([81, 140], 40)).closeTo(55, 1);
   });
 
   it("stops waiting where full parents of its own do not close the window, for longer each time, and goes on where they do", () => {
