@@ -17,7 +17,7 @@ import type { SignOnce } from "./sign-once.ts";
 import type { MemberMessage } from "./types.ts";
 import { encodeMessage, MAX_CERTIFICATES, MAX_PARTIALS } from "./wire.ts";
 
-/** Under constant traffic no step is idle: a certificate is this late then, and no later. */
+/** Under constant traffic no step is idle: the first one that is this late combines all the same. */
 const BUSY_MS = 5;
 
 export class Certification {
@@ -96,8 +96,8 @@ export class Certification {
 
   /**
    * Makes the certificates that waited long enough for everybody's partials. Users wait for the first suite's, so those have what came by
-   * now; the other suites are for chains that take seconds. `isIdle`: the step has nothing else to do. What it costs to combine would
-   * come before our own block, for which everybody waits, so that is left to a step of its own unless none comes.
+   * now; the other suites are for chains that take seconds. `isIdle`: the step brings nothing to take in. Combining in one that does
+   * would come before our own block, for which everybody waits.
    */
   release(nowMs: number, isIdle: boolean): void {
     const { certifier, committee } = this.#epoch;

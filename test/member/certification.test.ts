@@ -104,7 +104,7 @@ describe("certification: partials of batches", () => {
     }
   });
 
-  it("are combined in a step that has nothing else to do, and under constant traffic 5 ms late", () => {
+  it("are combined in a step that brings nothing, and under constant traffic 5 ms late", () => {
     const isCertificate = ({ kind }: MemberEffect) => kind === "certificate";
     let early = 0;
     const members = run(
