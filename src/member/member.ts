@@ -181,8 +181,12 @@ export class Member {
     for (const effect of this.#out.drain()) if (effect.kind !== "send") deliver(effect);
   }
 
-  /** Takes one input and says what to do, in this order: persist, send, show. Never throws on foreign input. */
-  step(input: MemberInput, nowMs: number): MemberEffect[] {
+  /**
+   * Takes one input and says what to do, in this order: persist, send, show. Never throws on foreign input. `isMore`: the next step follows
+   * at once, with an input that is there already. What is made of all that came (our block, certificates) waits for the last: a busy
+   * member would otherwise leave blocks out of its parents that it had at hand. Whoever says so ends with a step without it.
+   */
+  step(input: MemberInput, nowMs: number, isMore = false): MemberEffect[] {
     // What the steps before asked to persist can be read back by now.
     this.consensus.shed();
     switch (input.kind) {
@@ -210,9 +214,9 @@ export class Member {
     }
     // Retries are due by time, not by silence: under traffic the next timer would always be put off.
     if (nowMs >= this.#retryAtMs) this.#retry(nowMs);
-    this.#certification.release(nowMs, input.kind === "tick");
+    if (!isMore) this.#certification.release(nowMs, input.kind === "tick");
     this.#reconfigure();
-    this.#propose(nowMs);
+    if (!isMore) this.#propose(nowMs);
     const wakeAtMs = this.#certification.wakeAtMs;
     if (wakeAtMs !== undefined) this.#wakeAtMs = Math.min(this.#wakeAtMs ?? wakeAtMs, wakeAtMs);
     this.#reconfigure();

@@ -218,7 +218,8 @@ export class Node {
       if (next === undefined) break;
       units += next.units;
       const session = this.#session;
-      for (const effect of this.#member.step(next.input, nowMs())) {
+      const isMore = units < UNITS_PER_DRAIN && !this.#turns.isEmpty;
+      for (const effect of this.#member.step(next.input, nowMs(), isMore)) {
         this.#collect(effect);
         if (effect.kind !== "persist") later.push({ session, effect });
       }

@@ -121,17 +121,41 @@ export class Cluster {
     target.member = undefined;
     target.wakeAtMs = undefined;
     target.crashAfter = undefined;
+    target.inbox = [];
   }
 
   push(person: number, delayMs: number, input: MemberInput): void {
     this.after(delayMs, () => this.step(person, input));
   }
 
-  step(person: number, input: MemberInput): void {
+  /** A message came. A busy process looks at its inbox now and then, and takes all of it in one go, as a node does. */
+  take(person: number, input: MemberInput): void {
+    const { busyMs, inbox, life } = this.processes[person]!;
+    if (busyMs === undefined) {
+      this.step(person, input);
+      return;
+    }
+    inbox.push(input);
+    if (inbox.length === 1) this.after(busyMs, () => this.#drain(person, life));
+  }
+
+  #drain(person: number, life: number): void {
+    const target = this.processes[person]!;
+    if (target.life !== life) return;
+    const inputs = target.inbox;
+    target.inbox = [];
+    for (const [i, input] of inputs.entries()) {
+      // What a process has taken in dies with it.
+      if (target.member === undefined || target.life !== life) return;
+      this.step(person, input, i + 1 < inputs.length);
+    }
+  }
+
+  step(person: number, input: MemberInput, isMore = false): void {
     const target = this.processes[person]!;
     const { member } = target;
     if (member === undefined) return;
-    const effects = this.#try(person, () => member.step(input, this.#nowMs)) ?? [];
+    const effects = this.#try(person, () => member.step(input, this.#nowMs, isMore)) ?? [];
     if (target.driver !== undefined) {
       target.driver.act(effects);
       if (target.member === member) this.#scheduleWake(person);

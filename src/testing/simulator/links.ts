@@ -2,8 +2,10 @@
  * What passes between processes in virtual time: messages, as late as the network says, and news that a link is up. A person may run
  * several times under one identity: whoever sends to it sends to all of them.
  */
+
 import { encodeConsensusMessage } from "../../consensus/wire.ts";
 import { bytesToHex } from "../../lib/hex.ts";
+import type { MemberInput } from "../../member/types.ts";
 import { encodeMessage } from "../../member/wire.ts";
 import type { Cluster } from "./cluster.ts";
 import { stateOf } from "./fingerprint.ts";
@@ -58,7 +60,7 @@ export class Links {
   #arrive(from: number, to: number, bytes: Uint8Array): void {
     const heldMs = this.#network.heldMs?.({ from, to, bytes }) ?? 0;
     if (heldMs > 0) this.#cluster.after(heldMs, () => this.#arrive(from, to, bytes));
-    else this.#deliver(from, to, bytes);
+    else this.#deliver(from, to, bytes, (input) => this.#cluster.take(to, input));
   }
 
   /** A message that nobody may act upon: apart from counting it and blaming who sent it, its receiver must stay what it was. */
@@ -87,7 +89,12 @@ export class Links {
     if (sent !== this.#sent) this.#cluster.checker.violation(`${to} answered ${what}`);
   }
 
-  #deliver(from: number, to: number, bytes: Uint8Array): void {
+  #deliver(
+    from: number,
+    to: number,
+    bytes: Uint8Array,
+    hand: (input: MemberInput) => void = (input) => this.#cluster.step(to, input),
+  ): void {
     this.#messages++;
     this.#cluster.trace.add(`${this.#cluster.nowMs} ${from}>${to} ${bytes[4]} ${bytes.length}`);
     const { member, driver, peers } = this.#cluster.processes[to]!;
@@ -95,7 +102,7 @@ export class Links {
     // A transport turns away whoever is not in its committee.
     if (member === undefined || index < 0) return;
     driver?.heard?.(from, bytes);
-    this.#cluster.step(to, { kind: "message", epoch: member.committee.epoch, from: index, bytes });
+    hand({ kind: "message", epoch: member.committee.epoch, from: index, bytes });
   }
 
   #pushConnected(person: number, peer: number, delayMs: number): void {

@@ -2,7 +2,7 @@
 import { DEFAULT_CONSENSUS_LIMITS } from "../../consensus/limits.ts";
 import { DEFAULT_MEMBER_LIMITS } from "../../member/limits.ts";
 import type { Member } from "../../member/member.ts";
-import type { MemberConfig, MemberEffect, Recovered } from "../../member/types.ts";
+import type { MemberConfig, MemberEffect, MemberInput, Recovered } from "../../member/types.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { UNIT_MS } from "./network.ts";
 
@@ -38,6 +38,9 @@ export interface Process {
   /** Counts restarts, so that a dead process's timers do not wake its successor. */
   life: number;
   wakeAtMs: number | undefined;
+  /** Set: it looks at its inbox so long after the first message came there. */
+  busyMs: number | undefined;
+  inbox: MemberInput[];
   /** Set: the next step with effects is cut off after this many sends; negative: while it writes. */
   crashAfter: number | undefined;
   everCrashed: boolean;
@@ -61,6 +64,8 @@ export function createProcess(): Process {
     peers: [],
     life: 0,
     wakeAtMs: undefined,
+    busyMs: undefined,
+    inbox: [],
     crashAfter: undefined,
     everCrashed: false,
     crashes: undefined,

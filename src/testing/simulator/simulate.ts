@@ -61,6 +61,10 @@ export function simulate(
 /** The phase with faults ends here, however few rounds there were: some faults let nobody go on. */
 const FAULTY_UNITS = { perRound: 3, least: 100 };
 
+/** How many members have so much to do that messages wait for them, and for how many times how long. */
+const BUSY_PERMILLE = 250;
+const BUSY_MS = UNIT_MS / 10;
+
 /** One committee for the whole run: person and index are the same, but for twins. */
 class Simulation implements Scenario {
   readonly #config: SimulationConfig;
@@ -134,8 +138,14 @@ class Simulation implements Scenario {
     this.#lostDisks = new LostDisks(this.#cluster, this.#random, control);
     this.#users = new Users(this.#cluster, this.#workload, this.#lostDisks.learners, this.#random);
     const disks = this.#random.stream("disks");
-    for (const [person, { disk, driver }] of this.#cluster.processes.entries())
-      if (driver === undefined) disk.spoil(this.#faults.disk, disks.stream(String(person)));
+    const busy = this.#random.stream("busy");
+    for (const [person, process] of this.#cluster.processes.entries()) {
+      const { disk, driver } = process;
+      if (driver !== undefined) continue;
+      disk.spoil(this.#faults.disk, disks.stream(String(person)));
+      // Not where latency is looked at.
+      if (config.adversary !== "none" && busy.chance(BUSY_PERMILLE)) process.busyMs = (1 + busy.below(5)) * BUSY_MS;
+    }
   }
 
   get samples(): readonly number[] {
