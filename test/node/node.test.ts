@@ -3,6 +3,7 @@ import type { ApiClient } from "../../src/api/client.ts";
 import { accountIdOf, instructionId, signInstruction } from "../../src/ledger/instruction.ts";
 import type { InstructionBody, SignedInstruction } from "../../src/ledger/types.ts";
 import { ZERO_BYTES32 } from "../../src/lib/hex.ts";
+import { Member } from "../../src/member/member.ts";
 import type { Checkpoint } from "../../src/member/types.ts";
 import { findCheckpoint } from "../../src/node/checkpoint-catch-up.ts";
 import { loadCheckpoint, storedCheckpointOf } from "../../src/node/checkpoint-record.ts";
@@ -48,6 +49,29 @@ describe("node: four members with stores and a transport in one process", functi
   afterEach(async () => {
     await Promise.all(world.nodes.map((node) => node.stop()));
     expect(world.fatal).to.deep.equal([]);
+  });
+
+  it("takes what came together in one go, and the last of it is where something is made", async () => {
+    const drains: boolean[][] = [[]];
+    const { step } = Member.prototype;
+    const [{ member: watched }] = world.nodes as [Node];
+    Member.prototype.step = function (input, nowMs, isMore) {
+      if (this === watched) {
+        drains.at(-1)!.push(isMore === true);
+        if (isMore !== true) drains.push([]);
+      }
+      return step.call(this, input, nowMs, isMore);
+    };
+    try {
+      await until("three messages were there at once", () => {
+        for (const peer of [1, 2, 3]) world.transports[peer]!.send(0, new Uint8Array(40).fill(0xee).fill(0, 0, 4));
+        return drains.some((flags) => flags.length >= 3);
+      });
+      await until("it went on", () => drains.at(-1)!.length === 0);
+    } finally {
+      Member.prototype.step = step;
+    }
+    for (const flags of drains.slice(0, -1)) expect(flags.indexOf(false)).to.equal(flags.length - 1);
   });
 
   it("counts what a peer says that no honest member says, and stops listening to it for a while", async () => {
