@@ -15,6 +15,7 @@ import { resolveLimits, type TransportLimits } from "./limits.ts";
 import { PeerLink } from "./peer-link.ts";
 import { type PeerConfig, type PeerStatus, type Transport, TransportError, type TransportHandlers } from "./port.ts";
 import { hardenedStack, MAX_STREAMS_PER_CONNECTION } from "./stack.ts";
+import { WireBudget } from "./wire.ts";
 
 /** Our dial and the peer's dial may cross, and a dead connection may linger beside its successor; more is abuse. */
 const MAX_CONNECTIONS_PER_PEER = 4;
@@ -206,7 +207,7 @@ class Mesh implements Libp2pTransport {
       start: false,
       privateKey: identityKey(config.identity, config.members[config.self]!.address),
       addresses: { listen: [...config.listen] },
-      ...hardenedStack(this.#protocol),
+      ...hardenedStack(this.#protocol, (id) => this.#byId.get(id.toString())?.link.wire ?? new WireBudget(() => {})),
       connectionGater: {
         denyDialPeer: (id) => !this.#byId.has(id.toString()),
         denyInboundEncryptedConnection: (id) => !isMember(id),

@@ -11,6 +11,7 @@ import { OutgoingQueue, PieceCutter } from "./queue.ts";
 import { RateMeter, TokenBucket } from "./rate.ts";
 import { MAX_STREAM_WINDOW_BYTES } from "./stack.ts";
 import { gatherWhilePaused, updateWindowByHalves } from "./window.ts";
+import { WireBudget } from "./wire.ts";
 
 /**
  * Small enough for the queue to keep control, large enough for full speed. With yamux's 12 bytes it fits one record of Noise (65,519
@@ -49,6 +50,8 @@ export class PeerLink {
   index: number;
   failedDials = 0;
   lastError: string | undefined;
+  /** Of all its connections. */
+  readonly wire: WireBudget;
 
   readonly #options: PeerLinkOptions;
   readonly #clock: Clock;
@@ -82,6 +85,7 @@ export class PeerLink {
     const now = clock.nowMs();
     this.#options = options;
     this.#clock = clock;
+    this.wire = new WireBudget((code, details) => this.#fault(code, details), clock);
     this.#rate = new RateMeter(now);
     this.#maxDebtMs = MAX_DEBT_MS + (MAX_STREAM_WINDOW_BYTES * 1_000) / limits.maxInboundBytesPerSecond;
     this.#opensBucket = new TokenBucket(STREAM_OPENS_PER_SECOND, STREAM_OPENS_BURST, now);

@@ -10,16 +10,18 @@
  * - every stream is of our one protocol, unasked (this also saves a round trip per stream);
  * - committees are told apart in the Noise prologue: with another one the handshake fails.
  *
- * After the handshake its reader of records finds an end of what came by an exception, whose stack was a fiftieth of a member's CPU:
- * it gets a length decoder that throws the same one each time.
+ * After the handshake Noise's reader of records finds an end of what came by an exception, whose stack was a fiftieth of a member's CPU:
+ * it gets a length decoder that throws the same one each time. That decoder counts the records, and yamux is bounded (wire.ts).
  */
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
-import type { MultiaddrConnection, StreamMuxerFactory, Upgrader } from "@libp2p/interface";
+import type { MessageStream, MultiaddrConnection, PeerId, StreamMuxerFactory, Upgrader } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
 import type { Libp2pOptions } from "libp2p";
+import { assert } from "../lib/assert.ts";
 import { utf8ToBytes } from "../lib/bytes.ts";
 import { noiseCrypto } from "./noise-crypto.ts";
+import { boundMuxer, type WireBudget } from "./wire.ts";
 
 /** yamux streams per connection: one each way, and room for those that are being replaced. */
 export const MAX_STREAMS_PER_CONNECTION = 16;
@@ -34,8 +36,11 @@ type Tcp = ReturnType<typeof tcp>;
 type Yamux = ReturnType<typeof yamux>;
 type StreamOptions = NonNullable<NonNullable<Parameters<typeof yamux>[0]>["streamOptions"]>;
 
-/** Transport, encryption and muxing for `createLibp2p`. All members of a committee must use the same `protocol`. */
-export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
+/**
+ * Transport, encryption and muxing for `createLibp2p`. All members of a committee must use the same `protocol`. `budgetOf` a peer is asked once
+ * for each connection whose other end has proved who it is.
+ */
+export function hardenedStack(protocol: string, budgetOf: (peer: PeerId) => WireBudget): Partial<Libp2pOptions> {
   const streamOptions: StreamOptions & { protocol: string } = {
     // Handed to every stream's constructor: a stream that has a protocol is not negotiated.
     protocol,
@@ -47,6 +52,7 @@ export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
     maxOutboundStreams: MAX_STREAMS_PER_CONNECTION,
     streamOptions,
   });
+  const budgets = new WeakMap<MessageStream, WireBudget>();
   const transport: Tcp = (components) => {
     const inner = tcp({
       dialOpts: { noDelay: true, keepAlive: true },
@@ -60,8 +66,10 @@ export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
   };
   return {
     transports: [transport],
-    connectionEncrypters: [withQuietRecords(noise({ prologueBytes: utf8ToBytes(protocol), crypto: noiseCrypto }))],
-    streamMuxers: [muxer],
+    connectionEncrypters: [
+      withBoundedRecords(noise({ prologueBytes: utf8ToBytes(protocol), crypto: noiseCrypto }), budgetOf, budgets),
+    ],
+    streamMuxers: [withBounds(muxer, budgets)],
     // It speaks its own protocol on streams; ours probe themselves.
     connectionMonitor: { enabled: false },
   } satisfies Libp2pOptions;
@@ -69,32 +77,64 @@ export function hardenedStack(protocol: string): Partial<Libp2pOptions> {
 
 type Encrypter = ReturnType<typeof noise>;
 
-/** The same encrypter; what it reads after the handshake is cut into records by `recordLength`. */
-function withQuietRecords(create: Encrypter): Encrypter {
+/** The same encrypter; what it reads after the handshake is cut into records by `recordLength`, and they are counted. */
+function withBoundedRecords(
+  create: Encrypter,
+  budgetOf: (peer: PeerId) => WireBudget,
+  budgets: WeakMap<MessageStream, WireBudget>,
+): Encrypter {
   return (components) => {
     const encrypter = create(components);
     type Secure = typeof encrypter.secureInbound;
-    const quietly =
+    const bounded =
       (secure: Secure): Secure =>
       async (connection, options) => {
         const secured = await secure(connection, options);
-        // CAST: the reader is a property of the library's class that its types do not show; without it nothing changes.
+        // CAST: the reader is a property of the library's class that its types do not show.
         const { decoder } = secured.connection as { decoder?: { lengthDecoder?: unknown } };
-        if (typeof decoder?.lengthDecoder === "function") decoder.lengthDecoder = recordLength;
+        assert(
+          typeof decoder?.lengthDecoder === "function",
+          "Noise reads records in a way that nobody knows how to count",
+        );
+        const budget = budgetOf(secured.remotePeer);
+        budgets.set(secured.connection, budget);
+        decoder.lengthDecoder = (bytes: Uint8Array | ByteList) => {
+          const length = recordLength(bytes);
+          // Asked for again when the rest of the record has come.
+          if (bytes.byteLength >= RECORD_PREFIX_BYTES + length) budget.record();
+          return length;
+        };
         return secured;
       };
-    encrypter.secureInbound = quietly(encrypter.secureInbound.bind(encrypter));
-    encrypter.secureOutbound = quietly(encrypter.secureOutbound.bind(encrypter));
+    encrypter.secureInbound = bounded(encrypter.secureInbound.bind(encrypter));
+    encrypter.secureOutbound = bounded(encrypter.secureOutbound.bind(encrypter));
     return encrypter;
   };
 }
 
+/** The same muxer, bounded by the account of whoever is at the other end. */
+function withBounds(create: Yamux, budgets: WeakMap<MessageStream, WireBudget>): Yamux {
+  return () => {
+    const factory = create();
+    const createStreamMuxer = factory.createStreamMuxer.bind(factory);
+    factory.createStreamMuxer = (connection) => {
+      const budget = budgets.get(connection);
+      assert(budget !== undefined, "a connection that Noise did not make");
+      const made = createStreamMuxer(connection);
+      boundMuxer(made, connection, budget);
+      return made;
+    };
+    return factory;
+  };
+}
+
+const RECORD_PREFIX_BYTES = 2;
 /** One for all: what makes an exception expensive is the stack that it remembers. */
 const MORE_BYTES = new RangeError("two more bytes, please");
 
 /** Of a Noise record: two bytes, big-endian (Noise Protocol Framework, 3). A RangeError asks for more. */
 export function recordLength(bytes: Uint8Array | ByteList): number {
-  if (bytes.byteLength < 2) throw MORE_BYTES;
+  if (bytes.byteLength < RECORD_PREFIX_BYTES) throw MORE_BYTES;
   const at = (index: number) => (bytes instanceof Uint8Array ? bytes[index]! : bytes.get(index));
   return (at(0) << 8) | at(1);
 }

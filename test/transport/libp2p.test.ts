@@ -8,6 +8,7 @@ import { peerIdOf, publicKeyOf } from "../../src/transport/identity.ts";
 import { createLibp2pTransport, protocolOf } from "../../src/transport/libp2p.ts";
 import { TransportError } from "../../src/transport/port.ts";
 import { hardenedStack } from "../../src/transport/stack.ts";
+import { WireBudget } from "../../src/transport/wire.ts";
 import { COMMITTEE_ID, freePorts, isConnected, membersAt, secretOf, startNode, type TestNode, until } from "./mesh.ts";
 
 describe("transport/libp2p", function () {
@@ -25,7 +26,7 @@ describe("transport/libp2p", function () {
     const node = await createLibp2p({
       privateKey: privateKeyFromRaw(secret),
       addresses: { listen: [...listen] },
-      ...hardenedStack(protocolOf(COMMITTEE_ID)),
+      ...hardenedStack(protocolOf(COMMITTEE_ID), () => new WireBudget(() => {})),
     });
     running.push(node);
     // It answers probes like everybody.
@@ -151,7 +152,7 @@ describe("transport/libp2p", function () {
     const impostor = await createLibp2p({
       privateKey: privateKeyFromRaw(secretOf(66)),
       addresses: { listen: [...members[1]!.multiaddrs] },
-      ...hardenedStack(protocolOf(COMMITTEE_ID)),
+      ...hardenedStack(protocolOf(COMMITTEE_ID), () => new WireBudget(() => {})),
     });
     running.push(impostor);
     let streams = 0;
@@ -315,7 +316,7 @@ describe("transport/libp2p", function () {
     const sleeper = await createLibp2p({
       privateKey: privateKeyFromRaw(secretOf(1)),
       addresses: { listen: [...members[1]!.multiaddrs] },
-      ...hardenedStack(protocolOf(COMMITTEE_ID)),
+      ...hardenedStack(protocolOf(COMMITTEE_ID), () => new WireBudget(() => {})),
     });
     running.push(sleeper);
     await sleeper.handle(protocolOf(COMMITTEE_ID), (stream) => {
