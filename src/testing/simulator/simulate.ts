@@ -122,6 +122,8 @@ class Simulation implements Scenario {
       cluster: this.#cluster,
       test: this.#test,
       rules: this.#faults.rules,
+      indexOf: (person) => this.#twins.get(person) ?? person,
+      keysOf: (person) => this.#test.secrets[this.#twins.get(person) ?? person]!,
       genesisHash: epochGenesis(this.#test.committee.id, genesisHash(this.#genesis)),
       random: this.#random.stream("malice"),
       honest: [...Array(members).keys()].filter((member) => !malicious.has(member)),

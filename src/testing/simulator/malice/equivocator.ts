@@ -17,7 +17,7 @@ export function createEquivocator(world: World, person: number, habits: Equivoca
   const { cluster, honest } = world;
   const random = world.random.stream(`equivocate ${person}`);
   const puppet = new Puppet(world, person);
-  const chains: BlockRef[] = Array.from({ length: 2 + random.below(2) }, () => puppet.codec.genesis[person]!);
+  const chains: BlockRef[] = Array.from({ length: 2 + random.below(2) }, () => puppet.codec.genesis[puppet.self]!);
   const audience = new Map<number, number>();
   let splitUntilMs = 0;
   /** Chain that a member hears of. */

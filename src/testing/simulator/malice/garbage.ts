@@ -22,7 +22,7 @@ export function createGarbler(world: World, person: number): Driver {
   const random = world.random.stream(`garbage ${person}`);
   const puppet = new Puppet(world, person);
   const { epoch } = test.committee;
-  let own: BlockRef = puppet.codec.genesis[person]!;
+  let own: BlockRef = puppet.codec.genesis[puppet.self]!;
   let isOversizeSent = false;
 
   const spoilShare = (share: CoinShare): CoinShare => {
@@ -133,30 +133,30 @@ export function createGarbler(world: World, person: number): Driver {
   /** Signed by us, valid by itself, with parents that nobody ever made. */
   const orphan = (round: number): Uint8Array => {
     const parents = test.committee.members.flatMap((_, author) =>
-      author === person ? [] : [{ round: round - 1, author, digest: bytesToHex(random.bytes(32)) }],
+      author === puppet.self ? [] : [{ round: round - 1, author, digest: bytesToHex(random.bytes(32)) }],
     );
-    const before: BlockRef = { round: round - 1, author: person, digest: bytesToHex(random.bytes(32)) };
+    const before: BlockRef = { round: round - 1, author: puppet.self, digest: bytesToHex(random.bytes(32)) };
     const block = puppet.codec.seal(
       {
-        author: person,
+        author: puppet.self,
         round,
         parents: [before, ...parents.sort(compareParents)],
         payload: random.bytes(4),
         coinShares: [],
         partials: [],
       },
-      (digest) => test.identities.sign(test.secrets[person]!.identity, digest),
+      (digest) => test.identities.sign(world.keysOf(person).identity, digest),
     );
     return puppet.encode({ kind: "block", bytes: block.bytes });
   };
 
   /** Somebody else's block, as if we had made it, or with a signature that is none. */
   const falseSignature = (round: number): Uint8Array => {
-    const stolen = puppet.member?.consensus.blocksAt(Math.max(1, round - 1)).find(({ author }) => author !== person);
+    const stolen = puppet.member?.consensus.blocksAt(Math.max(1, round - 1)).find(({ author }) => author !== puppet.self);
     if (stolen === undefined) return random.bytes(5);
     const bytes = Uint8Array.from(stolen.bytes);
     // The header: epoch 8, round 8, author 2, signature 65 bytes.
-    if (random.chance(500)) bytes[16] = person;
+    if (random.chance(500)) bytes[16] = puppet.self;
     else bytes.set(random.bytes(65), 18);
     return puppet.encode({ kind: "block", bytes });
   };

@@ -20,6 +20,7 @@ const MEMORY = 64;
 export function createMutator(world: World, person: number): Driver {
   const { cluster, test, genesisHash, rules, honest } = world;
   const { committee } = test;
+  const self = world.indexOf(person);
   const random = world.random.stream(`mutate ${person}`);
   const codec = new BlockCodec({
     committeeId: committee.id,
@@ -41,10 +42,10 @@ export function createMutator(world: World, person: number): Driver {
     const { digest: _, bytes: __, ...plain } = block;
     const old = donor === undefined ? undefined : codec.decode(donor);
     const changed = tweak(plain as Block, old as unknown, random) as Block; // CAST: tweak keeps the shape of what it changes
-    const isOurs = changed.author === person;
+    const isOurs = changed.author === self;
     const resigned = isOurs && random.chance(300);
     const { address } = committee.members[changed.author] ?? committee.members[0]!;
-    const sign = resigned ? (digest: Hex) => test.identities.sign(test.secrets[person]!.identity, digest) : undefined;
+    const sign = resigned ? (digest: Hex) => test.identities.sign(world.keysOf(person).identity, digest) : undefined;
     const out = encodeRaw(changed, { committeeId: committee.id, genesisHash }, address, sign);
     if (equalBytes(out, bytes)) return undefined;
     return { bytes: out, isBad: !resigned || !isValid(codec, out) };

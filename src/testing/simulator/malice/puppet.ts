@@ -27,6 +27,8 @@ const THINKING_MS = 40;
 
 export class Puppet {
   readonly person: number;
+  /** Its index, and so the author of its blocks. */
+  readonly self: number;
   readonly codec: BlockCodec;
   /** Highest round that has a block of ours. */
   lastRound = 0;
@@ -38,8 +40,9 @@ export class Puppet {
   constructor(world: World, person: number) {
     this.#world = world;
     this.person = person;
-    const { committee, secrets, createCoin } = world.test;
-    this.#coin = createCoin(committee, secrets[person]!.shares["bls12-381"]);
+    this.self = world.indexOf(person);
+    const { committee, createCoin } = world.test;
+    this.#coin = createCoin(committee, world.keysOf(person).shares?.["bls12-381"]);
     this.codec = new BlockCodec({
       committeeId: committee.id,
       epoch: committee.epoch,
@@ -55,8 +58,10 @@ export class Puppet {
 
   /** Does what the learner wants, signs what it settled, and calls `propose` a moment later if a round can be built on. */
   follow(effects: readonly MemberEffect[], propose: (round: number) => void): void {
-    const { cluster, random } = this.#world;
+    const { cluster, random, test } = this.#world;
     relay(this.#world, this.person, this.person, effects, () => true);
+    // The committee changed; whoever drives it there is another one.
+    if (this.member?.committee.epoch !== test.committee.epoch) return;
     for (const effect of effects)
       if (effect.kind === "batch") this.#sign(effect.batch.header.sequence, effect.batch.digest);
     if (this.#isThinking || this.#ready() === undefined) return;
@@ -74,7 +79,7 @@ export class Puppet {
     if (consensus === undefined) return undefined;
     for (let round = consensus.highestRound; round >= this.lastRound; round--) {
       const others = new Set(consensus.blocksAt(round).map(({ author }) => author));
-      others.delete(this.person);
+      others.delete(this.self);
       const mine = round === this.lastRound ? 1 : 0;
       if (round === 0 || others.size + mine >= this.codec.quorum) return round + 1;
     }
@@ -86,10 +91,10 @@ export class Puppet {
     const { random } = this.#world;
     const at = round - 1;
     if (at === 0)
-      return [own, ...this.codec.genesis.filter(({ author }) => author !== this.person)].sort(ownFirst(own));
+      return [own, ...this.codec.genesis.filter(({ author }) => author !== this.self)].sort(ownFirst(own));
     const byAuthor = new Map<number, VerifiedBlock[]>();
     for (const block of this.member?.consensus.blocksAt(at) ?? []) {
-      if (block.author === this.person) continue;
+      if (block.author === this.self) continue;
       const known = byAuthor.get(block.author);
       if (known === undefined) byAuthor.set(block.author, [block]);
       else known.push(block);
@@ -106,8 +111,8 @@ export class Puppet {
     parents: readonly BlockRef[],
     content: { payload?: Uint8Array; coinShares?: readonly CoinShare[]; partials?: readonly BatchPartial[] } = {},
   ): VerifiedBlock | undefined {
-    const { test, acted } = this.#world;
-    const { identity } = test.secrets[this.person]!;
+    const { test, acted, keysOf } = this.#world;
+    const { identity } = keysOf(this.person);
     const {
       payload = new Uint8Array(0),
       coinShares: shares = this.shares(round),
@@ -115,7 +120,7 @@ export class Puppet {
     } = content;
     try {
       const block = this.codec.seal(
-        { author: this.person, round, parents, payload, coinShares: shares, partials },
+        { author: this.self, round, parents, payload, coinShares: shares, partials },
         (digest) => test.identities.sign(identity, digest),
       );
       acted();
@@ -144,7 +149,7 @@ export class Puppet {
   keep(block: VerifiedBlock): void {
     const { cluster, test } = this.#world;
     const bytes = this.encode({ kind: "block", bytes: block.bytes });
-    cluster.push(this.person, 0, { kind: "message", epoch: test.committee.epoch, from: this.person, bytes });
+    cluster.push(this.person, 0, { kind: "message", epoch: test.committee.epoch, from: this.self, bytes });
   }
 
   encode(message: ConsensusMessage): Uint8Array {
@@ -160,9 +165,11 @@ export class Puppet {
   }
 
   #sign(sequence: bigint, digest: `0x${string}`): void {
-    const { test } = this.#world;
+    const { test, keysOf } = this.#world;
+    const { shares } = keysOf(this.person);
+    if (shares === undefined) return;
     for (const suite of SUITES) {
-      const signature = test.engines[suite].sign(test.secrets[this.person]!.shares[suite], hexToBytes(digest));
+      const signature = test.engines[suite].sign(shares[suite], hexToBytes(digest));
       this.#carried.push({ sequence, suite, digest, signature });
     }
   }

@@ -37,12 +37,13 @@ const HELD_ROUNDS = 3;
 export function createLateGiver(world: World, person: number): Driver {
   const { cluster, honest } = world;
   const random = world.random.stream(`late-gift ${person}`);
+  const self = world.indexOf(person);
   const held: Uint8Array[] = [];
   return {
     act(effects: readonly MemberEffect[]) {
       for (const effect of effects) {
         if (effect.kind !== "persist") continue;
-        for (const { author, bytes } of effect.write.blocks) if (author === person) held.push(bytes);
+        for (const { author, bytes } of effect.write.blocks) if (author === self) held.push(bytes);
       }
       relay(world, person, person, effects, (_, bytes) => contentOf(bytes) === "other");
       if (held.length < HELD_ROUNDS || honest.length === 0) return;

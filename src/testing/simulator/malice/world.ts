@@ -1,7 +1,7 @@
 /** What malicious members know and have in common, and how they do what an honest node would do. */
 
 import type { Hex } from "../../../lib/hex.ts";
-import type { MemberEffect } from "../../../member/types.ts";
+import type { MemberEffect, Shares } from "../../../member/types.ts";
 import type { TestCommittee } from "../../committee.ts";
 import type { Random } from "../../random.ts";
 import type { Cluster } from "../cluster.ts";
@@ -9,18 +9,24 @@ import type { Rules } from "../faults.ts";
 
 export interface World {
   readonly cluster: Cluster;
-  readonly test: TestCommittee;
+  /** Of the epoch, as all that follows. */
+  readonly test: Pick<TestCommittee, "committee" | "engines" | "identities" | "createCoin">;
   readonly rules: Rules;
-  /** Of the epoch's DAG. */
+  /** Index in the committee of the identity that a person runs under. */
+  indexOf(person: number): number;
+  /** Whose keys it has; without shares where it was dealt none, or never opened them. */
+  keysOf(person: number): { readonly identity: Uint8Array; readonly shares: Shares | undefined };
+  /** Of the DAG. */
   readonly genesisHash: Hex;
   readonly random: Random;
+  /** Persons. */
   readonly honest: readonly number[];
   /** A malicious member that was left behind takes a checkpoint like everybody else. */
   behind(person: number): void;
   /** Something was done that no honest member does. */
   acted(): void;
   /** Somebody got a block in the name of a member: so it is known who gave away two for a round. */
-  signed(member: number, round: number, digest: Hex): void;
+  signed(person: number, round: number, digest: Hex): void;
 }
 
 /** Byte of a member's message that says what it is, and of a consensus message. */
