@@ -54,7 +54,7 @@ describe("clockless simulate", () => {
     for (const bad of [
       ["--rule", "mahi-mahi-w6-l1"],
       ["--adversary", "none,chaos"],
-      ["--adversary", "reshare+crash"],
+      ["--adversary", "swarm+crash"],
       ["--seeds", "4"],
       ["--schedule", "known-anchors", "--members", "7"],
       [...campaign, "--rounds", "20"],

@@ -72,11 +72,17 @@ describe("campaign", () => {
     expect(alone).to.deep.equal({ ...configs[3]!, adversary: "chaos", rounds: alone.rounds });
     expect(configs.map(({ seed }) => seed)).to.deep.equal(configs.map((_, i) => 1n + BigInt(i)));
     const cells = new Map<string, number>();
-    for (const { adversary, members } of configs)
-      cells.set(`${adversary}/${members}`, (cells.get(`${adversary}/${members}`) ?? 0) + 1);
+    const count = (key: string): void => void cells.set(key, (cells.get(key) ?? 0) + 1);
+    for (const { adversary, members } of configs) {
+      count(`${adversary.split("+")[0]}/${members}`);
+      if (adversary.includes("+")) count(adversary);
+    }
     for (const adversary of ADVERSARIES)
       for (const [members, least] of Object.entries({ 4: 100, 7: 16, 10: 9, 31: 1 }))
         expect(cells.get(`${adversary}/${members}`) ?? 0, `${adversary}/${members}`).to.be.at.least(least);
+    // Each changes its committee under everything else, too.
+    for (const adversary of ADVERSARIES.filter((name) => !["none", "reshare", "swarm"].includes(name)))
+      expect(cells.get(`reshare+${adversary}`), adversary).to.be.at.least(3);
     expect(configs.filter(({ members }) => members === 4).length).to.be.within(17_000, 17_400);
     const parts = [1n, 5001n, 10_001n, 15_001n].flatMap((from) => [...runsOf({ ...plan, from, runs: 5000 })]);
     expect(parts).to.deep.equal(configs);

@@ -42,6 +42,9 @@ const CRASH_ROUNDS = { small: 40, large: 28 };
 const CRASHING: readonly string[] = ["crash", "restart", "torn-disk"];
 /** A change of the committee costs as much as ten other runs: it has one turn in so many, and the swarm has the rest. */
 const RESHARE_TURNS = 5n;
+/** Of those turns one in so many has nothing beside it that is not its own; the others have what else there is in turn. */
+const PLAIN_TURNS = 4n;
+const STANDS_ALONE: readonly string[] = ["none", "reshare", "swarm"];
 
 export function runOf(plan: CampaignPlan, index: number): RunConfig {
   const seed = BigInt.asUintN(64, plan.from + BigInt(index));
@@ -72,7 +75,7 @@ export function* runsOf(plan: CampaignPlan): Iterable<RunConfig> {
   const { rules = ["ours"] } = plan;
   for (let i = 0; i < plan.runs; i++) {
     const config = runOf(plan, i);
-    const possible = config.adversary === "reshare" ? rules.filter((rule) => rule === "ours") : rules;
+    const possible = config.adversary.split("+").includes("reshare") ? rules.filter((rule) => rule === "ours") : rules;
     for (const rule of possible) yield rule === "ours" ? config : { ...config, rule };
   }
 }
@@ -80,8 +83,13 @@ export function* runsOf(plan: CampaignPlan): Iterable<RunConfig> {
 function adversaryOf(names: readonly string[], seed: bigint): string {
   const count = BigInt(names.length);
   const name = names[Number(seed % count)]!;
-  const isReshareTurn = (seed / count) % RESHARE_TURNS === 0n;
-  return name === "reshare" && names.includes("swarm") && !isReshareTurn ? "swarm" : name;
+  if (name !== "reshare" || !names.includes("swarm")) return name;
+  const turn = seed / count;
+  if (turn % RESHARE_TURNS !== 0n) return "swarm";
+  const others = names.filter((other) => !STANDS_ALONE.includes(other));
+  const change = turn / RESHARE_TURNS;
+  if (others.length === 0 || change % PLAIN_TURNS === 0n) return name;
+  return `${name}+${others[Number(change % BigInt(others.length))]}`;
 }
 
 /** By a draw from [0, 1). Sizes that have no weight of their own count as the largest that has. */

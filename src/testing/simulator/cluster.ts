@@ -16,6 +16,10 @@ import { type Network, UNIT_MS } from "./network.ts";
 import { type CrashPlan, createProcess, type Process, RARE_CRASHES } from "./process.ts";
 import { createTrace } from "./trace.ts";
 
+/** How many members have so much to do that messages wait for them, and for how many times how long. */
+export const BUSY_PERMILLE = 250;
+export const BUSY_MS = UNIT_MS / 10;
+
 export interface Scenario {
   /** What a person's process runs now; undefined: nothing. */
   boot(person: number): { readonly config: MemberConfig; readonly peers: readonly number[] } | undefined;

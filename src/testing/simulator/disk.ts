@@ -257,6 +257,8 @@ export class SimulatedDisk {
   /** The node goes on in this epoch: its start and the end of the old log are one transaction. */
   begin(epoch: StoredEpoch): void {
     this.publish(epoch);
+    // Synced, with all that came before.
+    this.#undo = [];
     this.#epoch = epoch;
     this.#log = [];
     this.#signedRound = 0;
@@ -275,6 +277,11 @@ export class SimulatedDisk {
 
   shares(epoch: bigint, attempt: bigint): Shares | undefined {
     return this.#shares.get(`${epoch}/${attempt}`);
+  }
+
+  /** Keys are kept elsewhere, too: whoever lost everything else has those that another disk held. */
+  keepSharesOf(other: SimulatedDisk): void {
+    for (const [key, shares] of other.#shares) this.#shares.set(key, shares);
   }
 
   /** All that were opened for an epoch, by attempt. */

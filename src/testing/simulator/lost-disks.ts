@@ -12,9 +12,17 @@ export class LostDisks {
   readonly #cluster: Cluster;
   readonly #random: Random;
   readonly #control: Control | undefined;
+  readonly #declared: (person: number, disk: SimulatedDisk, lost: SimulatedDisk) => void;
   readonly #learners = new Set<number>();
 
-  constructor(cluster: Cluster, random: Random, control: Control | undefined) {
+  /** `declared`: an operator says so, and the process is about to start on this disk instead of the lost one. */
+  constructor(
+    cluster: Cluster,
+    random: Random,
+    control: Control | undefined,
+    declared: (person: number, disk: SimulatedDisk, lost: SimulatedDisk) => void = () => {},
+  ) {
+    this.#declared = declared;
     this.#cluster = cluster;
     this.#random = random;
     this.#control = control;
@@ -47,8 +55,10 @@ export class LostDisks {
     const target = cluster.processes[person]!;
     target.everCrashed = true;
     cluster.stop(person);
+    const lost = target.disk;
     target.disk = disk;
     if (this.#control !== "resume-after-loss") this.#learners.add(person);
+    this.#declared(person, disk, lost);
     cluster.after((1 + this.#random.below(10)) * UNIT_MS, () => cluster.boot(person));
   }
 

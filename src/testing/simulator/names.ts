@@ -20,7 +20,8 @@ const MALICE = ["equivocate", "late-gift", "jump-and-expose", "twins", "withhold
  * last window, and then one member gets them; jump-and-expose: equivocators fall silent when an honest member has just jumped over
  * the rounds in which they are needed; twins: two or three instances of one member; withhold: blocks for some only, and no answers;
  * garbage: bytes, far rounds, orphans, wrong shares and partials; mutate: each field of each message off by one, stale or swapped.
- * reshare: the committee changes again and again, with malicious dealers, members that never open their shares, crashes and chaos.
+ * reshare: the committee changes again and again, with malicious dealers, members that never open their shares, crashes and chaos; and
+ * whatever it is joined with beside.
  * swarm: every seed has its own mix of the others but reshare, with its own parameters.
  */
 export const ADVERSARIES = ["none", ...NETWORK, ...TROUBLE, ...MALICE, "reshare", "swarm"] as const;
@@ -60,14 +61,14 @@ export interface Mix {
   readonly isSwarm: boolean;
 }
 
-/** `crash-chaos` is an old name of `crash+chaos`. @throws RangeError for a name that there is not, and for reshare or swarm beside others. */
+/** `crash-chaos` is an old name of `crash+chaos`. @throws RangeError for a name that there is not, and for none or swarm beside others. */
 export function parseAdversary(text: string): Mix {
   const names = text.split("+").flatMap((name) => (name === "crash-chaos" ? ["crash", "chaos"] : [name]));
   const known: readonly string[] = ADVERSARIES;
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new RangeError(`there is no adversary "${unknown}"; there are ${known.join(", ")}`);
-  if (names.length > 1 && (names.includes("reshare") || names.includes("swarm") || names.includes("none")))
-    throw new RangeError(`"${text}": none, reshare and swarm stand alone`);
+  if (names.length > 1 && (names.includes("swarm") || names.includes("none")))
+    throw new RangeError(`"${text}": none and swarm stand alone`);
   return {
     network: NETWORK.filter((name) => names.includes(name)),
     trouble: TROUBLE.filter((name) => names.includes(name)),

@@ -3,6 +3,7 @@ import { handoverDigest } from "../../batch/handover.ts";
 import { headerDigest } from "../../batch/header.ts";
 import { type Hex, hexToBytes } from "../../lib/hex.ts";
 import type { PersistWrite } from "../../member/types.ts";
+import type { Committee } from "../../threshold/committee.ts";
 import { SUITES } from "../../threshold/types.ts";
 import type { StoredEpoch } from "./disk.ts";
 import type { Surroundings } from "./reshare-node.ts";
@@ -23,6 +24,10 @@ export class Epochs {
   /** The newest that anybody is in. */
   get newest(): bigint {
     return this.#epochs.at(-1)!.stored.committee.epoch;
+  }
+
+  get newestCommittee(): Committee {
+    return this.#epochs.at(-1)!.stored.committee;
   }
 
   /** Its committee, as persons. */

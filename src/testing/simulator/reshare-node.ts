@@ -21,6 +21,7 @@ import type { Cluster } from "./cluster.ts";
 import type { StoredEpoch } from "./disk.ts";
 import { UNIT_MS } from "./network.ts";
 import { SIMULATED_MEMBER } from "./process.ts";
+import type { ReshareMix } from "./reshare-mix.ts";
 import type { DealerFault } from "./reshare-plan.ts";
 
 /** What a node knows of the world outside: other nodes' APIs, its own keys, and how it is to misbehave. */
@@ -42,9 +43,23 @@ export interface Surroundings {
   observe(person: number): void;
   /** A node says that its committee changed, or that it starts in a changed one. */
   entered(person: number, epoch: StoredEpoch): void;
+  /** What else is wrong, and with whom. */
+  readonly mix: ReshareMix;
+  /** False where the operator says that the person lost what it signed in that epoch. */
+  signsIn(person: number, epoch: bigint): boolean;
+  /** A running process's committee changed. */
+  turned(person: number): void;
 }
 
 const IDLE_UNITS = 6;
+
+export const RESHARE_MEMBER = {
+  ...SIMULATED_MEMBER,
+  // As in production: whoever comes later than this into an epoch finds its first blocks nowhere.
+  retainedRounds: 512,
+  // Idle committees must change as well: whatever waits for rounds has to say so.
+  pacing: { ...SIMULATED_MEMBER.pacing, idleIntervalMs: IDLE_UNITS * UNIT_MS },
+};
 
 /** How often a node that takes no part looks at what others publish. */
 const POLL_UNITS = 8;
@@ -73,26 +88,24 @@ export class SimulatedNode {
   boot(): { readonly config: MemberConfig; readonly peers: readonly number[] } | undefined {
     const stored = this.#process.disk.epoch;
     if (stored === undefined) return undefined;
-    const { test, identities, config } = this.#world;
+    const { test, identities, config, mix } = this.#world;
     const { committee, start } = stored;
     const found = committee.members.findIndex(({ address }) => address === this.#address);
-    const shares = this.#sharesIn(committee);
+    const shares = this.sharesIn(committee);
+    const isFollower = mix.isFollower(this.#person);
     return {
       config: {
         committee,
         start,
-        self: found,
-        secrets: { identity: identities[this.#person]!, shares },
+        self: isFollower ? undefined : found,
+        secrets: isFollower ? undefined : { identity: identities[this.#person]!, shares },
+        signsIn: (epoch) => this.#world.signsIn(this.#person, epoch),
         engines: test.engines,
         createCoin: test.createCoin,
         identities: test.identities,
         blockSigner: test.identities,
         ...config,
-        ...SIMULATED_MEMBER,
-        // As in production: whoever comes later than this into an epoch finds its first blocks nowhere.
-        retainedRounds: 512,
-        // Idle committees must change as well: whatever waits for rounds has to say so.
-        pacing: { ...SIMULATED_MEMBER.pacing, idleIntervalMs: IDLE_UNITS * UNIT_MS },
+        ...RESHARE_MEMBER,
       },
       peers: this.#personsOf(committee),
     };
@@ -154,13 +167,23 @@ export class SimulatedNode {
       start: { header, certificates, snapshot: change.snapshot },
     };
     this.#world.entered(this.#person, stored);
-    if (self === undefined) {
+    // A member that only follows is nobody to itself.
+    const isFollower = this.#world.mix.isFollower(this.#person);
+    const isIn = isFollower
+      ? change.committee.members.some(({ address }) => address === this.#address)
+      : self !== undefined;
+    if (!isIn) {
       disk.publish(stored);
       this.#world.forward(undecided);
+      if (!isFollower) return;
+      // It would follow, too; as everybody else it looks whether it is in again.
+      cluster.stop(this.#person);
+      this.#isOut = true;
       return;
     }
     disk.begin(stored);
     this.#process.peers = this.#personsOf(change.committee);
+    this.#world.turned(this.#person);
     cluster.links.connect(this.#person, true);
     this.#world.observe(this.#person);
   }
@@ -265,7 +288,7 @@ export class SimulatedNode {
     const { disk, member } = this.#process;
     const identity = identities[this.#person]!;
     if (fault === "stale") return disk.oldestDeal();
-    const own = member === undefined ? undefined : this.#sharesIn(member.committee);
+    const own = member === undefined ? undefined : this.sharesIn(member.committee);
     const fresh = (): Uint8Array => Uint8Array.from([0, ...random.bytes(31)]);
     if (own === undefined) return undefined;
     const secrets =
@@ -293,7 +316,7 @@ export class SimulatedNode {
   }
 
   /** Those of our stored shares that belong to our place in a committee. */
-  #sharesIn({ epoch, keys, members }: Committee): Shares | undefined {
+  sharesIn({ epoch, keys, members }: Committee): Shares | undefined {
     const index = members.findIndex(({ address }) => address === this.#address);
     const { engines } = this.#world.test;
     const fits = (shares: Shares): boolean =>

@@ -31,7 +31,7 @@ interface Change {
   readonly applied: number;
 }
 
-type World = Pick<Surroundings, "cluster" | "test" | "random" | "config" | "identities" | "addresses">;
+type World = Pick<Surroundings, "cluster" | "test" | "random" | "config" | "identities" | "addresses" | "mix">;
 
 export class Operators {
   readonly #world: World;
@@ -71,6 +71,11 @@ export class Operators {
   /** Everything that was planned was tried, and completed unless it was to get stuck. */
   get isDone(): boolean {
     return this.#kinds.length === 0 && this.#change === undefined;
+  }
+
+  /** That somebody may be in, or about to enter: what an operator who lost a disk finds out from the others. */
+  get lastPossibleEpoch(): bigint {
+    return this.#change === undefined ? this.#epochs.newest : this.#change.proposal.epoch;
   }
 
   /** The secret that a person announced the key of, for an attempt. */
@@ -127,10 +132,10 @@ export class Operators {
   }
 
   #propose(kind: ChangeKind, actives: readonly number[]): Change {
-    const { cluster, test, config, identities, addresses } = this.#world;
+    const { cluster, test, config, identities, addresses, mix } = this.#world;
     const committee = this.#epochs.committee;
-    const outsiders = [...addresses.keys()].filter((person) => !committee.includes(person));
-    const plan = planChange(kind, committee, outsiders, this.#asleep, this.#largest, this.#plans);
+    const outsiders = [...addresses.keys()].filter((person) => !committee.includes(person) && !mix.twins.has(person));
+    const plan = planChange(kind, committee, outsiders, this.#asleep, mix.bad, this.#largest, this.#plans);
     const view = this.#newestView(actives);
     const attempts = [
       view?.attempt?.proposal.attempt ?? 0n,
@@ -180,8 +185,9 @@ export class Operators {
   /** Members of the newest committee that are there, and up to date. */
   #actives(): number[] {
     return this.#epochs.committee.filter((person) => {
-      const { member } = this.#world.cluster.processes[person]!;
-      return member !== undefined && !member.isRetired && member.committee.epoch === this.#epochs.newest;
+      const { member, driver } = this.#world.cluster.processes[person]!;
+      if (member === undefined || driver !== undefined) return false;
+      return !member.isRetired && member.committee.epoch === this.#epochs.newest;
     });
   }
 

@@ -35,21 +35,37 @@ export function planChange(
   outsiders: readonly number[],
   /** Members of the committee that have no shares (they sleep): they count among its faulty. */
   asleep: number,
+  /** They are faulty wherever they are. */
+  bad: ReadonlySet<number>,
   largest: number,
   random: Random,
 ): PlannedChange {
-  const members = membersAfter(kind, committee, outsiders, largest, random);
+  const members = bearable(membersAfter(kind, committee, outsiders, largest, random), outsiders, bad);
   const faulty = maxFaulty(committee.length);
-  const bad = shuffled(committee, random).slice(0, Math.max(0, random.below(faulty + 1) - asleep));
+  const isGood = (person: number): boolean => !bad.has(person);
+  const spent = asleep + committee.filter((person) => bad.has(person)).length;
+  const cheating = shuffled(committee.filter(isGood), random).slice(0, Math.max(0, random.below(faulty + 1) - spent));
   const allowed = maxFaulty(members.length);
-  const sleepers = kind === "stuck" ? allowed + 1 : random.below(allowed + 1);
+  const rest = Math.max(0, allowed - members.filter((person) => bad.has(person)).length);
+  const sleepers = kind === "stuck" ? allowed + 1 : random.below(rest + 1);
   return {
     kind,
     members,
-    badDealers: new Map(bad.map((person) => [person, random.pick(DEALER_FAULTS)])),
-    sleepers: new Set(shuffled(members, random).slice(0, sleepers)),
+    badDealers: new Map(cheating.map((person) => [person, random.pick(DEALER_FAULTS)])),
+    sleepers: new Set(shuffled(members.filter(isGood), random).slice(0, sleepers)),
     traitors: new Set(random.chance(300) ? shuffled(committee, random).slice(0, faulty) : []),
   };
+}
+
+/** With no more than f of the bad: others come instead of the rest. */
+function bearable(
+  members: readonly number[],
+  outsiders: readonly number[],
+  bad: ReadonlySet<number>,
+): readonly number[] {
+  let left = maxFaulty(members.length);
+  const others = outsiders.filter((person) => !bad.has(person) && !members.includes(person));
+  return members.map((person) => (!bad.has(person) || left-- > 0 ? person : (others.shift() ?? person)));
 }
 
 function membersAfter(

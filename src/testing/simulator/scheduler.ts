@@ -36,9 +36,9 @@ export function starveLeaders(sight: Sight, random: Random): Condition {
   const holdMs = (3 + random.below(10)) * UNIT_MS;
   const reignMs = (6 + random.below(12)) * UNIT_MS;
   const holdsVotes = random.chance(400);
-  const f = maxFaulty(sight.members);
   const starvedUntil = new Map<number, number>();
   return ({ from, to }, nowMs) => {
+    const f = maxFaulty(sight.members);
     const newest = revealed(sight, 0);
     const anchor = newest >= 1 ? sight.coinLeader(newest) : undefined;
     if (holdsVotes) {
@@ -66,11 +66,12 @@ export function starveLeaders(sight: Sight, random: Random): Condition {
  */
 export function earlyCoin(sight: Sight, random: Random): Condition {
   const holdMs = (3 + random.below(10)) * UNIT_MS;
-  const f = maxFaulty(sight.members);
   return ({ from, to }) => {
+    const f = maxFaulty(sight.members);
     const known = revealed(sight, f);
     if (known < 1) return 0;
     const leader = sight.coinLeader(known);
+    if (leader === undefined) return 0;
     const mine = sight.consensus(to)?.lastOwnRound ?? 0;
     let faster = 0;
     for (let member = 0; member < sight.members; member++)

@@ -13,7 +13,7 @@ import { createTestCommitteeWith, createTestGenesis, type TestCommittee } from "
 import { createRandom, type Random } from "../random.ts";
 import { ruleOf } from "../rules/rules.ts";
 import { createStandInEngine, standInAddress } from "../stand-in.ts";
-import { Cluster, type Scenario } from "./cluster.ts";
+import { BUSY_MS, BUSY_PERMILLE, Cluster, type Scenario } from "./cluster.ts";
 import { oneCoinShare } from "./controls.ts";
 import { SimulatedDisk } from "./disk.ts";
 import { drawFaults, type Faults } from "./faults.ts";
@@ -60,10 +60,6 @@ export function simulate(
 
 /** The phase with faults ends here, however few rounds there were: some faults let nobody go on. */
 const FAULTY_UNITS = { perRound: 3, least: 100 };
-
-/** How many members have so much to do that messages wait for them, and for how many times how long. */
-const BUSY_PERMILLE = 250;
-const BUSY_MS = UNIT_MS / 10;
 
 /** One committee for the whole run: person and index are the same, but for twins. */
 class Simulation implements Scenario {

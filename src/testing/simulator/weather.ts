@@ -4,7 +4,7 @@ import type { Random } from "../random.ts";
 import { asymmetric, away, jumps, lose, partition, starve } from "./conditions.ts";
 import type { Faults } from "./faults.ts";
 import { twinGroups } from "./malice/twins.ts";
-import type { Control } from "./names.ts";
+import type { Control, NetworkAdversary } from "./names.ts";
 import { type Condition, createNetwork, type Network } from "./network.ts";
 import { earlyCoin, starveLeaders } from "./scheduler.ts";
 import type { Sight } from "./sight.ts";
@@ -17,39 +17,60 @@ export function createWeather(
   control: Control | undefined,
   random: Random,
 ): Network {
+  const conditions = createConditions(faults, twins, sight, sight.members, control, random);
+  return createNetwork(faults.model, conditions, random, faults.replayPerMille);
+}
+
+/** What befalls messages. `persons`: everybody but the twins, who are numbered after them. */
+export function createConditions(
+  faults: Faults,
+  twins: ReadonlyMap<number, number>,
+  sight: Sight,
+  persons: number,
+  control: Control | undefined,
+  random: Random,
+): Condition[] {
   const { members } = sight;
   const honest = [...Array(members).keys()].filter((member) => !faults.malicious.has(member));
   const conditions: Condition[] = [];
-  const people = members + twins.size;
   if (twins.size > 0) {
     const malicious = new Set(faults.malicious.keys());
-    conditions.push(twinGroups(members, twins, malicious, control === "f-plus-one", random.stream("twins")));
+    conditions.push(twinGroups(persons, twins, malicious, control === "f-plus-one", random.stream("twins")));
   }
   if (faults.lossPerMille > 0) conditions.push(lose(faults.lossPerMille, random.stream("loss")));
   for (const name of faults.network) {
-    const stream = random.stream(name);
-    switch (name) {
-      case "partition":
-        conditions.push(partition(people, stream));
-        break;
-      case "asymmetric":
-        conditions.push(asymmetric(people, stream));
-        break;
-      case "starve":
-        conditions.push(starve(members, stream));
-        break;
-      case "starve-leaders":
-        conditions.push(starveLeaders(sight, stream));
-        break;
-      case "early-coin":
-        conditions.push(earlyCoin(sight, stream));
-        break;
-      case "lag":
-        conditions.push(away(members, maxFaulty(members), stream));
-        break;
-    }
+    const condition = conditionOf(name, persons + twins.size, sight, random.stream(name));
+    if (condition !== undefined) conditions.push(condition);
   }
   if ([...faults.malicious.values()].includes("jump-and-expose"))
     conditions.push(jumps(honest, random.stream("jumps")));
-  return createNetwork(faults.model, conditions, random, faults.replayPerMille);
+  return conditions;
+}
+
+function conditionOf(name: NetworkAdversary, people: number, sight: Sight, random: Random): Condition | undefined {
+  const { members } = sight;
+  switch (name) {
+    case "partition":
+      return partition(people, random);
+    case "asymmetric":
+      return asymmetric(people, random);
+    case "starve":
+      return within(sight, starve(members, random));
+    case "starve-leaders":
+      return within(sight, starveLeaders(sight, random));
+    case "early-coin":
+      return within(sight, earlyCoin(sight, random));
+    case "lag":
+      return within(sight, away(members, maxFaulty(members), random));
+    default:
+      return undefined;
+  }
+}
+
+/** Of members by their index in the committee; nothing befalls what others say. */
+function within({ indexOf }: Sight, condition: Condition): Condition {
+  return ({ from, to, bytes }, nowMs) => {
+    const [a, b] = [indexOf(from), indexOf(to)];
+    return a === undefined || b === undefined ? 0 : condition({ from: a, to: b, bytes }, nowMs);
+  };
 }

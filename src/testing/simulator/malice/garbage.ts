@@ -152,7 +152,9 @@ export function createGarbler(world: World, person: number): Driver {
 
   /** Somebody else's block, as if we had made it, or with a signature that is none. */
   const falseSignature = (round: number): Uint8Array => {
-    const stolen = puppet.member?.consensus.blocksAt(Math.max(1, round - 1)).find(({ author }) => author !== puppet.self);
+    const stolen = puppet.member?.consensus
+      .blocksAt(Math.max(1, round - 1))
+      .find(({ author }) => author !== puppet.self);
     if (stolen === undefined) return random.bytes(5);
     const bytes = Uint8Array.from(stolen.bytes);
     // The header: epoch 8, round 8, author 2, signature 65 bytes.

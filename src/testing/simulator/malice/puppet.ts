@@ -90,8 +90,7 @@ export class Puppet {
   parents(round: number, own: BlockRef): readonly BlockRef[] {
     const { random } = this.#world;
     const at = round - 1;
-    if (at === 0)
-      return [own, ...this.codec.genesis.filter(({ author }) => author !== this.self)].sort(ownFirst(own));
+    if (at === 0) return [own, ...this.codec.genesis.filter(({ author }) => author !== this.self)].sort(ownFirst(own));
     const byAuthor = new Map<number, VerifiedBlock[]>();
     for (const block of this.member?.consensus.blocksAt(at) ?? []) {
       if (block.author === this.self) continue;
