@@ -103,8 +103,9 @@ function latencies(): void {
     process.stdout.write(`${JSON.stringify({ unit: "message delays", failures, rows }, undefined, 2)}\n`);
 }
 
-/** Relapses of withholders are A, then 4 A rounds apart. */
+/** Relapses of withholders are A, then 4 A rounds apart; with ten handers at n = 31 a round takes four delays, and an output twenty at first. */
 function delaysOf(n: number, schedule: ScheduleName): number {
+  if (n > 10 && schedule === "hand-around") return 240;
   if (n <= 4 || (n <= 10 && MALICE[schedule] === "withholder")) return 240;
   return n <= 10 ? 60 : 20;
 }
