@@ -28,7 +28,7 @@ const CONTROLS_BURST = 10 * CONTROLS_PER_SECOND;
 const PING_CONTROLS = 64;
 /** Members send a piece (`PIECE_BYTES` of peer-link.ts) and the rest of one that found the window closed. */
 const MAX_MUXER_FRAME_BYTES = 256 * 1024;
-/** So many records of an unfinished frame are copied together: taking 262,144 of one byte off yamux's list would be minutes of one turn. */
+/** So many records of an unfinished frame are copied together: what yamux's list costs grows with the square of its length. */
 const MAX_GATHERED_RECORDS = 64;
 /** Answers to pings, and resets, that a peer lets us keep. Streams stop at far less. */
 const MAX_UNREAD_BYTES = 4 * 1024 * 1024;

@@ -78,7 +78,7 @@ describe("simulator: a committee that changes while it works", () => {
       }
     });
 
-  it("has malicious members at work in every epoch, and gives the same run for the same seed", function () {
+  it("bears malicious members and other trouble at once, and gives the same run for the same seed", function () {
     this.timeout(600_000);
     for (const [beside, members] of [
       ["equivocate+loss", 4],

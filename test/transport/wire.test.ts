@@ -101,17 +101,21 @@ describe("transport/wire", function () {
     expect(victim.faults).to.be.empty;
   });
 
-  for (const [name, times, bytes] of [
-    ["pings", 200, header(PING, SYN, 0, 1)],
-    ["window updates of no stream", 20_000, header(WINDOW_UPDATE, 0, 77, 1)],
-    ["bytes of no stream", 20_000, Uint8Array.of(...header(DATA, 0, 77, 1), 1)],
-    ["empty pieces", 20_000, header(DATA, 0, 77, 0)],
+  // `few`: a full account has room for them, and one that was just emptied has not.
+  for (const [name, times, few, bytes] of [
+    ["pings", 200, 60, header(PING, SYN, 0, 1)],
+    ["window updates of no stream", 20_000, 4_000, header(WINDOW_UPDATE, 0, 77, 1)],
+    ["bytes of no stream", 20_000, 4_000, Uint8Array.of(...header(DATA, 0, 77, 1), 1)],
+    ["empty pieces", 20_000, 4_000, header(DATA, 0, 77, 0)],
   ] as const) {
     it(`endless ${name} end the connection, and a new one starts with nothing`, async () => {
       const { victim, dial } = await world();
-      for (let faults = 1; faults <= 2; faults++) {
+      for (const [faults, count] of [
+        [1, times],
+        [2, few],
+      ] as const) {
         const connection = await dial();
-        await flood(connection, times / faults, bytes);
+        await flood(connection, count, bytes);
         await until("it is thrown out", () => connection.status !== "open");
         await until("it is named", () => victim.faults.length >= faults);
       }
@@ -132,18 +136,30 @@ describe("transport/wire", function () {
     expect(victim.faults[0]).to.deep.equal({ peer: 1, code: "rateExceeded" });
   });
 
-  it("an unfinished frame is kept in a few pieces, however it comes", () => {
+  /** A muxer on a connection of which nothing is real. */
+  function bounded() {
     const log = Object.assign(() => {}, { trace: () => {}, error: () => {}, newScope: () => log });
     const connection = Object.assign(new EventTarget(), {
       direction: "inbound",
       log,
+      status: "open",
       send: () => true,
+      abort: () => {
+        connection.status = "aborted";
+      },
       writeBufferLength: 0,
     });
-    // CAST: what a muxer uses of a connection, and what of a muxer its types do not show.
+    // CAST: what a muxer uses of a connection.
     const raw = connection as unknown as MessageStream;
     const muxer = yamux({ enableKeepAlive: false })().createStreamMuxer(raw);
-    boundMuxer(muxer, raw, new WireBudget(() => {}));
+    const faults: string[] = [];
+    boundMuxer(muxer, raw, new WireBudget((code, details) => faults.push(`${code} ${details.what}`)));
+    return { connection, raw, muxer, faults };
+  }
+
+  it("an unfinished frame is kept in a few pieces, however it comes", () => {
+    const { connection, muxer, faults } = bounded();
+    // CAST: what its types do not show.
     const { decoder } = muxer as unknown as { decoder: { buffer: { bufs: unknown[]; byteLength: number } } };
     const bytes = Uint8Array.of(...header(DATA, SYN, 1, 3_000), ...new Uint8Array(3_000).fill(7), 0);
     let most = 0;
@@ -154,6 +170,24 @@ describe("transport/wire", function () {
     expect(most).to.be.within(10, 100);
     expect(decoder.buffer.byteLength).to.equal(1);
     expect(muxer.streams.map(({ readBufferLength }) => readBufferLength)).to.deep.equal([3_000]);
+    expect(faults).to.be.empty;
+  });
+
+  it("who does not read what it is answered is thrown out", () => {
+    const { connection, raw, muxer, faults } = bounded();
+    const ping = (): void => {
+      connection.dispatchEvent(Object.assign(new Event("message"), { data: header(PING, SYN, 0, 1) }));
+    };
+    for (const [unread, expected] of [
+      [4 * 1024 * 1024, []],
+      [4 * 1024 * 1024 + 1, ["rateExceeded answers"]],
+    ] as const) {
+      connection.writeBufferLength = unread;
+      ping();
+      expect(faults).to.deep.equal(expected);
+    }
+    expect(muxer.status).to.equal("closed");
+    expect(raw.status).to.equal("aborted");
   });
 
   it("an account fills again with time, and each refusal is told", () => {
