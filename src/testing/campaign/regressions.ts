@@ -52,4 +52,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 4, adversary: "equivocate", seed: 16183n, rounds: 30, owners: 2 },
     why: "the simulator wanted twins noticed of which everybody had got the same one",
   },
+  {
+    config: { ...base, members: 4, adversary: "reshare+mutate", seed: 2000n, rounds: 38, owners: 4 },
+    why: "the simulator did not know of certificates that a malicious member was first to combine and to publish",
+  },
 ];

@@ -1,4 +1,5 @@
 /** The epochs of a run, as the first node that entered each said it was, and what everybody else's must agree with. */
+import { verifyCertificate } from "../../batch/certificate.ts";
 import { handoverDigest } from "../../batch/handover.ts";
 import { headerDigest } from "../../batch/header.ts";
 import { type Hex, hexToBytes } from "../../lib/hex.ts";
@@ -49,6 +50,7 @@ export class Epochs {
     }
     const before = this.#epochs.at(-1)!.stored.committee;
     if (committee.epoch !== before.epoch + 1n) cluster.checker.violation(`${person} left out an epoch`);
+    this.#closed(person, stored, before);
     this.#epochs.push({ stored, digest });
     cluster.trace.add(`epoch ${committee.epoch} ${digest}`);
     const handover = cluster.processes[person]!.member?.ledger.epochs?.handovers.at(-1);
@@ -65,6 +67,24 @@ export class Epochs {
         );
       if (!isHandedOver)
         cluster.checker.violation(`epoch ${committee.epoch}: the ${suite} key changed without a handover`);
+    }
+  }
+
+  /**
+   * What the epoch begins with proves itself. A malicious member may be the first to combine the certificates and to publish the epoch;
+   * what it does is nowhere looked at, so until an honest one enters the checker does not know of them.
+   */
+  #closed(person: number, { start }: StoredEpoch, before: Committee): void {
+    const { cluster, test } = this.#world;
+    const { header, certificates } = start!;
+    for (const suite of SUITES) {
+      const certificate = certificates.find((candidate) => candidate.suite === suite);
+      const isProof =
+        certificate !== undefined &&
+        headerDigest(certificate.header, test.committee.id) === headerDigest(header, test.committee.id) &&
+        verifyCertificate(test.engines[suite], before.keys[suite].groupKey, test.committee.id, certificate);
+      if (isProof) cluster.checker.certificate(person, certificate, headerDigest(header, test.committee.id));
+      else cluster.checker.violation(`${person} entered epoch ${header.epoch + 1n} without a ${suite} certificate`);
     }
   }
 
