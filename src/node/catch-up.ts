@@ -200,6 +200,15 @@ export async function catchUp(context: LearnContext, options: LearnOptions = {})
   return found.start;
 }
 
+/** The committee of the newest epoch above `after` that any API can prove now; undefined: none can. One pass. @throws JoinError aborted */
+export async function newestCommittee(
+  context: LearnContext,
+  options: LearnOptions = {},
+): Promise<Committee | undefined> {
+  const learner = await createLearner(context, options);
+  return (await findEpoch(learner, context.after ?? context.committee.epoch))?.start.committee;
+}
+
 /** Asks all APIs at once; answers in their order, failures reported. @throws JoinError aborted */
 export async function askAll<A>(
   learner: Learner,

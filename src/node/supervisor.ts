@@ -15,12 +15,14 @@ import { checkpointAfter, leadsFurther } from "../member/checkpoints.ts";
 import type { Checkpoint } from "../member/types.ts";
 import type { Committee } from "../threshold/committee.ts";
 import { backfill, gapBefore, loadGaps } from "./backfill.ts";
-import { catchUp, type LearnOptions } from "./catch-up.ts";
+import { catchUp, type LearnOptions, newestCommittee } from "./catch-up.ts";
 import { findCheckpoint, isFarBehind } from "./checkpoint-catch-up.ts";
 import { loadCheckpoint, storedCheckpointOf } from "./checkpoint-record.ts";
 import { NodeConfigError } from "./config.ts";
 import { JoinError, verifyBeginning } from "./epoch-proof.ts";
 import { type EpochStart, indexOf, type LearnContext, loadEpochStart, storedEpochOf } from "./epoch-start.ts";
+import { firstIndex } from "./first-index.ts";
+import { handOn } from "./hand-on.ts";
 import { joinCommittee } from "./join.ts";
 import { findLostEpochs, loadLoss, saveLoss, signsIn } from "./loss.ts";
 import { signedRoundOf } from "./replay.ts";
@@ -28,6 +30,9 @@ import { CHECKPOINT_ROUNDS, type EpochRun, type NodeTools, runEpoch } from "./ru
 
 /** Between two passes over members' APIs while peers say that we are behind. */
 const CATCH_UP_PAUSE_MS = 3_000;
+
+/** In the same round for so long, a member asks whether its epoch is over. */
+const STILL_MS = 5_000;
 
 /** How long a member that does not answer may delay our start. */
 const START_PATIENCE_MS = 3_000;
@@ -46,12 +51,13 @@ export class Supervisor {
   #settledBefore: bigint | undefined;
   #settlingLoss: Promise<void> | undefined;
   #filling: Promise<void> | undefined;
+  #watching: Promise<void> | undefined;
 
   constructor(tools: Omit<NodeTools, "onBehind" | "onLeft">, signal: AbortSignal | undefined) {
     this.#tools = {
       ...tools,
       onBehind: (epoch) =>
-        this.#learn(() => (epoch > this.run.node.committee.epoch ? this.#catchUp() : this.#catchUpWithin())),
+        this.#learn(() => (epoch > this.run.node.committee.epoch ? this.#catchUp(true) : this.#catchUpWithin())),
       onLeft: (undecided) => this.#left(undecided),
     };
     this.#signal = signal === undefined ? this.#stopping.signal : AbortSignal.any([signal, this.#stopping.signal]);
@@ -68,6 +74,11 @@ export class Supervisor {
   }
 
   async begin(): Promise<void> {
+    await this.#beginSomewhere();
+    if (this.#tools.config.join !== undefined) this.#watching = this.#watch();
+  }
+
+  async #beginSomewhere(): Promise<void> {
     const { store, first, address, config } = this.#tools;
     if (loadLoss(store) !== undefined) return this.#beginAfterLoss();
     const stored = loadEpochStart(store);
@@ -157,6 +168,7 @@ export class Supervisor {
     await this.#settlingLoss;
     await this.#learning;
     await this.#filling;
+    await this.#watching;
     await this.#run?.close();
     this.#run = undefined;
   }
@@ -238,15 +250,41 @@ export class Supervisor {
     });
   }
 
-  /** Peers went on to an epoch that we did not see begin: what they keep of ours is not enough to follow any more. */
-  async #catchUp(): Promise<void> {
-    const { logger, config } = this.#tools;
-    const start = await catchUp(this.#context(this.run.node.committee.epoch), this.#learnOptions);
-    if (start !== undefined) return this.#beginAgain(start);
-    logger.warn("no API of join.apis could prove a later epoch that has this member; it is tried again", {
-      apis: config.join?.apis,
+  /**
+   * Our epoch is over, and we did not see the next one begin: what peers keep of ours is not enough to follow any more. Where the newest
+   * one does not have us, from now on we are somebody who may be elected. Unless we were `told`, it is only a question.
+   */
+  async #catchUp(isTold: boolean): Promise<void> {
+    const { logger, config, address } = this.#tools;
+    const { committee, member } = this.run.node;
+    const context = this.#context(committee.epoch);
+    const newest = await newestCommittee(context, this.#learnOptions);
+    if (newest === undefined) {
+      if (!isTold) return;
+      logger.warn("no API of join.apis could prove a later epoch; it is tried again", { apis: config.join?.apis });
+      return pause(CATCH_UP_PAUSE_MS, this.#signal);
+    }
+    logger.warn("the epoch of this member is over, by what members' APIs proved", {
+      own: committee.epoch,
+      epoch: newest.epoch,
     });
-    await pause(CATCH_UP_PAUSE_MS, this.#signal);
+    if (indexOf(newest, address) === undefined) void handOn(this.#tools, member.undecided(), this.#signal);
+    await this.#beginAgain(await joinCommittee(context, this.#learnOptions));
+  }
+
+  /**
+   * A member hears that its epoch is over from its peers in it. If they are in no committee any more, or in one that does not know us,
+   * nobody says so: whoever was away while it was left out, and is elected again later, would wait for a round of the old epoch for ever.
+   */
+  async #watch(): Promise<void> {
+    let last: { readonly committee: Committee; readonly round: number } | undefined;
+    while (!this.#signal.aborted) {
+      const { committee, member } = this.run.node;
+      const round = member.consensus.highestRound;
+      if (last?.committee === committee && last.round === round) this.#learn(() => this.#catchUp(false));
+      last = { committee, round };
+      await pause(STILL_MS, this.#signal);
+    }
   }
 
   /** Our own epoch, but more rounds behind than anybody keeps blocks for. */
@@ -274,7 +312,7 @@ export class Supervisor {
   }
 
   #left(undecided: readonly SignedInstruction[]): void {
-    void this.#handOn(undecided);
+    void handOn(this.#tools, undecided, this.#signal);
     // Whoever left may be elected again, if it says whom to ask.
     if (this.#tools.config.join === undefined) return;
     this.#learn(async () =>
@@ -329,23 +367,6 @@ export class Supervisor {
       });
   }
 
-  /** To members who can still decide them; each checks for itself. */
-  async #handOn(instructions: readonly SignedInstruction[]): Promise<void> {
-    const { config, logger } = this.#tools;
-    if (instructions.length === 0) return;
-    for (const url of config.join?.apis ?? []) {
-      try {
-        await createApiClient({ url }).submit(instructions, { signal: this.#signal });
-        return logger.info("handed on what this member's users were waiting for", { url, count: instructions.length });
-      } catch (error) {
-        logger.warn("a member did not take what this member's users were waiting for", { url, error });
-      }
-    }
-    logger.error("instructions of this member's users are not decided: they have to be submitted to another member", {
-      count: instructions.length,
-    });
-  }
-
   #context(after: bigint | undefined): LearnContext {
     const { config, genesis, identity, keys, worker, engines, logger, first } = this.#tools;
     const committee: Committee = this.#run?.node.committee ?? first;
@@ -354,24 +375,4 @@ export class Supervisor {
       signal: this.#signal,
     };
   }
-}
-
-/** In the first epoch the configuration says which member this is; the keys are checked against it. */
-function firstIndex({ config, first, address }: Pick<NodeTools, "config" | "first" | "address">): number {
-  const n = first.members.length;
-  const index = config.index ?? indexOf(first, address);
-  if (index === undefined || index >= n) {
-    throw new NodeConfigError("notInCommittee", `index ${index} is no member: the committee has members 0 to ${n - 1}`);
-  }
-  const mismatch = first.members.findIndex((member, i) => config.p2p.peers[i]?.address !== member.address);
-  if (mismatch >= 0 || config.p2p.peers.length !== n) {
-    throw new NodeConfigError(
-      "peersMismatch",
-      "p2p.peers must list every committee member's address in the committee's order",
-      {
-        details: { index: mismatch >= 0 ? mismatch : n },
-      },
-    );
-  }
-  return index;
 }

@@ -27,6 +27,7 @@ import { keccak256Hex } from "../../src/lib/hash.ts";
 import { type Address, bytesToHex, type Hex, hexToBytes } from "../../src/lib/hex.ts";
 import { epochGenesis } from "../../src/member/member.ts";
 import { dealsOf, reconfigurationOf } from "../../src/node/api/reconfiguration.ts";
+import type { NodeView } from "../../src/node/api/view.ts";
 import type { LearnOptions } from "../../src/node/catch-up.ts";
 import { committeeAnswerOf } from "../../src/node/committee-file.ts";
 import type { LearnContext } from "../../src/node/epoch-start.ts";
@@ -41,6 +42,7 @@ import { createDealEngines } from "../../src/threshold/deal-engines.ts";
 import type { DealFault } from "../../src/threshold/deal-verify.ts";
 import { announceEncryptionKey, ENCRYPTION_KEY_RANDOMNESS } from "../../src/threshold/encryption-key.ts";
 import { SUITES, type Suite } from "../../src/threshold/types.ts";
+import { createWorld } from "../api/world.ts";
 
 type PerSuite<T> = Readonly<Record<Suite, T>>;
 
@@ -343,6 +345,24 @@ export function memoryKeys(world: EpochWorld, person: Person, attempts: readonly
 /** For after. */
 export function removeFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+}
+
+/** The chain behind a member's real HTTP server. */
+export function servedBy(chain: Chain, onAsked: () => void = () => undefined): NodeView {
+  const { genesis, old } = chain.world;
+  const first = { committee: committeeAnswerOf(old.committee, genesis), peers: [], certificates: [] };
+  return {
+    ...createWorld(),
+    reconfiguration() {
+      onAsked();
+      return reconfigurationOf(chain.committee, chain.ledger.epochs);
+    },
+    deals: (from) => dealsOf(chain.ledger.epochs, from),
+    submitTransactions: (transactions) => honestApi(chain, "chain").submitTransactions(transactions),
+    epoch: (epoch = chain.ledger.epoch) => (epoch === 0n ? first : chain.starts.get(epoch)?.answer),
+    snapshot: (epoch) => chain.starts.get(epoch)?.snapshot,
+    handovers: () => chain.ledger.epochs?.handovers ?? [],
+  };
 }
 
 /** An honest member's API over a chain; each answer is what the chain holds then. */

@@ -5,14 +5,10 @@ import type { DealsAnswer, EpochAnswer, ReconfigurationAnswer } from "../../src/
 import { headerDigest } from "../../src/batch/header.ts";
 import { isClocklessError } from "../../src/lib/errors.ts";
 import { bytesToHex, hexToBytes } from "../../src/lib/hex.ts";
-import { dealsOf, reconfigurationOf } from "../../src/node/api/reconfiguration.ts";
-import type { NodeView } from "../../src/node/api/view.ts";
 import { catchUp } from "../../src/node/catch-up.ts";
-import { committeeAnswerOf } from "../../src/node/committee-file.ts";
 import { type JoinProgress, joinCommittee } from "../../src/node/join.ts";
 import { isShareOf } from "../../src/node/resharer.ts";
 import { start, stopAll } from "../api/server.ts";
-import { createWorld } from "../api/world.ts";
 import {
   type Chain,
   type EpochWorld,
@@ -22,6 +18,7 @@ import {
   learning,
   memoryKeys,
   removeFolders,
+  servedBy,
   silent,
 } from "./epoch-world.ts";
 
@@ -33,24 +30,6 @@ function refusals() {
     if (!seen.includes(line)) seen.push(line);
   };
   return { seen, onRefused };
-}
-
-/** The chain behind a member's real HTTP server. */
-function servedBy(chain: Chain, onAsked: () => void): NodeView {
-  const { genesis, old } = chain.world;
-  const first = { committee: committeeAnswerOf(old.committee, genesis), peers: [], certificates: [] };
-  return {
-    ...createWorld(),
-    reconfiguration() {
-      onAsked();
-      return reconfigurationOf(chain.committee, chain.ledger.epochs);
-    },
-    deals: (from) => dealsOf(chain.ledger.epochs, from),
-    submitTransactions: (transactions) => honestApi(chain, "chain").submitTransactions(transactions),
-    epoch: (epoch = chain.ledger.epoch) => (epoch === 0n ? first : chain.starts.get(epoch)?.answer),
-    snapshot: (epoch) => chain.starts.get(epoch)?.snapshot,
-    handovers: () => chain.ledger.epochs?.handovers ?? [],
-  };
 }
 
 /** An API that answers as another one but for some methods, each made from the honest answer. */

@@ -7,6 +7,7 @@ import { saveEncryptionKey } from "../../src/keys/encryption-key-file.ts";
 import { encryptionKeyPath } from "../../src/keys/epoch-keys.ts";
 import { saveIdentity, saveMemberKeys } from "../../src/keys/member-keys.ts";
 import type { PasswordSource } from "../../src/keys/port.ts";
+import { accountIdOf, instructionId, signInstruction } from "../../src/ledger/instruction.ts";
 import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
 import { makeApproval } from "../../src/ledger/reconfiguration/make.ts";
 import type { Proposal } from "../../src/ledger/reconfiguration/types.ts";
@@ -16,7 +17,7 @@ import { type NodeConfig, NodeConfigError, nodeConfigSchema } from "../../src/no
 import { declareLossIn } from "../../src/node/loss-command.ts";
 import { type RunningNode, startNode } from "../../src/node/start.ts";
 import { StoreError } from "../../src/storage/port.ts";
-import { createTestCommittee, createTestGenesis, type TestCommittee } from "../../src/testing/committee.ts";
+import { createTestCommittee, createTestGenesis, TEST_ASSET, type TestCommittee } from "../../src/testing/committee.ts";
 import { createRandom } from "../../src/testing/random.ts";
 import { announceEncryptionKey, encryptionSecret } from "../../src/threshold/encryption-key.ts";
 import { publicKeyOf } from "../../src/transport/identity.ts";
@@ -25,6 +26,9 @@ import { loggerOf, until } from "./support.ts";
 
 const N = 4;
 const PASSWORD: PasswordSource = { kind: "environment", name: "P", environment: { P: "a password" } };
+/** Somebody without an account: an instruction of hers is refused, and that is settled, too. */
+const USER_SECRET = createRandom(7, "user").bytes(32);
+const USER = addressOf(USER_SECRET);
 const LIGHT = { password: PASSWORD, strength: "lightForDevnet" } as const;
 
 describe("node: whole nodes with keys, stores, libp2p and APIs", () => {
@@ -93,11 +97,11 @@ describe("node: whole nodes with keys, stores, libp2p and APIs", () => {
       signal: stop.signal,
     });
 
-  /** The four members and a fifth that is none yet. */
-  async function propose(epoch: bigint): Promise<Proposal> {
+  /** The four members and a fifth that is none yet, or those who are named. */
+  async function propose(epoch: bigint, elected: readonly number[] = [0, 1, 2, 3, N]): Promise<Proposal> {
     const attempt = 1n;
     const members: Proposal["members"][number][] = [];
-    for (let index = 0; index <= N; index++) {
+    for (const index of elected) {
       const identity = identityOf(index);
       const address = addressOf(identity);
       const randomness = createRandom(6, `key ${epoch} ${index}`).bytes(64);
@@ -203,6 +207,50 @@ describe("node: whole nodes with keys, stores, libp2p and APIs", () => {
       const { consensus, self } = { consensus: running[0]!.node.member.consensus, self: learner().node.self };
       return (consensus.vectorClock[self] ?? 0) > 0;
     });
+    expect(fatal).to.deep.equal([]);
+  });
+
+  it("a member that is away while it is left out finds out, hands on what its users submit, and is there when it is elected again", async function () {
+    if (process.env.CLOCKLESS_LONG === undefined) this.skip();
+    const away = 3;
+    const others = [0, 1, 2, N];
+    const areIn = (indexes: readonly number[], epoch: bigint) =>
+      until(`${indexes.join()} are in epoch ${epoch}`, () =>
+        indexes.every((index) => {
+          const { committee, member } = running[index]!.node;
+          return committee.epoch === epoch && member.isSigner;
+        }),
+      );
+    await running[away]!.stop();
+    await approve(await propose(3n, others), others);
+    await areIn(others, 3n);
+
+    // Its peers are in a committee that does not have it: none of them speaks to it.
+    running[away] = await start(configOf(away));
+    expect(running[away]!.node.committee.epoch).to.equal(2n);
+    const body = {
+      kind: "transfer",
+      from: accountIdOf(USER, 0n),
+      to: accountIdOf(USER, 1n),
+      asset: TEST_ASSET,
+    } as const;
+    const instruction = { head: { signer: USER, lane: 0n, nonce: 0n, namedBatch: 0n }, body: { ...body, amount: 1n } };
+    const signed = signInstruction(USER_SECRET, test.committee.id, instruction);
+    await running[away]!.node.submit([signed]);
+    const api = createApiClient({ url: apiOf(0) });
+    let status: string | undefined;
+    await until("an instruction that it alone was given is final", () => {
+      void api.instruction(instructionId(signed.instruction)).then(
+        (answer) => {
+          status = answer.status;
+        },
+        () => undefined,
+      );
+      return status === "final";
+    });
+
+    await approve(await propose(4n), others);
+    await areIn([...others, away], 4n);
     expect(fatal).to.deep.equal([]);
   });
 });

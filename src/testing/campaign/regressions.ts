@@ -56,4 +56,8 @@ export const REGRESSIONS: readonly Regression[] = [
     config: { ...base, members: 4, adversary: "reshare+mutate", seed: 2000n, rounds: 38, owners: 4 },
     why: "the simulator did not know of certificates that a malicious member was first to combine and to publish",
   },
+  {
+    config: { members: 4, adversary: "reshare+torn-disk", seed: 700087n, rounds: 40, delays: "unit", owners: 4 },
+    why: "nobody told a member whose old peers were in no committee any more that its epoch was over, although it had been elected again",
+  },
 ];

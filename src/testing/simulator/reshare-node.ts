@@ -63,6 +63,8 @@ export const RESHARE_MEMBER = {
 
 /** How often a node that takes no part looks at what others publish. */
 const POLL_UNITS = 8;
+/** So many times in the same round, and a node that takes part looks as well (node/supervisor.ts: after a while without a new round). */
+const STILL_POLLS = 6;
 
 export class SimulatedNode {
   readonly #person: number;
@@ -71,6 +73,8 @@ export class SimulatedNode {
   readonly #unopened: Extract<ReshareTask, { kind: "open" }>[] = [];
   /** It stopped because the committee went on without it, and is not only down. */
   #isOut = false;
+  /** The newest round when it last looked around, and how often it has been that one. */
+  #seen = { round: 0, times: 0 };
 
   constructor(person: number, world: Surroundings) {
     this.#person = person;
@@ -194,7 +198,11 @@ export class SimulatedNode {
     const newest = this.newestPublished();
     const isOut = newest?.committee.members.every(({ address }) => address !== this.#address) === true;
     const isActive = member !== undefined && !member.isRetired && !isOut;
-    if (!isActive && newest !== undefined) this.#catchUp();
+    const round = member?.consensus.highestRound ?? 0;
+    this.#seen = { round, times: round === this.#seen.round ? this.#seen.times + 1 : 0 };
+    // Whoever its peers were may be in no committee any more, and whoever is does not know it: then nobody tells it.
+    const isAlone = this.#seen.times > 0 && this.#seen.times % STILL_POLLS === 0;
+    if ((!isActive || isAlone) && newest !== undefined) this.#catchUp();
     if (!isActive) this.#join();
   }
 
