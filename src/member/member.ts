@@ -120,7 +120,7 @@ export class Member {
     return this.#epoch.isSigner && !this.#isRetired;
   }
 
-  /** The committee went on without this member, as it decided. */
+  /** The committee went on without this member: it settled so, or was told. */
   get isRetired(): boolean {
     return this.#isRetired;
   }
@@ -209,6 +209,9 @@ export class Member {
       case "shares":
         this.#takeShares(input.epoch, input.attempt, input.shares);
         break;
+      case "leave":
+        this.#leave(input.epoch);
+        break;
       case "tick":
         break;
     }
@@ -254,6 +257,13 @@ export class Member {
     this.#proposing.renew();
     // The node makes a new transport first; the next step has work.
     this.#wakeAtMs = nowMs;
+  }
+
+  #leave(epoch: bigint): void {
+    // Meanwhile we may have gone on by ourselves.
+    if (epoch !== this.#epoch.number || this.#isRetired) return;
+    this.#isRetired = true;
+    this.#out.show({ kind: "left", undecided: this.#mempool.own() });
   }
 
   #giveCheckpoint(nowMs: number): void {

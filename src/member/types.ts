@@ -167,6 +167,8 @@ export type MemberInput =
   | { readonly kind: "transactions"; readonly transactions: readonly Uint8Array[] }
   /** Opened for an attempt, or for the current epoch (then `epoch` is the current one); also after a restart. */
   | { readonly kind: "shares"; readonly epoch: bigint; readonly attempt: bigint; readonly shares: Shares }
+  /** Somebody proved that this epoch, if it is still ours, is over, and that the newest committee does not have us: nothing more is taken. */
+  | { readonly kind: "leave"; readonly epoch: bigint }
   | { readonly kind: "tick" };
 
 /** What is signed once: blocks by (epoch << 64 | round), batches by sequence and handovers by number, whatever the epoch. */
@@ -254,6 +256,8 @@ export type MemberEffect =
       /** When we left: what our users handed in and nobody decided. To be submitted to a member of the new committee. */
       readonly undecided: readonly SignedInstruction[];
     }
+  /** We left, as a `leave` said: the same without a closing batch of our own. */
+  | { readonly kind: "left"; readonly undecided: readonly SignedInstruction[] }
   | { readonly kind: "exposed"; readonly author: number; readonly first: VerifiedBlock; readonly second: VerifiedBlock }
   | {
       readonly kind: "punish";

@@ -158,6 +158,11 @@ export class Node {
     });
   }
 
+  /** Members' APIs proved that our epoch is over and that we are in no later one yet: users are told so from now on. */
+  leave(): void {
+    this.#push({ kind: "leave", epoch: this.committee.epoch });
+  }
+
   subscribe(listener: (event: NodeEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -305,6 +310,10 @@ export class Node {
         break;
       case "task":
         this.#resharer?.take(effect.task);
+        break;
+      case "left":
+        this.#hasLeft = true;
+        this.#parts.onLeft?.(effect.undecided);
         break;
       case "epoch":
         this.#changeEpoch(effect);

@@ -255,8 +255,9 @@ export class Supervisor {
    * one does not have us, from now on we are somebody who may be elected. Unless we were `told`, it is only a question.
    */
   async #catchUp(isTold: boolean): Promise<void> {
-    const { logger, config, address } = this.#tools;
-    const { committee, member } = this.run.node;
+    const { logger, config, address, keys } = this.#tools;
+    const { node } = this.run;
+    const { committee } = node;
     const context = this.#context(committee.epoch);
     const newest = await newestCommittee(context, this.#learnOptions);
     if (newest === undefined) {
@@ -268,7 +269,11 @@ export class Supervisor {
       own: committee.epoch,
       epoch: newest.epoch,
     });
-    if (indexOf(newest, address) === undefined) void handOn(this.#tools, member.undecided(), this.#signal);
+    if (indexOf(newest, address) === undefined) {
+      keys.eraseBefore(newest.epoch);
+      // Then `onLeft` is told what our users wait for.
+      return node.leave();
+    }
     await this.#beginAgain(await joinCommittee(context, this.#learnOptions));
   }
 

@@ -2,6 +2,7 @@
 import { assert, expect } from "chai";
 import { encodeConsensusMessage } from "../../src/consensus/wire.ts";
 import { encodePayload } from "../../src/ledger/codec.ts";
+import { accountIdOf, instructionDigest } from "../../src/ledger/instruction.ts";
 import { MAX_FAILED_CHECKS } from "../../src/ledger/limits.ts";
 import { encodeTransaction } from "../../src/ledger/reconfiguration/codec.ts";
 import { makeApproval } from "../../src/ledger/reconfiguration/make.ts";
@@ -9,6 +10,8 @@ import { bytesToHex } from "../../src/lib/hex.ts";
 import { Member } from "../../src/member/member.ts";
 import type { MemberEffect } from "../../src/member/types.ts";
 import { decodeMessage, encodeMessage, epochOfMessage } from "../../src/member/wire.ts";
+import { TEST_ASSET } from "../../src/testing/committee.ts";
+import { standInAddress } from "../../src/testing/stand-in.ts";
 import type { Engine, Suite } from "../../src/threshold/types.ts";
 import { createWorld } from "./changes.ts";
 
@@ -234,6 +237,44 @@ describe("member: changes of the committee", () => {
     const wanted = encodeMessage(0n, { kind: "certificatesWanted", from: 0n });
     const answer = world.step(4, { kind: "message", epoch: 0n, from: 1, bytes: wanted });
     expect(answer.some((effect) => effect.kind === "send")).to.equal(true);
+  });
+
+  it("retires when its node was shown that a later epoch is without it, and not when it went on meanwhile", () => {
+    const world = createWorld();
+    const { test } = world;
+    const secret = new Uint8Array(32).fill(1);
+    const signer = standInAddress(secret);
+    const body = {
+      kind: "transfer",
+      from: accountIdOf(signer),
+      to: accountIdOf(signer, 1n),
+      asset: TEST_ASSET,
+    } as const;
+    const instruction = { head: { signer, lane: 0n, nonce: 0n, namedBatch: 0n }, body: { ...body, amount: 1n } };
+    const digest = instructionDigest(test.committee.id, instruction);
+    const signed = { instruction, signature: test.identities.sign(secret, digest) };
+    const kindsOf = (effects: readonly MemberEffect[]) => effects.map(({ kind }) => kind);
+    world.step(1, { kind: "submit", instructions: [signed] });
+
+    expect(kindsOf(world.step(1, { kind: "leave", epoch: 1n }))).to.not.include("left");
+    expect(world.members.get(1)!.isRetired).to.equal(false);
+
+    const [left] = world.step(1, { kind: "leave", epoch: 0n }).filter((effect) => effect.kind === "left");
+    expect(left?.undecided).to.deep.equal([signed]);
+    expect(world.members.get(1)!.isRetired).to.equal(true);
+    expect(kindsOf(world.step(1, { kind: "leave", epoch: 0n }))).to.not.include("left");
+    const verdicts = world
+      .step(1, { kind: "submit", instructions: [signed] })
+      .flatMap((effect) => (effect.kind === "verdict" ? [effect.verdict.code] : []));
+    expect(verdicts).to.deep.equal(["retired"]);
+    const before = world.log.length;
+    // The three others are a quorum, and it hears all that they say.
+    world.run(() => world.members.get(0)!.consensus.nextDecision.round > 3);
+    const own = world.log.slice(before).filter(({ person }) => person === 1);
+    const blocks = own.flatMap(({ effects }) =>
+      effects.flatMap((effect) => (effect.kind === "persist" ? effect.write.register : [])),
+    );
+    expect(blocks.filter(({ kind }) => kind === "block")).to.deep.equal([]);
   });
 
   it("tells those that are behind what closed their epoch, not more often than they can use", () => {

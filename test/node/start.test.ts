@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { createApiClient } from "../../src/api/client.ts";
 import { saveEncryptionKey } from "../../src/keys/encryption-key-file.ts";
-import { encryptionKeyPath } from "../../src/keys/epoch-keys.ts";
+import { encryptionKeyPath, openEpochKeys } from "../../src/keys/epoch-keys.ts";
 import { saveIdentity, saveMemberKeys } from "../../src/keys/member-keys.ts";
 import type { PasswordSource } from "../../src/keys/port.ts";
 import { accountIdOf, instructionId, signInstruction } from "../../src/ledger/instruction.ts";
@@ -248,6 +248,9 @@ describe("node: whole nodes with keys, stores, libp2p and APIs", () => {
       );
       return status === "final";
     });
+    expect(running[away]!.node.hasLeft).to.equal(true);
+    expect((await running[away]!.node.submit([signed])).map(({ code }) => code)).to.deep.equal(["retired"]);
+    expect(await openEpochKeys({ directory: keysOf(away), password: PASSWORD }).shares(2n)).to.equal(undefined);
 
     await approve(await propose(4n), others);
     await areIn([...others, away], 4n);
